@@ -1,0 +1,14 @@
+export { type AtomicWriteOptions, ensurePrivateFolder, writeFileAtomic } from './atomic-file.ts'
+export { type Clock, systemClock, wholeSeconds } from './clock.ts'
+export { parseDuration } from './duration.ts'
+export {
+  CoreError,
+  type CoreErrorCode,
+  CountersignError,
+  type ErrorDetail,
+  errorCode,
+  errorMessage,
+} from './errors.ts'
+export { checkOptions, closest } from './options.ts'
+export { type Problem, problemDocument, problemResponse } from './problem.ts'
+export { type WaitOptions, waitFor } from './wait.ts'
