@@ -22,7 +22,11 @@ build(process.argv.includes('--build'))
 /** `npm ci`, unless the installed tree was made from this very lock file. */
 function install() {
   const lock = digest([path.join(root, 'package-lock.json')])
-  if (stamp('install') === lock && existsSync(path.join(root, 'node_modules', '.package-lock.json'))) return
+  if (
+    stamp('install') === lock &&
+    existsSync(path.join(root, 'node_modules', '.package-lock.json'))
+  )
+    return
   say('installing the locked dependencies (npm ci)')
   // The engines of some tools are newer than the npm that installs them; the bundled Node runs them.
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
@@ -37,16 +41,27 @@ function build(always) {
   rmSync(path.join(stamps, 'build'), { force: true })
   for (const folder of builtFolders()) rmSync(folder, { recursive: true, force: true })
   run(bin('tsc'), ['-b', ...packages().map((name) => `packages/${name}`)])
-  run(bin('vite'), ['build', '--logLevel', 'warn', 'packages/console', '--config', 'packages/console/vite.config.ts'])
+  run(bin('vite'), [
+    'build',
+    '--logLevel',
+    'warn',
+    'packages/console',
+    '--config',
+    'packages/console/vite.config.ts',
+  ])
   writeStamp('build', sources)
 }
 
 function sourceFiles() {
   const files = packages().flatMap((name) =>
-    ['src', 'web', 'public'].flatMap((folder) => listFiles(path.join(root, 'packages', name, folder))),
+    ['src', 'web', 'public'].flatMap((folder) =>
+      listFiles(path.join(root, 'packages', name, folder)),
+    ),
   )
   const settings = packages().flatMap((name) =>
-    ['package.json', 'tsconfig.json', 'vite.config.ts'].map((file) => path.join(root, 'packages', name, file)),
+    ['package.json', 'tsconfig.json', 'vite.config.ts'].map((file) =>
+      path.join(root, 'packages', name, file),
+    ),
   )
   return [...files, ...settings.filter(existsSync), path.join(root, 'tsconfig.base.json')]
 }
@@ -71,7 +86,8 @@ function builtFolders() {
 
 function digest(files) {
   const hash = createHash('sha256')
-  for (const file of files) hash.update(path.relative(root, file)).update('\0').update(readFileSync(file)).update('\0')
+  for (const file of files)
+    hash.update(path.relative(root, file)).update('\0').update(readFileSync(file)).update('\0')
   return hash.digest('hex')
 }
 
@@ -96,10 +112,14 @@ function run(command, args) {
     shell: windows,
     // The build's own lines are notes: stdout belongs to the command that follows.
     stdio: ['ignore', 2, 2],
-    env: { ...process.env, PATH: `${path.dirname(bin('x'))}${path.delimiter}${process.env.PATH ?? ''}` },
+    env: {
+      ...process.env,
+      PATH: `${path.dirname(bin('x'))}${path.delimiter}${process.env.PATH ?? ''}`,
+    },
   })
   if (result.error !== undefined) fail(`${path.basename(command)}: ${result.error.message}`)
-  if (result.status !== 0) fail(`${path.basename(command)} ${args[0] ?? ''} ended with ${result.status ?? result.signal}`)
+  if (result.status !== 0)
+    fail(`${path.basename(command)} ${args[0] ?? ''} ended with ${result.status ?? result.signal}`)
 }
 
 function say(text) {

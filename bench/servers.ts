@@ -1,0 +1,119 @@
+/**
+ * Servers under load, each in a process of its own, measured by the CPU time that one request costs them: on a shared
+ * machine that says more than requests per second, which also count the neighbours.
+ *
+ * @module
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { connect, type TLSSocket } from 'node:tls'
+import { fileURLToPath } from 'node:url'
+
+/** What a subject's process sends once it listens. */
+export interface Listening {
+  port: number
+  /** The PEM root that its certificate ends in. */
+  ca: string
+  /** Sent with every request. */
+  cookie?: string | undefined
+}
+
+/** A server in its own process. */
+export class ServerProcess implements AsyncDisposable {
+  readonly #child: ChildProcess
+  readonly #listening: Listening
+
+  private constructor(child: ChildProcess, listening: Listening) {
+    this.#child = child
+    this.#listening = listening
+  }
+
+  /** Starts `bench/<file>` with one argument, the subject's name. */
+  static async start(file: string, subject: string): Promise<ServerProcess> {
+    const child = fork(fileURLToPath(new URL(file, import.meta.url)), [subject], {
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      serialization: 'json',
+    })
+    const { promise, resolve, reject } = Promise.withResolvers<Listening>()
+    child.once('message', (message: Listening) => {
+      resolve(message)
+    })
+    child.once('exit', (code) => {
+      reject(new Error(`${file} ${subject} ended with ${code}`))
+    })
+    return new ServerProcess(child, await promise)
+  }
+
+  /** Requests per second of the server's CPU time, over `requests` keep-alive GETs on 32 connections. */
+  async requestsPerCpuSecond(requests = 12_000): Promise<number> {
+    const before = await this.#cpuSeconds()
+    await load(this.#listening, requests)
+    return requests / ((await this.#cpuSeconds()) - before)
+  }
+
+  async #cpuSeconds(): Promise<number> {
+    this.#child.send('cpu')
+    const [usage]: NodeJS.CpuUsage[] = await once(this.#child, 'message')
+    return ((usage?.user ?? 0) + (usage?.system ?? 0)) / 1e6
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill()
+    await once(this.#child, 'exit')
+  }
+}
+
+/** The other side of {@link ServerProcess}: tells where it listens and answers with the CPU time used so far. */
+export function reportTo(parent: NodeJS.Process, listening: Listening): void {
+  parent.on('message', () => {
+    parent.send?.(process.cpuUsage())
+  })
+  parent.send?.(listening)
+}
+
+/** Sends `requests` GETs over 32 keep-alive connections, each the next as soon as its answer is whole. */
+async function load(listening: Listening, requests: number): Promise<void> {
+  let left = requests
+  const take = (): boolean => left-- > 0
+  await Promise.all(Array.from({ length: 32 }, async () => runConnection(listening, take)))
+}
+
+async function runConnection(listening: Listening, take: () => boolean): Promise<void> {
+  const { port, ca, cookie } = listening
+  const socket: TLSSocket = connect({ host: '127.0.0.1', port, ca, servername: 'localhost' })
+  await once(socket, 'secureConnect')
+  const request = `GET / HTTP/1.1\r\nhost: localhost\r\n${cookie === undefined ? '' : `cookie: ${cookie}\r\n`}\r\n`
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  let expected = -1
+  let received = 0
+  const next = (): void => {
+    if (!take()) {
+      socket.end()
+      resolve()
+      return
+    }
+    expected = -1
+    received = 0
+    socket.write(request)
+  }
+  socket.on('data', (chunk: Buffer) => {
+    if (expected < 0) {
+      const text = chunk.toString('latin1')
+      const head = text.indexOf('\r\n\r\n')
+      const length = /content-length: (\d+)/i.exec(text)?.[1]
+      if (!text.startsWith('HTTP/1.1 200') || head < 0 || length === undefined) {
+        reject(new Error(`unexpected answer: ${text.slice(0, 200)}`))
+        return
+      }
+      expected = head + 4 + Number(length)
+    }
+    received += chunk.length
+    if (received >= expected) next()
+  })
+  socket.on('error', reject)
+  socket.on('close', () => {
+    reject(new Error('the server closed a connection under load'))
+  })
+  next()
+  await promise
+}
