@@ -1,0 +1,43 @@
+export {
+  type BrowserOptions,
+  type TestBrowser,
+  browserForTests,
+  launchBrowser,
+  skipWithoutBrowser,
+} from './browser.ts'
+export {
+  type CommandOptions,
+  type CommandResult,
+  type RunningCommand,
+  runCommand,
+  startCommand,
+} from './command.ts'
+export { type EnvironmentChanges, scrubEnvironment, scrubProcess } from './environment.ts'
+export { temporaryFolder } from './folder.ts'
+export {
+  type PythonNeeds,
+  outsidePython,
+  outsideTool,
+  requirePython,
+  requireTool,
+  skipWithout,
+  skipWithoutPython,
+} from './outside-tools.ts'
+export {
+  type Postgres,
+  type StartPostgresOptions,
+  postgresForTests,
+  skipWithoutPostgres,
+  startPostgres,
+} from './postgres.ts'
+export { type ProgramOptions, runProgram, startProgram } from './program.ts'
+export type { AfterHook, Scope, Skippable } from './scope.ts'
+export type {
+  Browser,
+  BrowserContext,
+  BrowserContextOptions,
+  BrowserCookie,
+  Locator,
+  Page,
+  PageResponse,
+} from './browser-page.ts'
