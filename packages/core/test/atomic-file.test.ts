@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { CoreError, ensurePrivateFolder, writeFileAtomic } from '@countersign/core'
-import { temporaryFolder } from '@countersign/testkit'
+import { runCommand, skipWithout, temporaryFolder } from '@countersign/testkit'
 
 describe('writeFileAtomic', () => {
   it('writes 0600 by default, whatever the umask says', async (t) => {
@@ -36,6 +37,33 @@ describe('writeFileAtomic', () => {
       writeFileAtomic(path.join(temporaryFolder(t), 'no', 'file'), ''),
       (error) => error instanceof CoreError && error.hint === 'make the folder first',
     )
+  })
+})
+
+describe('writeFileAtomic on a disk that is full', () => {
+  it('keeps the old file whole, leaves no other, and says so', {
+    skip: skipWithout('sh'),
+  }, async (t) => {
+    const folder = temporaryFolder(t)
+    const file = path.join(folder, 'key.pem')
+    writeFileSync(file, 'old')
+    const script = `import { writeFileAtomic } from '@countersign/core'
+      try { await writeFileAtomic(process.argv[1], 'x'.repeat(100_000)) } catch (error) { console.log(error.code, error.message) }`
+    // A limit on the size of files fails a write as a full disk does, with EFBIG for ENOSPC.
+    const { stdout } = await runCommand(
+      'sh',
+      [
+        '-c',
+        `trap '' XFSZ; ulimit -f 8; exec "$0" --conditions=@countersign/source --input-type=module -e "$1" "$2"`,
+        process.execPath,
+        script,
+        file,
+      ],
+      { cwd: path.dirname(fileURLToPath(import.meta.url)) },
+    )
+    assert.match(stdout, /^file-write-failed cannot write .*key\.pem: EFBIG/)
+    assert.equal(readFileSync(file, 'utf8'), 'old')
+    assert.deepEqual(readdirSync(folder), ['key.pem'])
   })
 })
 
