@@ -30,8 +30,10 @@ export type X509ErrorCode =
   | 'request-missing'
   | 'crl-malformed'
   | 'crl-missing'
+  | 'crl-several'
   | 'crl-invalid'
   | 'pkcs12-invalid'
+  | 'pkcs12-legacy'
 
 /** What an {@link X509Error} may carry beside its code and message. */
 export interface X509ErrorDetail extends ErrorDetail {

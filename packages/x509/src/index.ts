@@ -1,1 +1,50 @@
+export {
+  buildCertificate,
+  buildCertificateAsync,
+  type CertificateTemplate,
+} from './build-certificate.ts'
+export { Certificate } from './certificate.ts'
+export { describeCertificate } from './describe-certificate.ts'
 export { X509Error, type X509ErrorCode, type X509ErrorDetail } from './errors.ts'
+export {
+  type AccessDescription,
+  type AuthorityKeyIdentifier,
+  type BasicConstraints,
+  type DirectoryAttribute,
+  type DistributionPoint,
+  type GeneralSubtree,
+  KEY_USAGES,
+  type KeyUsage,
+  type NameConstraints,
+  type PolicyConstraints,
+  type PolicyInformation,
+  type PolicyMapping,
+  type PolicyQualifier,
+  type RawExtension,
+  type ReasonFlag,
+} from './extension-types.ts'
+export type { Extensions } from './extensions.ts'
+export { equalGeneralNames, type GeneralName, printGeneralName } from './general-name.ts'
+export { normaliseHostName } from './host-name.ts'
+export { bytesToIp, ipToBytes } from './ip-address.ts'
+export type { ReferenceName } from './match-name.ts'
+export { type AttributeInput, Name, type NameAttribute, type NameFields } from './name.ts'
+export type { AttributeName } from './name-attributes.ts'
+export { oidName } from './oid-names.ts'
+export { parseGeneralName } from './parse-general-name.ts'
+export { encodePem, parsePem, type PemBlock } from './pem.ts'
+export {
+  PrivateKey,
+  type PrivateKeyParseOptions,
+  type PrivateKeyPemOptions,
+} from './private-key.ts'
+export { KEY_TYPES, type KeyType, PublicKey } from './public-key.ts'
+export type { PythonAltName, PythonCertificateDict, PythonName } from './python-dictionary.ts'
+export { CertificateRequest, createRequest, type RequestOptions } from './request.ts'
+export { randomSerial } from './serial-number.ts'
+export type { Signer, SyncSigner } from './signature.ts'
+export { type CrlTemplate, buildCrl, buildCrlAsync } from './build-crl.ts'
+export { CertificateRevocationList, type IssuingDistributionPoint } from './crl.ts'
+export { REVOCATION_REASONS, type RevocationReason, type RevokedCertificate } from './crl-entry.ts'
+export { type EncryptPkcs8Options, decryptPkcs8, encryptPkcs8 } from './pbes.ts'
+export { type Pkcs12, type Pkcs12Contents, decodePkcs12, encodePkcs12 } from './pkcs12.ts'

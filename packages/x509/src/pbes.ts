@@ -71,6 +71,8 @@ export function decryptPkcs8(der: Uint8Array, passphrase: string | Uint8Array): 
 export interface Pbes2Use {
   /** `encrypted private key` */
   what: string
+  /** The code of an error where the encryption is old, unknown, or asks for too much work. */
+  unsupported: 'key-unsupported' | 'pkcs12-legacy'
   /** The command that turns an old encryption into one that is read here. */
   conversion: string
 }
@@ -246,13 +248,13 @@ function checkKeyLength(parameters: DerReader, keyLength: number): void {
 
 function unsupported(algorithm: string, use: Pbes2Use): X509Error {
   const name = oidName(algorithm) ?? LEGACY_NAMES.get(algorithm) ?? algorithm
-  return new X509Error('key-unsupported', `${use.what}: encrypted with ${name}`, {
+  return new X509Error(use.unsupported, `${use.what}: encrypted with ${name}`, {
     hint: `convert it: ${use.conversion}`,
   })
 }
 
 function tooMuch(use: Pbes2Use, problem: string): X509Error {
-  return new X509Error('key-unsupported', `${use.what}: ${problem}`)
+  return new X509Error(use.unsupported, `${use.what}: ${problem}`)
 }
 
 /** Whether a plain text starts like a PrivateKeyInfo or OneAsymmetricKey (RFC 5958 §2). */
@@ -273,6 +275,7 @@ function isPrivateKeyInfo(plain: Uint8Array): boolean {
 
 const PKCS8_USE: Pbes2Use = {
   what: 'encrypted private key',
+  unsupported: 'key-unsupported',
   conversion:
     'openssl pkcs8 -topk8 -v2 aes-256-cbc -provider legacy -provider default -in OLD.key -out NEW.key',
 }
