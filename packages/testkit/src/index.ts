@@ -1,4 +1,13 @@
 export {
+  type TestAuthority,
+  type TestAuthorityOptions,
+  type TestCrlOptions,
+  type TestIdentity,
+  type TestIdentityFiles,
+  type TestIssueOptions,
+  testAuthority,
+} from './authority.ts'
+export {
   type BrowserOptions,
   type TestBrowser,
   browserForTests,

@@ -4,13 +4,13 @@
  * @module
  */
 import { checkOptions } from '@countersign/core'
+import { signedNode, signingFailed } from './build-certificate.ts'
 import type { Certificate } from './certificate.ts'
 import { type RevokedCertificate, checkedSerial, encodeEntry } from './crl-entry.ts'
 import { CertificateRevocationList } from './crl.ts'
 import { plainView } from './der-reader.ts'
 import {
   type DerNode,
-  bitString,
   boolean,
   context,
   contextPrimitive,
@@ -45,11 +45,17 @@ export interface CrlTemplate {
  * Makes and signs a list.
  *
  * @throws {@link X509Error} `crl-invalid` where the issuer may not sign lists, the key is not the issuer's, a serial
- * number is malformed or there twice, or the dates or the number are impossible
+ * number is malformed or there twice, or the dates or the number are impossible; `signing-failed`
  */
 export function buildCrl(template: CrlTemplate, signer: SyncSigner): CertificateRevocationList {
   const tbs = encodeTbs(template, signer)
-  return finish(tbs, signer, signer.sign(tbs))
+  let signature: Uint8Array
+  try {
+    signature = signer.sign(tbs)
+  } catch (error) {
+    throw signingFailed(error)
+  }
+  return finish(tbs, signer, signature)
 }
 
 /**
@@ -62,12 +68,17 @@ export async function buildCrlAsync(
   signer: Signer,
 ): Promise<CertificateRevocationList> {
   const tbs = encodeTbs(template, signer)
-  return finish(tbs, signer, await signer.sign(tbs))
+  let signature: Uint8Array
+  try {
+    signature = await signer.sign(tbs)
+  } catch (error) {
+    throw signingFailed(error)
+  }
+  return finish(tbs, signer, signature)
 }
 
 function finish(tbs: Uint8Array, signer: Signer, signature: Uint8Array): CertificateRevocationList {
-  const der = encodeDer(sequence(tbs, signer.signatureAlgorithm, bitString(signature)))
-  return CertificateRevocationList.fromDer(der)
+  return CertificateRevocationList.fromDer(encodeDer(signedNode(tbs, signer, signature)))
 }
 
 function encodeTbs(template: CrlTemplate, signer: Signer): Uint8Array {
