@@ -1,0 +1,101 @@
+/**
+ * The private key of a certificate authority, opened when it is first needed: deriving a key from a passphrase takes
+ * longer than a service may take to start, and most of what an authority does needs no key.
+ *
+ * @module
+ */
+import { type Certificate, PrivateKey, type SyncSigner, X509Error } from '@countersign/x509'
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { AuthorityError } from './errors.ts'
+import { PASSPHRASE_FILE, readOptional, readPassphrase } from './folder.ts'
+
+/** Where the key of a certificate authority is. */
+export interface CaKeyPlace {
+  readonly folder: string
+  /** The file's name in the folder. */
+  readonly file: string
+  /** The one that was given; else the folder's own is read. */
+  readonly passphrase: string | undefined
+  /** What the key must fit. */
+  readonly certificate: Certificate
+}
+
+/** A key in a file. */
+export class CaKey {
+  readonly #place: CaKeyPlace
+  #signer: Promise<SyncSigner> | undefined
+
+  constructor(place: CaKeyPlace) {
+    this.#place = place
+  }
+
+  /** Whether the file is there; a root's may be kept elsewhere. */
+  get isPresent(): boolean {
+    return this.#signer !== undefined || existsSync(this.#file)
+  }
+
+  /**
+   * The signer; the key is read and decrypted once.
+   *
+   * @throws {@link AuthorityError} `key-missing`, `key-malformed`, `key-mismatch`, `passphrase-missing`, `passphrase-wrong`
+   */
+  async signer(): Promise<SyncSigner> {
+    if (this.#signer !== undefined) return await this.#signer
+    const opening = this.#open()
+    this.#signer = opening
+    try {
+      return await opening
+    } catch (error) {
+      // The next call finds the file mended.
+      this.#signer = undefined
+      throw error
+    }
+  }
+
+  get #file(): string {
+    return path.join(this.#place.folder, this.#place.file)
+  }
+
+  async #open(): Promise<SyncSigner> {
+    const { folder, certificate } = this.#place
+    const text = await readOptional(this.#file)
+    if (text === undefined) {
+      throw new AuthorityError('key-missing', `${this.#file} is not there`, {
+        hint: 'put the key file back; a root key that is kept offline is needed only to renew the issuer',
+      })
+    }
+    const passphrase = this.#place.passphrase ?? (await readPassphrase(folder))
+    const key = this.#parse(text, passphrase)
+    if (!key.publicKey.equals(certificate.publicKey)) {
+      throw new AuthorityError(
+        'key-mismatch',
+        `${this.#file} is not the key of ${certificate.subject}`,
+        {
+          hint: 'the folder and the database belong to different authorities: give both as they were used before',
+        },
+      )
+    }
+    return key.signer()
+  }
+
+  #parse(text: string, passphrase: string | undefined): PrivateKey {
+    try {
+      return PrivateKey.parse(text, { passphrase, source: this.#file })
+    } catch (error) {
+      if (!(error instanceof X509Error)) throw error
+      const { code } = error
+      if (code === 'passphrase-missing') {
+        throw new AuthorityError(code, `${this.#file} is encrypted, and there is no passphrase`, {
+          hint: `give the passphrase, or put it into ${path.join(this.#place.folder, PASSPHRASE_FILE)}`,
+        })
+      }
+      if (code === 'passphrase-wrong') {
+        throw new AuthorityError(code, `the passphrase does not open ${this.#file}`, {
+          hint: 'give the passphrase that this authority was made with',
+        })
+      }
+      throw new AuthorityError('key-malformed', error.message, { cause: error, hint: error.hint })
+    }
+  }
+}

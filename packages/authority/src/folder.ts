@@ -1,0 +1,154 @@
+/**
+ * The authority's files: `roots.pem` for everybody, the encrypted keys and the generated passphrase for the owner.
+ *
+ * New keys are staged in a folder of their own, `.init-<id>`, until the database has said that this authority is the
+ * one; only then do they take their names, and never over a file that is there. A process that dies in between leaves
+ * either a staged folder that nobody refers to, removed later, or one that the database names, and the next
+ * {@link adoptStagedKeys} moves it into place. So no two keys are ever mixed and no lock can be left behind.
+ *
+ * @module
+ */
+import { ensurePrivateFolder, errorCode, writeFileAtomic } from '@countersign/core'
+import { existsSync } from 'node:fs'
+import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { AuthorityError } from './errors.ts'
+
+/** The names of the files in the folder. */
+export const ROOTS_FILE = 'roots.pem'
+export const PASSPHRASE_FILE = 'passphrase'
+export const ROOT_KEY_FILE = 'root.key'
+export const ISSUER_KEY_FILE = 'issuer.key'
+
+/** What a new authority keeps in files. */
+export interface StagedFiles {
+  /** Encrypted PKCS#8, PEM. */
+  readonly rootKey: string
+  /** Encrypted PKCS#8, PEM. */
+  readonly issuerKey: string
+  /** Only where it was generated. */
+  readonly passphrase: string | undefined
+}
+
+/**
+ * Refuses a folder that holds the keys of an authority the database does not know.
+ *
+ * @throws {@link AuthorityError} `folder-foreign`; CoreError `folder-not-private`
+ */
+export function prepareFolder(folder: string): void {
+  ensurePrivateFolder(folder)
+  for (const name of [ROOT_KEY_FILE, ISSUER_KEY_FILE, ROOTS_FILE]) {
+    if (existsSync(path.join(folder, name))) throw foreign(folder, name)
+  }
+}
+
+/** Writes the new authority's files where nothing looks for them yet. */
+export async function stageKeys(folder: string, id: string, files: StagedFiles): Promise<void> {
+  const staging = stagingFolder(folder, id)
+  await mkdir(staging, { mode: 0o700 })
+  await writeFileAtomic(path.join(staging, ROOT_KEY_FILE), files.rootKey)
+  await writeFileAtomic(path.join(staging, ISSUER_KEY_FILE), files.issuerKey)
+  if (files.passphrase !== undefined) {
+    await writeFileAtomic(path.join(staging, PASSPHRASE_FILE), `${files.passphrase}\n`)
+  }
+  // Once the database names these files, a power cut must not lose them.
+  await syncFolder(staging)
+  await syncFolder(folder)
+}
+
+/** Removes the staged files of an authority that was not to be. */
+export async function dropStagedKeys(folder: string, id: string): Promise<void> {
+  await rm(stagingFolder(folder, id), { recursive: true, force: true })
+}
+
+/**
+ * Moves the staged files of the authority that the database names into place, and removes every other staged folder.
+ * Does nothing where that is done; several processes may do it at once.
+ *
+ * @throws {@link AuthorityError} `folder-foreign` where another authority's file has taken the name
+ */
+export async function adoptStagedKeys(folder: string, id: string): Promise<void> {
+  const staged = (await listFolder(folder)).filter((name) => name.startsWith(STAGING_PREFIX))
+  if (staged.length === 0) return
+  if (staged.includes(STAGING_PREFIX + id)) {
+    for (const name of [PASSPHRASE_FILE, ISSUER_KEY_FILE, ROOT_KEY_FILE]) {
+      await adopt(path.join(stagingFolder(folder, id), name), path.join(folder, name))
+    }
+    await syncFolder(folder)
+  }
+  for (const name of staged) await rm(path.join(folder, name), { recursive: true, force: true })
+}
+
+/** Writes the roots that clients trust, readable for everybody. */
+export async function writeRoots(folder: string, pem: string): Promise<void> {
+  await writeFileAtomic(path.join(folder, ROOTS_FILE), pem, { mode: 0o644 })
+}
+
+/** The passphrase that `init` generated or an operator put there, or `undefined` without such a file. */
+export async function readPassphrase(folder: string): Promise<string | undefined> {
+  const text = await readOptional(path.join(folder, PASSPHRASE_FILE))
+  return text === undefined ? undefined : text.replace(/\r?\n$/, '')
+}
+
+/** The text of a file, or `undefined` where there is none. */
+export async function readOptional(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+async function adopt(from: string, to: string): Promise<void> {
+  try {
+    // Unlike a rename, a link never takes the place of a file that is there.
+    await link(from, to)
+  } catch (error) {
+    const code = errorCode(error)
+    if (code === 'ENOENT') return
+    if (code === 'EEXIST') {
+      const [staged, present] = [await readOptional(from), await readOptional(to)]
+      if (staged !== undefined && staged !== present) {
+        throw foreign(path.dirname(to), path.basename(to))
+      }
+    } else if (existsSync(to)) {
+      throw foreign(path.dirname(to), path.basename(to))
+    } else {
+      // A file system without links.
+      await rename(from, to)
+    }
+  }
+}
+
+async function listFolder(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return []
+    throw error
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  // Windows cannot open a folder, and writes its entries through.
+  if (process.platform === 'win32') return
+  await using handle = await open(folder, 'r')
+  await handle.sync()
+}
+
+function stagingFolder(folder: string, id: string): string {
+  return path.join(folder, STAGING_PREFIX + id)
+}
+
+function foreign(folder: string, name: string): AuthorityError {
+  return new AuthorityError(
+    'folder-foreign',
+    `${path.join(folder, name)} belongs to an authority that the database does not know`,
+    {
+      hint: 'give the database that was used before, or choose another folder; nothing was changed',
+    },
+  )
+}
+
+const STAGING_PREFIX = '.init-'

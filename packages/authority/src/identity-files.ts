@@ -1,0 +1,143 @@
+/**
+ * A certificate handed over as files: `NAME.crt` (leaf, then issuer), `NAME.key`, `roots.pem`, `NAME.p12`.
+ *
+ * @module
+ */
+import { checkOptions, writeFileAtomic } from '@countersign/core'
+import { Certificate, encodePkcs12, type PrivateKey } from '@countersign/x509'
+import { createHash } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import { AuthorityError } from './errors.ts'
+import { readOptional } from './folder.ts'
+import type { Issued } from './types.ts'
+
+/** What {@link writeIdentity} writes. */
+export interface IdentityOptions {
+  /** What the other side's certificates are checked against: `authority.roots`. */
+  roots: readonly Certificate[]
+  /** Absent where the owner of the key made a signing request. */
+  key?: PrivateKey | undefined
+  /** Writes a PKCS #12 file as well, under this password. Needs `key`. */
+  p12Password?: string | undefined
+  /** Whether a key and roots that are there may be replaced. @defaultValue false */
+  overwrite?: boolean | undefined
+}
+
+/** Where things are. */
+export interface IdentityFiles {
+  readonly certificate: string
+  readonly key: string | undefined
+  readonly roots: string
+  readonly p12: string | undefined
+}
+
+/**
+ * Writes a certificate and what belongs to it; each file is whole or not there, and the key comes first, so that no
+ * certificate stands without its key. The folder is made where it is missing.
+ *
+ * @param name - what the files are called after; made safe by {@link identityFileName}
+ * @throws {@link AuthorityError} `key-exists` where `NAME.key` holds another key, `roots-differ` where `roots.pem` holds a
+ *   root that would be lost, `option-invalid`; CoreError `file-write-failed`, `option-unknown`
+ */
+export async function writeIdentity(
+  folder: string,
+  name: string,
+  issued: Pick<Issued, 'chain'>,
+  options: IdentityOptions,
+): Promise<IdentityFiles> {
+  checkOptions(options, ['roots', 'key', 'p12Password', 'overwrite'], 'writeIdentity')
+  const { roots, key, p12Password, overwrite = false } = options
+  const [leaf, issuer] = issued.chain
+  if (p12Password !== undefined && key === undefined) {
+    throw new AuthorityError('option-invalid', 'a PKCS #12 file holds a key, and there is none', {
+      hint: 'only the owner of the key of a signing request can make one',
+    })
+  }
+  if (p12Password === '')
+    throw new AuthorityError('option-invalid', 'p12Password must not be empty')
+  await mkdir(folder, { recursive: true })
+  const base = path.join(folder, identityFileName(name))
+  const files = {
+    certificate: `${base}.crt`,
+    key: key === undefined ? undefined : `${base}.key`,
+    roots: path.join(folder, 'roots.pem'),
+    p12: p12Password === undefined ? undefined : `${base}.p12`,
+  }
+  const keyPem = key?.toPem()
+  if (!overwrite) {
+    await refuseOtherKey(`${base}.key`, keyPem)
+    await refuseLostRoots(files.roots, roots)
+  }
+  if (files.key !== undefined && keyPem !== undefined) await writeFileAtomic(files.key, keyPem)
+  await writeFileAtomic(files.certificate, leaf.pem + issuer.pem, { mode: 0o644 })
+  await writeFileAtomic(files.roots, roots.map((root) => root.pem).join(''), { mode: 0o644 })
+  if (files.p12 !== undefined && key !== undefined && p12Password !== undefined) {
+    const bundle = encodePkcs12({
+      certificate: leaf,
+      chain: [issuer, ...roots],
+      key,
+      password: p12Password,
+      friendlyName: name,
+    })
+    await writeFileAtomic(files.p12, bundle)
+  }
+  return files
+}
+
+/**
+ * The name of a file for a name of any kind: a star becomes `_wildcard`, every character that a file system or a shell
+ * could misread becomes `_`.
+ *
+ * | name | file |
+ * | --- | --- |
+ * | `api.corp.internal` | `api.corp.internal` |
+ * | `*.corp.internal` | `_wildcard.corp.internal` |
+ * | `fd00::1` | `fd00__1` |
+ * | `spiffe://corp.internal/api` | `spiffe___corp.internal_api` |
+ * | `ann@corp.internal` | `ann@corp.internal` |
+ */
+export function identityFileName(name: string): string {
+  const safe = name
+    .replace(/^\*/, '_wildcard')
+    .replace(/[^A-Za-z0-9._@-]/g, '_')
+    // Neither hidden nor an option, and nothing that Windows drops.
+    .replace(/^[.-]/, '_')
+    .replace(/\.$/, '_')
+  const usable = DEVICES.test(safe) || safe === '' ? `_${safe}` : safe
+  if (usable.length <= LONGEST_NAME) return usable
+  const digest = createHash('sha256').update(name).digest('hex').slice(0, 16)
+  return `${usable.slice(0, LONGEST_NAME - 17)}-${digest}`
+}
+
+async function refuseOtherKey(file: string, keyPem: string | undefined): Promise<void> {
+  const present = await readOptional(file)
+  if (present === undefined || present === keyPem) return
+  throw new AuthorityError(
+    'key-exists',
+    keyPem === undefined
+      ? `${file} is there, and the certificate is for another key`
+      : `${file} holds another key`,
+    { hint: 'choose another folder, or move the key away; nothing was changed' },
+  )
+}
+
+async function refuseLostRoots(file: string, roots: readonly Certificate[]): Promise<void> {
+  const present = await readOptional(file)
+  if (present === undefined) return
+  const kept = new Set(roots.map((root) => root.fingerprint))
+  const lost = Certificate.parseAll(present, file).find((root) => !kept.has(root.fingerprint))
+  if (lost === undefined) return
+  throw new AuthorityError(
+    'roots-differ',
+    `${file} holds ${lost.subject}, which is not of this authority`,
+    {
+      hint: 'choose another folder, or move the file away; nothing was changed',
+    },
+  )
+}
+
+/** Names that Windows takes for devices, with any ending. */
+const DEVICES = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i
+/** File names hold 255 bytes nearly everywhere, and the temporary file's name is 22 longer. */
+const LONGEST_NAME = 200

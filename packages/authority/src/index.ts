@@ -1,0 +1,28 @@
+export {
+  AuthorityError,
+  type AuthorityErrorCode,
+  type AuthorityErrorDetail,
+  statusOf,
+} from './errors.ts'
+export {
+  identityFileName,
+  type IdentityFiles,
+  type IdentityOptions,
+  writeIdentity,
+} from './identity-files.ts'
+export { createAuthority, initAuthority } from './init.ts'
+export { openAuthority } from './open.ts'
+export type { PolicyOptions } from './policy.ts'
+export type { ProfileName } from './profiles.ts'
+export { parseRevocationReason } from './reasons.ts'
+export type { Authorize, Caller } from './routes.ts'
+export type {
+  Authority,
+  InitAuthorityOptions,
+  Issued,
+  IssueRequest,
+  LedgerEntry,
+  ListOptions,
+  OpenAuthorityOptions,
+  SignedCrl,
+} from './types.ts'

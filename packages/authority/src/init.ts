@@ -1,0 +1,253 @@
+/**
+ * Makes an authority: keys first, staged in the folder; then the database says that it is the one; then the files take
+ * their names. Killed at any point, the next `init` or `open` finishes or clears up.
+ *
+ * @module
+ */
+import { checkOptions, closest, ensurePrivateFolder, systemClock } from '@countersign/core'
+import { json, type Store } from '@countersign/store'
+import { KEY_TYPES, type KeyType, PrivateKey } from '@countersign/x509'
+import { randomBytes } from 'node:crypto'
+import { type CaKind, makeIssuer, makeRoot, type NewCa } from './ca-certificates.ts'
+import { readSettings } from './ca-records.ts'
+import { constrainedSpace } from './constraints.ts'
+import { AuthorityError } from './errors.ts'
+import {
+  adoptStagedKeys,
+  dropStagedKeys,
+  ISSUER_KEY_FILE,
+  prepareFolder,
+  readPassphrase,
+  ROOT_KEY_FILE,
+  stageKeys,
+} from './folder.ts'
+import { LEDGER_MIGRATIONS, type LedgerTables } from './ledger-schema.ts'
+import { OPEN_OPTIONS, openWith } from './open.ts'
+import { parsePolicy } from './policy.ts'
+import { parsePublicUrl } from './public-url.ts'
+import { signCrl } from './revocation.ts'
+import { parseTrustDomain, trustDomainOf } from './trust-domain.ts'
+import type { Authority, InitAuthorityOptions, SignedCrl } from './types.ts'
+import { backdate, checkedNow } from './validity.ts'
+
+/**
+ * Makes root and issuer, and opens the authority. In the folder are then `roots.pem`, `root.key`, `issuer.key` and, where no
+ * passphrase was given, `passphrase`. Of two that try at once one is refused.
+ *
+ * @throws {@link AuthorityError} `already-initialised` where the database has an authority, `folder-foreign` where the folder
+ *   has keys of another, `option-invalid`, `constraint-invalid`, `clock-wrong`; CoreError `option-unknown`,
+ *   `file-write-failed`, `folder-not-private`; StoreError
+ */
+export async function initAuthority(options: InitAuthorityOptions): Promise<Authority> {
+  const plan = readOptions(options)
+  const { store, folder } = options
+  await store.migrate('authority', LEDGER_MIGRATIONS)
+  await refuseOther(store, folder, undefined)
+  prepareFolder(folder)
+  const id = randomBytes(8).toString('hex')
+  const made = await makeAuthority(plan)
+  const given = options.passphrase ?? (await readPassphrase(folder))
+  const passphrase = given ?? randomBytes(32).toString('base64url')
+  // Stretching protects what people can remember; 256 random bits need none, and every start would pay for it.
+  const encryption = { passphrase, iterations: given === undefined ? 10_000 : undefined }
+  try {
+    await stageKeys(folder, id, {
+      rootKey: made.root.key.toPem(encryption),
+      issuerKey: made.issuer.key.toPem(encryption),
+      passphrase: given === undefined ? passphrase : undefined,
+    })
+    await record(store, id, plan, made)
+  } catch (error) {
+    // Where even this question fails the files stay: the commit may have come through, and then they are the only ones.
+    if (!(await refuseOther(store, folder, id))) {
+      await dropStagedKeys(folder, id)
+      throw error
+    }
+  }
+  return await openWith(options)
+}
+
+/** Opens the authority, or makes it where there is none; what only {@link initAuthority} knows is then not looked at. */
+export async function createAuthority(options: InitAuthorityOptions): Promise<Authority> {
+  readOptions(options)
+  try {
+    return await openWith(options)
+  } catch (error) {
+    if (!(error instanceof AuthorityError) || error.code !== 'not-initialised') throw error
+  }
+  try {
+    return await initAuthority(options)
+  } catch (error) {
+    if (!(error instanceof AuthorityError) || error.code !== 'already-initialised') throw error
+    // Another process was quicker.
+    return await openWith(options)
+  }
+}
+
+interface Plan {
+  readonly organization: string
+  readonly keyType: KeyType
+  readonly trustDomain: string
+  readonly constrain: readonly string[] | undefined
+  readonly publicUrl: string | undefined
+  readonly now: Date
+}
+
+interface Made {
+  readonly root: NewCa
+  readonly issuer: NewCa
+  readonly rootCrl: SignedCrl
+}
+
+function readOptions(options: InitAuthorityOptions): Plan {
+  checkOptions(options, INIT_OPTIONS, 'initAuthority')
+  const {
+    organization = 'Countersign',
+    keyType = 'p256',
+    constrain,
+    passphrase,
+    clock = systemClock,
+  } = options
+  // A common name is made from it; 64 characters are the limit of RFC 5280 appendix A.1.
+  if (organization.trim() === '' || organization.length > 64 || /\p{Cc}/u.test(organization)) {
+    throw invalid('organization must be a name of 1 to 64 characters')
+  }
+  if (!KEY_TYPES.includes(keyType)) {
+    const near = closest(keyType, KEY_TYPES)
+    throw invalid(
+      `keyType: there is no key type "${keyType}"`,
+      near === undefined ? `key types: ${KEY_TYPES.join(', ')}` : `did you mean "${near}"?`,
+    )
+  }
+  if (passphrase === '') throw invalid('passphrase: an empty passphrase protects nothing')
+  const trustDomain =
+    options.trustDomain === undefined
+      ? trustDomainOf(organization)
+      : parseTrustDomain(options.trustDomain)
+  if (constrain !== undefined) constrainedSpace(constrain, trustDomain)
+  parsePolicy(options.policy)
+  const publicUrl = parsePublicUrl(options.publicUrl)
+  const now = checkedNow(clock)
+  return { organization: organization.trim(), keyType, trustDomain, constrain, publicUrl, now }
+}
+
+/**
+ * Refuses where the database has an authority that is not `ownId`, and finishes what that one's `init` left undone.
+ *
+ * @returns whether the database has the authority of `ownId`
+ */
+async function refuseOther(
+  store: Store,
+  folder: string,
+  ownId: string | undefined,
+): Promise<boolean> {
+  const settings = await readSettings(store.database<LedgerTables>())
+  if (settings === undefined) return false
+  if (settings.init_id === ownId) return true
+  ensurePrivateFolder(folder)
+  await adoptStagedKeys(folder, settings.init_id)
+  throw new AuthorityError(
+    'already-initialised',
+    `${store.url} has an authority already, of ${settings.organization}`,
+    { hint: 'open it, or give another folder and database; nothing was changed' },
+  )
+}
+
+async function makeAuthority(plan: Plan): Promise<Made> {
+  const { organization, keyType, constrain, trustDomain, publicUrl, now } = plan
+  const constraints = constrain === undefined ? undefined : constrainedSpace(constrain, trustDomain)
+  const notBefore = backdate(now)
+  const [rootKey, issuerKey] = await Promise.all([
+    PrivateKey.generate(keyType),
+    PrivateKey.generate(keyType),
+  ])
+  const root = makeRoot({ organization, key: rootKey, notBefore, constraints })
+  const issuer = makeIssuer({
+    organization,
+    key: issuerKey,
+    notBefore,
+    constraints,
+    root: root.certificate,
+    rootSigner: rootKey.signer(),
+    rootCrlUrl: publicUrl === undefined ? undefined : `${publicUrl}/crl/${root.id}.crl`,
+  })
+  const rootCrl = signCrl({ ...root, kind: 'root' }, rootKey.signer(), 1, now, [])
+  return { root, issuer, rootCrl }
+}
+
+/** One transaction; the single row of `authority` lets one of two through. */
+async function record(store: Store, id: string, plan: Plan, made: Made): Promise<void> {
+  const { organization, trustDomain, constrain, now } = plan
+  const { root, issuer, rootCrl } = made
+  await store.transaction<LedgerTables, void>(async (transaction) => {
+    await transaction
+      .insertInto('authority')
+      .values({
+        id: 1,
+        init_id: id,
+        organization,
+        trust_domain: trustDomain,
+        constrain: constrain === undefined ? null : json(constrain),
+        created_at: now.getTime(),
+      })
+      .execute()
+    await transaction
+      .insertInto('certificate_authority')
+      .values([
+        caRow('root', root, ROOT_KEY_FILE, null, now),
+        caRow('issuer', issuer, ISSUER_KEY_FILE, root.id, now),
+      ])
+      .execute()
+    await transaction
+      .insertInto('revocation_list')
+      .values({
+        ca: root.id,
+        number: rootCrl.number,
+        revocations: 0,
+        this_update: rootCrl.thisUpdate.getTime(),
+        next_update: rootCrl.nextUpdate.getTime(),
+        der: rootCrl.der,
+      })
+      .execute()
+  })
+}
+
+function caRow(
+  kind: CaKind,
+  { id, certificate }: NewCa,
+  keyFile: string,
+  parent: string | null,
+  now: Date,
+): LedgerTables['certificate_authority'] {
+  return {
+    id,
+    kind,
+    state: 'active',
+    parent,
+    subject: certificate.subject.toString(),
+    serial: certificate.serialNumber,
+    key_id: Buffer.from(certificate.publicKey.keyId()).toString('hex'),
+    fingerprint: certificate.fingerprint,
+    certificate: certificate.der,
+    key_file: keyFile,
+    not_before: certificate.notBefore.getTime(),
+    not_after: certificate.notAfter.getTime(),
+    created_at: now.getTime(),
+    revoked_at: null,
+    revocation_reason: null,
+    crl_number: kind === 'root' ? 1 : 0,
+    revocations: 0,
+  }
+}
+
+function invalid(message: string, hint?: string): AuthorityError {
+  return new AuthorityError('option-invalid', message, { hint })
+}
+
+const INIT_OPTIONS = [
+  ...OPEN_OPTIONS,
+  'organization',
+  'keyType',
+  'constrain',
+  'trustDomain',
+] as const

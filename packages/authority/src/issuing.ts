@@ -1,0 +1,177 @@
+/**
+ * From a request to a signed certificate: every check, then the signature. Nothing is stored here.
+ *
+ * Not here: the ledger. A certificate that this makes must not leave before `ledger-writer.ts` has it.
+ *
+ * @module
+ */
+import { checkOptions } from '@countersign/core'
+import {
+  buildCertificate,
+  type Certificate,
+  Name,
+  type PublicKey,
+  randomSerial,
+  type SyncSigner,
+} from '@countersign/x509'
+import { checkConstraints } from './constraints.ts'
+import { AuthorityError } from './errors.ts'
+import { checkKeyStrength } from './key-strength.ts'
+import type { NewEntry } from './ledger-writer.ts'
+import type { NameSpace } from './name-space.ts'
+import { checkNames, lifetimeMs, type Policy } from './policy.ts'
+import { keyUsageOf, PROFILES, type ProfileName, parseProfile } from './profiles.ts'
+import { nameText, type RequestedSubject, subjectOfRequest, subjectOfTexts } from './subject.ts'
+import type { Issued, IssueRequest } from './types.ts'
+import { leafValidity } from './validity.ts'
+
+/** What every issue is held against. */
+export interface IssuingRules {
+  readonly policy: Policy
+  readonly trustDomain: string
+  /** What the authority is constrained to, if it is. */
+  readonly constraints: NameSpace | undefined
+  readonly root: Certificate
+  readonly issuer: Certificate
+  /** The issuer's name in the ledger. */
+  readonly issuerId: string
+  /** The keys of every generation: none of them gets a leaf. */
+  readonly authorityKeys: readonly PublicKey[]
+  /** Where the issuer's revocation list and certificate are, if anywhere. */
+  readonly crlUrl: string | undefined
+  readonly issuerUrl: string | undefined
+}
+
+/** A request that was found good. */
+export interface ApprovedRequest extends RequestedSubject {
+  readonly publicKey: PublicKey
+  readonly profile: ProfileName
+  readonly lifetimeMs: number
+  readonly requester: string
+}
+
+/** A signed certificate and its entry of the ledger. */
+export interface SignedLeaf {
+  readonly issued: Issued
+  readonly entry: NewEntry
+}
+
+/**
+ * Checks a request.
+ *
+ * @throws {@link AuthorityError} `profile-unknown`, `requester-missing`, `days-invalid`, `key-ambiguous`, `request-signature`,
+ *   `key-weak`, `key-unsupported`, `key-is-ca`, `names-missing`, `too-many-names`, `name-invalid`, `wildcard-too-wide`,
+ *   `name-refused`, `name-constraint`; CoreError `option-unknown`
+ */
+export function approve(request: IssueRequest, rules: IssuingRules): ApprovedRequest {
+  checkOptions(request, REQUEST_OPTIONS, 'issue')
+  const { policy, trustDomain, constraints } = rules
+  const profile = parseProfile(request.profile)
+  const requester = parseRequester(request.requester)
+  const lifetime = lifetimeMs(policy, profile, request.days)
+  const publicKey = keyOf(request)
+  checkKeyStrength(publicKey)
+  if (rules.authorityKeys.some((key) => key.equals(publicKey))) {
+    throw new AuthorityError('key-is-ca', "the key is the authority's own", {
+      hint: 'a certificate for it would let its holder stand in for the authority: make a new key',
+    })
+  }
+  const { names, csr } = request
+  const subject =
+    names === undefined
+      ? subjectOfRequest(csr?.subjectAltNames ?? [], profile, policy.maxNames)
+      : subjectOfTexts(names, profile, trustDomain, policy.maxNames)
+  checkNames(policy, subject.names)
+  if (constraints !== undefined) checkConstraints(constraints, subject.names, subject.commonName)
+  return { ...subject, publicKey, profile, lifetimeMs: lifetime, requester }
+}
+
+/**
+ * Signs a leaf with a new serial.
+ *
+ * @throws {@link AuthorityError} `clock-wrong`, `root-expired`, `issuer-expired`
+ */
+export function signLeaf(
+  approved: ApprovedRequest,
+  rules: IssuingRules,
+  signer: SyncSigner,
+  now: Date,
+  serialNumber: Uint8Array = randomSerial(),
+): SignedLeaf {
+  const { publicKey, profile, commonName, names, requester } = approved
+  const { issuer, root, crlUrl, issuerUrl } = rules
+  const validity = leafValidity(now, approved.lifetimeMs, issuer, root)
+  const certificate = buildCertificate(
+    {
+      subject: Name.from({ commonName }),
+      issuer: issuer.subject,
+      publicKey,
+      serialNumber,
+      notBefore: validity.notBefore,
+      notAfter: validity.notAfter,
+      subjectAltNames: names,
+      keyUsage: keyUsageOf(publicKey),
+      extendedKeyUsage: [PROFILES[profile].extendedKeyUsage],
+      authorityKeyId: issuer.publicKey.keyId(),
+      crlDistributionPoints: crlUrl === undefined ? undefined : [crlUrl],
+      authorityInfoAccess: issuerUrl === undefined ? undefined : { caIssuers: [issuerUrl] },
+    },
+    signer,
+  )
+  const texts = names.map(nameText)
+  const entry: NewEntry = {
+    ca: rules.issuerId,
+    serial: certificate.serialNumber,
+    profile,
+    requester,
+    // A user is looked for by the name that was asked for, not by the SPIFFE ID made from it.
+    names: [...new Set(commonName === undefined ? texts : [commonName, ...texts])].join('\n'),
+    key_type: publicKey.type ?? publicKey.description,
+    fingerprint: certificate.fingerprint,
+    certificate: certificate.der,
+    not_before: certificate.notBefore.getTime(),
+    not_after: certificate.notAfter.getTime(),
+    issued_at: now.getTime(),
+  }
+  const issued: Issued = {
+    certificate,
+    chain: [certificate, issuer],
+    serialNumber: certificate.serialNumber,
+    cutToIssuer: validity.cutToIssuer,
+  }
+  return { issued, entry }
+}
+
+/** The key to certify; a signing request must be signed with it (RFC 2986 §4.2: the proof that its owner asks). */
+function keyOf({ csr, publicKey }: IssueRequest): PublicKey {
+  if ((csr === undefined) === (publicKey === undefined)) {
+    throw new AuthorityError(
+      'key-ambiguous',
+      'a certificate needs either a signing request or a public key',
+      {
+        hint: 'give one of csr and publicKey',
+      },
+    )
+  }
+  if (publicKey !== undefined) return publicKey
+  if (csr === undefined || !csr.verify()) {
+    throw new AuthorityError(
+      'request-signature',
+      'the signing request is not signed with the key in it',
+      {
+        hint: 'make the request again, with the private key that belongs to it',
+      },
+    )
+  }
+  return csr.publicKey
+}
+
+function parseRequester(text: unknown): string {
+  if (typeof text === 'string' && /^[^\p{Cc}]{1,200}$/u.test(text)) return text
+  throw new AuthorityError(
+    'requester-missing',
+    'requester must say who asks, in 1 to 200 characters',
+  )
+}
+
+const REQUEST_OPTIONS = ['names', 'csr', 'publicKey', 'profile', 'days', 'requester'] as const

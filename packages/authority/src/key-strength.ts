@@ -1,0 +1,91 @@
+/**
+ * Which public keys get a certificate: a key that is weak, or the authority's own, does not.
+ *
+ * @module
+ */
+import type { PublicKey } from '@countersign/x509'
+import { AuthorityError } from './errors.ts'
+
+/**
+ * Refuses a key that is too short, of a kind that clients refuse, or made by a generator known to be broken.
+ *
+ * @throws {@link AuthorityError} `key-weak` or `key-unsupported`
+ */
+export function checkKeyStrength(key: PublicKey): void {
+  const details = key.type?.startsWith('rsa') === false ? undefined : key.keyObject
+  // Every listed type but RSA is sound by its kind alone.
+  if (details === undefined) return
+  const { asymmetricKeyType: kind, asymmetricKeyDetails: facts } = details
+  if (kind === 'rsa') {
+    checkRsa(facts?.modulusLength ?? 0, facts?.publicExponent ?? 0n, modulusOf(key))
+  } else if (kind === 'ec') {
+    if (facts?.namedCurve === 'secp521r1') return
+    throw weak(`an elliptic curve key on ${facts?.namedCurve ?? 'an unnamed curve'}`)
+  } else if (kind === 'dsa') {
+    throw weak('a DSA key')
+  } else if (kind !== 'ed448') {
+    throw new AuthorityError(
+      'key-unsupported',
+      `a key of type ${kind ?? key.description} cannot be certified`,
+      {
+        hint: HINT,
+      },
+    )
+  }
+}
+
+function checkRsa(bits: number, exponent: bigint, modulus: bigint): void {
+  if (bits < 2048) throw weak(`an RSA key of ${bits} bits`)
+  if (bits > 8192) {
+    throw new AuthorityError(
+      'key-unsupported',
+      `an RSA key of ${bits} bits slows every client down`,
+      {
+        hint: HINT,
+      },
+    )
+  }
+  if (exponent < 65_537n || exponent % 2n === 0n) throw weak(`an RSA key with exponent ${exponent}`)
+  for (const prime of SMALL_PRIMES) {
+    if (modulus % BigInt(prime) === 0n)
+      throw weak(`an RSA key whose modulus is divisible by ${prime}`)
+  }
+  if (hasRocaFingerprint(modulus))
+    throw weak('an RSA key from a broken generator (ROCA, CVE-2017-15361)')
+}
+
+/**
+ * Whether a modulus was made by Infineon's broken generator: it is then a power of 65537 modulo every small prime.
+ * A sound key passes for one with a probability of about 2^-28 over these primes (Nemec et al., CCS 2017, §2).
+ */
+function hasRocaFingerprint(modulus: bigint): boolean {
+  return ROCA_SUBGROUPS.every(({ prime, members }) => members.has(Number(modulus % BigInt(prime))))
+}
+
+function modulusOf(key: PublicKey): bigint {
+  const { n } = key.keyObject.export({ format: 'jwk' })
+  return n === undefined ? 0n : BigInt(`0x${Buffer.from(n, 'base64url').toString('hex')}`)
+}
+
+function weak(what: string): AuthorityError {
+  return new AuthorityError('key-weak', `${what} is too weak for a certificate`, { hint: HINT })
+}
+
+const HINT =
+  'use a P-256 key, or one of p384, ed25519, rsa2048, rsa3072, rsa4096, ml-dsa-44, ml-dsa-65, ml-dsa-87'
+
+/** The odd primes below 752 (CA/Browser Forum Baseline Requirements §6.1.6). */
+const SMALL_PRIMES = Array.from({ length: 749 }, (_, index) => index + 3).filter((candidate) => {
+  if (candidate % 2 === 0) return false
+  for (let divisor = 3; divisor * divisor <= candidate; divisor += 2) {
+    if (candidate % divisor === 0) return false
+  }
+  return true
+})
+
+/** The primes up to 167 in which the powers of 65537 are a proper subgroup. */
+const ROCA_SUBGROUPS = SMALL_PRIMES.filter((prime) => prime <= 167).flatMap((prime) => {
+  const members = new Set<number>()
+  for (let power = 1; !members.has(power); power = (power * 65_537) % prime) members.add(power)
+  return members.size < prime - 1 ? [{ prime, members }] : []
+})

@@ -1,0 +1,212 @@
+/**
+ * The authority over HTTP. What is signed is public: the roots, the revocation lists, the issuers' certificates. Everything
+ * else asks `authorize` first, and then looks at the roles it answers.
+ *
+ * @module
+ */
+import { CoreError, parseDuration, problemResponse } from '@countersign/core'
+import { Hono } from 'hono'
+import type { OpenedAuthority } from './authority.ts'
+import { AuthorityError, statusOf } from './errors.ts'
+import { parseIssueBody, parseJsonObject, readBody } from './http-body.ts'
+import { parseRevocationReason } from './reasons.ts'
+import type { LedgerEntry } from './types.ts'
+
+/** Who is calling. */
+export interface Caller {
+  readonly name: string
+  readonly roles: readonly string[]
+}
+
+/**
+ * Says who is calling, or answers the request itself (401, with a challenge).
+ *
+ * @param env - what the server handed to the application, with the peer
+ */
+export type Authorize = (request: Request, env: unknown) => Promise<Caller | Response>
+
+/** What may be done, and the roles that may. */
+export const PERMISSIONS: Readonly<Record<'list' | 'issue' | 'revoke', readonly string[]>> = {
+  list: ['admin', 'issuer', 'viewer'],
+  issue: ['admin', 'issuer'],
+  revoke: ['admin', 'issuer'],
+}
+
+/** The application; mount it at the root of the service. */
+export function createRoutes(authority: OpenedAuthority, authorize: Authorize): Hono {
+  const application = new Hono()
+
+  /** Refuses unless the caller has a role that may; answers the caller. */
+  async function admit(
+    action: keyof typeof PERMISSIONS,
+    request: Request,
+    env: unknown,
+  ): Promise<Caller | Response> {
+    const caller = await authorize(request, env)
+    if (caller instanceof Response) return caller
+    if (caller.roles.some((role) => PERMISSIONS[action].includes(role))) {
+      return caller
+    }
+    throw new AuthorityError('role-missing', `"${caller.name}" may not ${action} certificates`, {
+      hint: `this takes one of the roles ${PERMISSIONS[action].join(', ')}`,
+    })
+  }
+
+  application.get('/roots.pem', (context) => {
+    const tag = `"${authority.roots.map((root) => root.fingerprint.slice(0, 16)).join('.')}"`
+    const headers = { 'cache-control': 'public, max-age=3600', etag: tag }
+    if (context.req.header('if-none-match') === tag)
+      return new Response(null, { status: 304, headers })
+    return new Response(authority.rootsPem, {
+      headers: { ...headers, 'content-type': 'application/x-pem-file' },
+    })
+  })
+
+  application.get('/crl/:file', async (context) => {
+    const file = context.req.param('file')
+    const id = file.replace(/\.(crl|crt)$/, '')
+    if (file.endsWith('.crt')) {
+      const record = authority.records.find((one) => one.id === id)
+      return record === undefined
+        ? notFound()
+        : bytes(record.certificate.der, 'application/pkix-cert', 'public, max-age=86400')
+    }
+    const crl = file.endsWith('.crl') ? await authority.crlOf(id) : undefined
+    if (crl === undefined) return notFound()
+    const headers = { 'last-modified': crl.thisUpdate.toUTCString(), etag: `"${crl.number}"` }
+    // Short: a revocation should not wait for a cache.
+    return bytes(crl.der, 'application/pkix-crl', 'public, max-age=60, must-revalidate', headers)
+  })
+
+  application.get('/ca/certificates', async (context) => {
+    const caller = await admit('list', context.req.raw, context.env)
+    if (caller instanceof Response) return caller
+    const { limit, ...options } = parseListQuery(new URL(context.req.url).searchParams)
+    const entries = await authority.list({ ...options, limit: Math.min(limit + 1, 1000) })
+    const page = entries.slice(0, limit)
+    const next = entries.length > limit ? page.at(-1)?.fingerprint : undefined
+    return json({ certificates: page.map(entryDocument), ...(next === undefined ? {} : { next }) })
+  })
+
+  application.post('/ca/certificates', async (context) => {
+    const caller = await admit('issue', context.req.raw, context.env)
+    if (caller instanceof Response) return caller
+    const body = await readBody(context.req.raw, BODY_LIMIT)
+    const contentType = context.req.header('content-type') ?? ''
+    const request = parseIssueBody(body, contentType, new URL(context.req.url).searchParams)
+    const issued = await authority.issue({ ...request, requester: caller.name })
+    const chain = issued.chain.map((certificate) => certificate.pem).join('')
+    const headers = { 'cache-control': 'no-store' }
+    if (wantsPem(context.req.header('accept') ?? '')) {
+      return new Response(chain, {
+        status: 201,
+        headers: { ...headers, 'content-type': 'application/pem-certificate-chain' },
+      })
+    }
+    const { certificate, serialNumber } = issued
+    return json({ certificate: certificate.pem, chain, serial: serialNumber }, 201)
+  })
+
+  application.post('/ca/certificates/:serial/revoke', async (context) => {
+    const caller = await admit('revoke', context.req.raw, context.env)
+    if (caller instanceof Response) return caller
+    const body = await readBody(context.req.raw, BODY_LIMIT)
+    const { reason } = body.length === 0 ? {} : parseJsonObject(body)
+    const entry = await authority.revoke(
+      context.req.param('serial'),
+      parseRevocationReason(typeof reason === 'string' ? reason : 'unspecified'),
+    )
+    return json(entryDocument(entry))
+  })
+
+  application.notFound(() => notFound())
+  application.onError((error) => refusal(error))
+  return application
+}
+
+function parseListQuery(query: URLSearchParams): {
+  limit: number
+  after: string | undefined
+  search: string | undefined
+  revoked: boolean | undefined
+  expiringWithinMs: number | undefined
+} {
+  const limit = Number(query.get('limit') ?? 100)
+  if (!Number.isInteger(limit) || limit < 1) {
+    throw new AuthorityError('option-invalid', 'limit must be a whole number above 0')
+  }
+  const revoked = query.get('revoked')
+  if (revoked !== null && revoked !== 'true' && revoked !== 'false') {
+    throw new AuthorityError('option-invalid', 'revoked must be true or false')
+  }
+  const expiring = query.get('expiring')
+  return {
+    limit: Math.min(limit, 999),
+    after: query.get('after') ?? undefined,
+    search: query.get('q') ?? undefined,
+    revoked: revoked === null ? undefined : revoked === 'true',
+    expiringWithinMs: expiring === null ? undefined : parseDuration(expiring),
+  }
+}
+
+function entryDocument(entry: LedgerEntry): Record<string, unknown> {
+  const { issuedAt, notBefore, notAfter, revokedAt, ...rest } = entry
+  return {
+    ...rest,
+    issuedAt: issuedAt.toISOString(),
+    notBefore: notBefore.toISOString(),
+    notAfter: notAfter.toISOString(),
+    ...(revokedAt === undefined ? {} : { revokedAt: revokedAt.toISOString() }),
+  }
+}
+
+/** Whether a PEM chain is what is wanted: it is named, and JSON is not. */
+function wantsPem(accept: string): boolean {
+  return (
+    /\bapplication\/(?:pem-certificate-chain|x-pem-file)\b/i.test(accept) && !/json/i.test(accept)
+  )
+}
+
+function json(value: unknown, status = 200): Response {
+  return Response.json(value, { status, headers: { 'cache-control': 'no-store' } })
+}
+
+function bytes(
+  body: Uint8Array,
+  type: string,
+  caching: string,
+  headers: Record<string, string> = {},
+): Response {
+  return new Response(Buffer.from(body), {
+    headers: { ...headers, 'content-type': type, 'cache-control': caching },
+  })
+}
+
+function notFound(): Response {
+  return problemResponse({ status: 404, code: 'not-found', detail: 'there is nothing here' })
+}
+
+/** An error as a refusal; what is not ours says nothing about itself. */
+function refusal(error: Error): Response {
+  if (error instanceof AuthorityError) {
+    const { code, message, hint, refusedName } = error
+    const facts = refusedName === undefined ? undefined : { name: refusedName }
+    return problemResponse({ status: statusOf(code), code, detail: message, hint, facts })
+  }
+  if (error instanceof CoreError && REQUEST_FAULTS.has(error.code)) {
+    return problemResponse({
+      status: 400,
+      code: error.code,
+      detail: error.message,
+      hint: error.hint,
+    })
+  }
+  throw error
+}
+
+const REQUEST_FAULTS: ReadonlySet<string> = new Set([
+  'option-unknown',
+  'option-invalid',
+  'duration-invalid',
+])
+const BODY_LIMIT = 64 * 1024

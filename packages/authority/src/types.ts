@@ -1,0 +1,175 @@
+/**
+ * What the authority is asked and what it answers.
+ *
+ * @module
+ */
+import type { Clock } from '@countersign/core'
+import type { Store } from '@countersign/store'
+import type {
+  Certificate,
+  CertificateRequest,
+  KeyType,
+  PublicKey,
+  RevocationReason,
+} from '@countersign/x509'
+import type { Hono } from 'hono'
+import type { Authorize } from './routes.ts'
+import type { PolicyOptions } from './policy.ts'
+import type { ProfileName } from './profiles.ts'
+
+/** How an authority is opened. */
+export interface OpenAuthorityOptions {
+  /** Where the ledger is. The authority migrates its own tables; it does not close the store. */
+  store: Store
+  /** The data folder with the key files; made when the authority is. */
+  folder: string
+  /** Opens the key files. @defaultValue the text of the file `passphrase` in the folder, if there is one */
+  passphrase?: string | undefined
+  /** What may be asked for. @defaultValue every valid name, 90 days at most */
+  policy?: PolicyOptions | undefined
+  /**
+   * Where clients reach the revocation lists, over plain HTTP: `http://ca.corp.internal`. Written into every certificate.
+   * @defaultValue none, and certificates name no revocation list
+   */
+  publicUrl?: string | undefined
+  /** Says who is calling; without it the authority has no routes. @defaultValue none */
+  authorize?: Authorize | undefined
+  /** @defaultValue the machine's clock */
+  clock?: Clock | undefined
+}
+
+/** How an authority is made. */
+export interface InitAuthorityOptions extends OpenAuthorityOptions {
+  /** Whose authority it is; part of the subject of root and issuer. @defaultValue 'Countersign' */
+  organization?: string | undefined
+  /** The kind of both keys. @defaultValue 'p256' */
+  keyType?: KeyType | undefined
+  /**
+   * The only names the root may ever sign, for good: `.corp.internal`, `10.0.0.0/8`, `@corp.internal`. The kinds that are
+   * not named are shut out. @defaultValue unconstrained
+   */
+  constrain?: readonly string[] | undefined
+  /** First part of the SPIFFE IDs of clients, for good. @defaultValue made from the organization: `acme.internal` */
+  trustDomain?: string | undefined
+}
+
+/** What is asked of {@link Authority.issue}: names, a key, or a signing request that has both. */
+export interface IssueRequest {
+  /** Host names, addresses, users; where given, those of the request are not read. */
+  names?: readonly string[] | undefined
+  /** Gives the key and, without `names`, the names. Nothing else is taken from it. */
+  csr?: CertificateRequest | undefined
+  /** The key to certify, where there is no request. Whoever gives it has made sure that its owner asks. */
+  publicKey?: PublicKey | undefined
+  profile: ProfileName
+  /** Lifetime in days from now, cut to the issuer's own. @defaultValue 7 for a server, 1 for a client */
+  days?: number | undefined
+  /** Who asked; stands in the ledger. */
+  requester: string
+}
+
+/** A certificate that has left, and is in the ledger. */
+export interface Issued {
+  readonly certificate: Certificate
+  /** What a server sends: the leaf, then its issuer. */
+  readonly chain: readonly [leaf: Certificate, issuer: Certificate]
+  /** Upper-case hex. */
+  readonly serialNumber: string
+  /** True where the lifetime asked for was cut to the issuer's own. */
+  readonly cutToIssuer: boolean
+}
+
+/** One row of the ledger. */
+export interface LedgerEntry {
+  /** Upper-case hex. */
+  readonly serial: string
+  readonly names: readonly string[]
+  readonly profile: ProfileName
+  readonly requester: string
+  readonly notBefore: Date
+  readonly notAfter: Date
+  readonly issuedAt: Date
+  readonly revokedAt: Date | undefined
+  readonly revocationReason: RevocationReason | undefined
+  /** SHA-256 of the certificate, lower-case hex. */
+  readonly fingerprint: string
+  /** `p256`, or what the key is called where it is none of ours. */
+  readonly keyType: string
+  /** The certificate authority that signed it: `issuer-2026-a1b2`. */
+  readonly issuer: string
+}
+
+/** Which entries {@link Authority.list} gives, the newest first. */
+export interface ListOptions {
+  /** Only what ends within so many milliseconds, is valid now and not revoked; the first to end comes first. */
+  expiringWithinMs?: number | undefined
+  /** Only revoked ones, or only others. @defaultValue both */
+  revoked?: boolean | undefined
+  /** Only where a name or the requester contains this, or the serial or fingerprint is this. */
+  search?: string | undefined
+  /** At most so many, 1 to 1000. @defaultValue 100 */
+  limit?: number | undefined
+  /** The serial or fingerprint of the last entry of the page before. */
+  after?: string | undefined
+}
+
+/** A revocation list as it is handed out. */
+export interface SignedCrl {
+  /** The certificate authority that signed it: `issuer-2026-a1b2`. */
+  readonly ca: string
+  readonly der: Uint8Array
+  readonly number: number
+  readonly thisUpdate: Date
+  readonly nextUpdate: Date
+}
+
+/** A certificate authority with its ledger, open. */
+export interface Authority {
+  /** What clients trust. */
+  readonly roots: readonly Certificate[]
+  /** The same as PEM: the content of `roots.pem`. */
+  readonly rootsPem: string
+  /** What signs leaves now. */
+  readonly issuer: Certificate
+  readonly organization: string
+  readonly trustDomain: string
+  /**
+   * GET /roots.pem, GET /crl/:file, GET and POST /ca/certificates, POST /ca/certificates/:serial/revoke.
+   *
+   * @throws {@link AuthorityError} `routes-unavailable` where the authority was opened without `authorize`
+   */
+  readonly routes: Hono
+  /**
+   * Opens the issuer's key now instead of at the first signature, so that a wrong passphrase shows early.
+   *
+   * @throws {@link AuthorityError} `key-missing`, `key-malformed`, `key-mismatch`, `passphrase-missing`, `passphrase-wrong`
+   */
+  unlock(): Promise<void>
+  /**
+   * Signs one certificate. It is in the ledger when the promise resolves.
+   *
+   * @throws {@link AuthorityError} what the policy refuses, each by its own code
+   */
+  issue(request: IssueRequest): Promise<Issued>
+  /** Signs all or, where one is refused, none; one transaction for all of them. */
+  issueMany(requests: readonly IssueRequest[]): Promise<Issued[]>
+  list(options?: ListOptions): Promise<LedgerEntry[]>
+  /** The entry with this serial or fingerprint (any case, colons allowed), or `undefined`. */
+  find(serialOrFingerprint: string): Promise<LedgerEntry | undefined>
+  /** The certificate of an entry, or `undefined`. */
+  certificate(serialOrFingerprint: string): Promise<Certificate | undefined>
+  /**
+   * Revokes a certificate; one that is revoked stays as it is. The next {@link crl} has it.
+   *
+   * @returns the entry as it is now
+   * @throws {@link AuthorityError} `certificate-unknown`, `reason-unknown`
+   */
+  revoke(serialOrFingerprint: string, reason?: RevocationReason): Promise<LedgerEntry>
+  /**
+   * The newest revocation list of every certificate authority, issuers first; made anew when something was revoked or
+   * half of its time is over. Who checks a whole chain needs all of them.
+   *
+   * @throws {@link AuthorityError} `crl-unavailable` where one has run out and its key is not here
+   */
+  crl(): Promise<readonly SignedCrl[]>
+}
