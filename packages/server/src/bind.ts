@@ -1,0 +1,118 @@
+/**
+ * Taking an address: the checks before, and the fault in words when the system refuses it.
+ *
+ * @module
+ */
+import type { Server as NetServer } from 'node:net'
+import { errorCode, errorMessage } from '@countersign/core'
+import { ServerError, type ServerErrorCode } from './errors.ts'
+
+/** Where a server listens. */
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * Checks host and port before anything is opened.
+ *
+ * @throws {@link ServerError} `option-invalid`
+ */
+export function checkAddress(host: string, port: number): void {
+  if (typeof host !== 'string' || host === '') {
+    // An empty host would be every interface for Node.
+    throw new ServerError('option-invalid', 'host must be an address or a host name', {
+      option: 'host',
+      hint: 'for every interface write "::" or "0.0.0.0"',
+    })
+  }
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new ServerError('option-invalid', `port must be 0 to 65535, not ${String(port)}`, {
+      option: 'port',
+      hint: '0 takes any free port',
+    })
+  }
+}
+
+/**
+ * Listens.
+ *
+ * @returns the port, which the system chose where 0 was asked for
+ * @throws {@link ServerError} `port-in-use`, `port-forbidden`, `host-not-local`, `host-unknown`, `listen-failed`
+ */
+export async function bind(server: NetServer, { host, port }: Address): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', reject)
+  server.once('listening', resolve)
+  server.listen({ host, port })
+  try {
+    await promise
+  } catch (error) {
+    throw bindError(error, { host, port })
+  } finally {
+    server.off('error', reject)
+    server.off('listening', resolve)
+  }
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : port
+}
+
+/** The host as it stands in a URL; every interface is reached as `localhost`. */
+export function urlHost(host: string): string {
+  if (host === '::' || host === '0.0.0.0') return 'localhost'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function bindError(error: unknown, { host, port }: Address): ServerError {
+  const known = BIND_FAULTS.get(errorCode(error) ?? '')
+  const detail = { host, port, cause: error }
+  if (known === undefined) {
+    return new ServerError(
+      'listen-failed',
+      `cannot listen on ${urlHost(host)}:${port}: ${errorMessage(error)}`,
+      detail,
+    )
+  }
+  return new ServerError(known.code, known.message(host, port), { ...detail, hint: known.hint })
+}
+
+interface BindFault {
+  code: ServerErrorCode
+  message: (host: string, port: number) => string
+  hint: string
+}
+
+const UNKNOWN_HOST: BindFault = {
+  code: 'host-unknown',
+  message: (host) => `the host name ${host} has no address`,
+  hint: 'give an address of this machine: 127.0.0.1, ::1, or "::" for every interface',
+}
+
+const BIND_FAULTS = new Map<string, BindFault>([
+  [
+    'EADDRINUSE',
+    {
+      code: 'port-in-use',
+      message: (host, port) => `port ${port} of ${host} is in use`,
+      hint: 'choose another port, or 0 for any free one; or stop the program that listens there',
+    },
+  ],
+  [
+    'EACCES',
+    {
+      code: 'port-forbidden',
+      message: (host, port) => `this user may not listen on port ${port} of ${host}`,
+      hint: 'choose a port of 1024 or above, or give the program the right: setcap cap_net_bind_service=+ep',
+    },
+  ],
+  [
+    'EADDRNOTAVAIL',
+    {
+      code: 'host-not-local',
+      message: (host) => `${host} is not an address of this machine`,
+      hint: '127.0.0.1 is this machine alone, "::" every interface',
+    },
+  ],
+  ['ENOTFOUND', UNKNOWN_HOST],
+  ['EAI_AGAIN', UNKNOWN_HOST],
+])

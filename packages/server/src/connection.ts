@@ -1,0 +1,128 @@
+/**
+ * One connection and what its peer is worth: computed once when it opens, looked at again on every request.
+ *
+ * A certificate counts only while it is within its validity and while the server trusts what it trusted when the
+ * certificate was verified. Node checks neither again on a live connection, and skips both for a resumed session.
+ *
+ * @module
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { TlsContext } from '@countersign/tls'
+import type { Certificate } from '@countersign/x509'
+import type { Peer } from './peer.ts'
+import { recheck } from './recheck.ts'
+import type { Refusal } from './refusal.ts'
+
+/** What a connection knows about itself when it opens. */
+export interface ConnectionFacts {
+  readonly peer: Peer
+  /** What decided about its certificate; `undefined` on plain HTTP. */
+  readonly context: TlsContext | undefined
+  /** Why its certificate was refused, where the handshake went on without it. */
+  readonly refusal: Refusal | undefined
+}
+
+/** What becomes of a request. */
+export type Standing = 'serve' | 'serve-and-close' | Refusal
+
+/** One connection. */
+export class Connection {
+  /** Whether a request has arrived; a connection without one can be closed at any time. */
+  used = false
+  /** Whether requests must ask {@link Connection.standing} although the server's context is still the same. */
+  readonly dated: boolean
+  #peer: Peer
+  #context: TlsContext | undefined
+  #refusal: Refusal | undefined
+
+  constructor(facts: ConnectionFacts) {
+    this.#peer = facts.peer
+    this.#context = facts.context
+    this.#refusal = facts.refusal
+    this.dated = facts.refusal !== undefined || facts.peer.certificate !== undefined
+  }
+
+  /** The peer; without its certificate once that has lapsed. */
+  get peer(): Peer {
+    return this.#peer
+  }
+
+  /** What decided about its certificate last. */
+  get context(): TlsContext | undefined {
+    return this.#context
+  }
+
+  /**
+   * What becomes of a request that arrives now.
+   *
+   * @param current - what the server serves with now
+   */
+  standing(current: TlsContext | undefined, now: Date): Standing {
+    if (this.#refusal !== undefined) return this.#refusal
+    const certificate = this.#peer.certificate
+    const fault = certificate === undefined ? undefined : this.#fault(certificate, current, now)
+    this.#context = current
+    const required = current?.clientCertificates === 'require'
+    if (fault === undefined) {
+      if (!required || certificate !== undefined) return 'serve'
+      this.#refusal = NO_CERTIFICATE
+      return NO_CERTIFICATE
+    }
+    const { certificate: _lost, ...anonymous } = this.#peer
+    this.#peer = anonymous
+    if (!required) return 'serve-and-close'
+    this.#refusal = fault
+    return fault
+  }
+
+  #fault(
+    certificate: Certificate,
+    current: TlsContext | undefined,
+    now: Date,
+  ): Refusal | undefined {
+    if (this.#context === current || this.#context?.epoch === current?.epoch) {
+      return certificate.isValidAt(now) ? undefined : lapsed(certificate, now)
+    }
+    return recheck(certificate, this.#context, current, now)
+  }
+}
+
+/** Remembers the connection of a socket. */
+export function register(socket: Socket, connection: Connection): void {
+  CONNECTIONS.set(socket, connection)
+}
+
+/** The connection of a socket, or `undefined` where it is none of ours. */
+export function connectionOf(socket: Socket): Connection | undefined {
+  return CONNECTIONS.get(socket)
+}
+
+/**
+ * The peer of a request inside a Node listener: `nodeListener((req, res) => { peerOf(req)?.certificate })`.
+ *
+ * @returns `undefined` for a request that no server of this package received
+ */
+export function peerOf(incoming: IncomingMessage): Peer | undefined {
+  return CONNECTIONS.get(incoming.socket)?.peer
+}
+
+function lapsed(certificate: Certificate, now: Date): Refusal {
+  const early = now < certificate.notBefore
+  return {
+    code: early ? 'not-yet-valid' : 'expired',
+    message: early
+      ? `the client certificate is not valid before ${certificate.notBefore.toISOString()}`
+      : `the client certificate expired on ${certificate.notAfter.toISOString()}`,
+    hint: 'connect again with a certificate that is valid now',
+  }
+}
+
+/** What a request without a certificate is told where one is required. */
+export const NO_CERTIFICATE: Refusal = {
+  code: 'no-client-certificate',
+  message: 'this server wants a client certificate, and none was presented',
+  hint: 'connect again with your certificate and key',
+}
+
+const CONNECTIONS = new WeakMap<Socket, Connection>()

@@ -1,0 +1,108 @@
+/**
+ * The way of every request to its handler: is its connection still trusted, and what if the handler fails.
+ *
+ * @module
+ */
+import { type IncomingMessage, ServerResponse } from 'node:http'
+import { type Problem, problemDocument } from '@countersign/core'
+import { type Connection, connectionOf } from './connection.ts'
+import { ServerError } from './errors.ts'
+import type { RequestListener } from './handler.ts'
+import { failureOf, type Refusal } from './refusal.ts'
+import type { ServerState } from './state.ts'
+
+/** The listener that a server is made with. */
+export function createDispatcher(state: ServerState, listener: RequestListener): RequestListener {
+  return (incoming, outgoing) => {
+    const connection = connectionOf(incoming.socket)
+    if (connection === undefined) {
+      // Every way in registers its connection: one that is not registered has no peer to be trusted.
+      state.reportError(new ServerError('accept-failed', 'a request arrived on an unknown socket'))
+      outgoing.destroy()
+      return
+    }
+    connection.used = true
+    // Plain HTTP has no context, also on a port whose TLS connections have one.
+    const outdated = connection.context !== undefined && connection.context !== state.context
+    if ((outdated || connection.dated) && !admit(state, connection, outgoing)) return
+    try {
+      const result = listener(incoming, outgoing)
+      if (result instanceof Promise) {
+        result.catch((error: unknown) => answerFailure(state, error, incoming, outgoing))
+      }
+    } catch (error) {
+      answerFailure(state, error, incoming, outgoing)
+    }
+  }
+}
+
+/** A response that ends its connection while the server drains, whoever writes its head. */
+export function responseClass(state: ServerState): typeof ServerResponse {
+  return class DrainingResponse<
+    Incoming extends IncomingMessage = IncomingMessage,
+  > extends ServerResponse<Incoming> {
+    override writeHead(...head: [number, ...never[]]): this {
+      if (state.draining && !this.headersSent) this.setHeader('connection', 'close')
+      return super.writeHead(...head)
+    }
+  }
+}
+
+/** Answers with a problem (RFC 9457) outside any handler. */
+export function answerProblem(outgoing: ServerResponse, problem: Problem): void {
+  const body = JSON.stringify(problemDocument(problem))
+  outgoing.writeHead(problem.status, {
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    ...problem.headers,
+  })
+  outgoing.end(body)
+}
+
+/** What a client reads when a handler failed: nothing about how. */
+export const HANDLER_FAILED: Problem = {
+  status: 500,
+  code: 'handler-failed',
+  detail: 'the request could not be handled',
+  hint: 'the log of the server holds the reason',
+}
+
+function admit(state: ServerState, connection: Connection, outgoing: ServerResponse): boolean {
+  const standing = connection.standing(state.context, state.clock())
+  if (standing === 'serve') return true
+  if (standing === 'serve-and-close') {
+    outgoing.setHeader('connection', 'close')
+    return true
+  }
+  state.reportHandshake(failureOf(standing, connection.peer))
+  answerRefusal(outgoing, standing)
+  return false
+}
+
+function answerRefusal(outgoing: ServerResponse, refusal: Refusal): void {
+  answerProblem(outgoing, {
+    // 421: the same request may succeed on a new connection (RFC 9110 §15.5.20).
+    status: refusal.code === 'connection-outdated' ? 421 : 403,
+    code: refusal.code,
+    detail: refusal.message,
+    hint: refusal.hint,
+    headers: { connection: 'close' },
+  })
+}
+
+function answerFailure(
+  state: ServerState,
+  error: unknown,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): void {
+  state.reportError(error, incoming)
+  if (outgoing.headersSent || outgoing.destroyed) {
+    // Half an answer must not look like a whole one.
+    outgoing.destroy()
+    return
+  }
+  for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name)
+  answerProblem(outgoing, HANDLER_FAILED)
+}

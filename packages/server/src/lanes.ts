@@ -1,0 +1,184 @@
+/**
+ * The sockets of one server and the servers of Node that they go through: a front door with its lanes, or plain HTTP.
+ *
+ * @module
+ */
+import { randomBytes } from 'node:crypto'
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
+import type { Server as NetServer, Socket } from 'node:net'
+import type { TlsContext } from '@countersign/tls'
+import { Connection, register } from './connection.ts'
+import { createDispatcher, responseClass } from './dispatch.ts'
+import { createFrontDoor } from './front-door.ts'
+import type { RequestListener } from './handler.ts'
+import { originOf, rememberOrigin } from './handshake-failure.ts'
+import { nodeHttpOptions } from './limits.ts'
+import { createLane } from './secure-lane.ts'
+import type { ServerState } from './state.ts'
+
+/** What answers. */
+export interface Listeners {
+  readonly main: RequestListener
+  /** Plain HTTP on the port of HTTPS. */
+  readonly plain: RequestListener
+}
+
+/** A way for connections: one of Node's servers, and how many connections it has. */
+interface Lane {
+  readonly server: HttpServer | HttpsServer
+  open: number
+}
+
+/** All sockets of one server. */
+export class Lanes {
+  /** What listens. */
+  readonly front: NetServer
+  readonly #state: ServerState
+  readonly #dispatcher: RequestListener
+  readonly #plain: Lane
+  readonly #retired = new Set<Lane>()
+  readonly #sockets = new Map<Socket, Lane | undefined>()
+  /** The same for every lane, so that a new certificate ends no session; the epoch of a context does. */
+  readonly #ticketKeys = randomBytes(48)
+  #current: Lane
+  #whenEmpty: (() => void) | undefined
+
+  constructor(state: ServerState, listeners: Listeners) {
+    const { context, limits } = state
+    this.#state = state
+    this.#dispatcher = createDispatcher(state, listeners.main)
+    if (context === undefined) {
+      const server = plainServer(state, this.#dispatcher)
+      this.#plain = { server, open: 0 }
+      this.#current = this.#plain
+      this.front = server
+      server.prependListener('connection', (socket) => this.#accept(socket, this.#plain))
+    } else {
+      this.#plain = {
+        server: plainServer(state, createDispatcher(state, listeners.plain)),
+        open: 0,
+      }
+      this.#current = this.#secure(context)
+      // Node starts to watch for late headers when a server begins to listen, which this one never does.
+      this.#plain.server.emit('listening')
+      this.front = createFrontDoor(
+        {
+          tls: (socket) => this.#enter(socket, this.#current),
+          http: (socket) => this.#enter(socket, this.#plain),
+        },
+        limits.handshakeMs,
+      )
+      this.front.prependListener('connection', (socket) => this.#accept(socket, undefined))
+    }
+    if (limits.connections !== undefined) this.front.maxConnections = limits.connections
+    this.front.on('error', (error) => {
+      // Accepting failed, for want of file descriptors for instance; the next one may succeed.
+      if (this.front.listening) state.reportError(error)
+    })
+  }
+
+  /** New connections go through `context` from now on; those that are open finish where they are. */
+  swap(context: TlsContext): void {
+    const next = this.#secure(context)
+    const previous = this.#current
+    this.#state.context = context
+    this.#current = next
+    this.#retired.add(previous)
+    this.#release(previous)
+  }
+
+  /**
+   * Stops accepting, lets what is under way finish, and closes everything else.
+   *
+   * @param timeoutMs - then the rest is cut; aborting `signal` does that at once
+   */
+  async drain(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const { promise: empty, resolve } = Promise.withResolvers<void>()
+    this.#whenEmpty = resolve
+    this.#state.draining = true
+    const { promise: closed, resolve: onClosed } = Promise.withResolvers<void>()
+    this.front.close(() => onClosed())
+    const cut = (): void => {
+      for (const socket of this.#sockets.keys()) socket.destroy()
+    }
+    const sweep = setInterval(() => this.#closeIdle(), SWEEP_MS)
+    const deadline = setTimeout(cut, timeoutMs)
+    signal?.addEventListener('abort', cut, { once: true })
+    try {
+      if (signal?.aborted === true) cut()
+      this.#closeIdle()
+      if (this.#sockets.size > 0) await empty
+      await closed
+    } finally {
+      clearInterval(sweep)
+      clearTimeout(deadline)
+      signal?.removeEventListener('abort', cut)
+      for (const lane of [this.#plain, this.#current, ...this.#retired]) lane.server.close()
+    }
+  }
+
+  #secure(context: TlsContext): Lane {
+    return {
+      server: createLane(this.#state, context, this.#dispatcher, this.#ticketKeys),
+      open: 0,
+    }
+  }
+
+  #accept(socket: Socket, lane: Lane | undefined): void {
+    this.#sockets.set(socket, lane)
+    if (lane === undefined) rememberOrigin(socket)
+    else this.#admit(socket, lane)
+    socket.once('close', () => this.#forget(socket))
+  }
+
+  /** A connection whose first byte is known. */
+  #enter(socket: Socket, lane: Lane): void {
+    this.#sockets.set(socket, lane)
+    if (lane === this.#plain) this.#admit(socket, lane)
+    else lane.open++
+    lane.server.emit('connection', socket)
+  }
+
+  /** A connection of plain HTTP, which is known as soon as it is there. */
+  #admit(socket: Socket, lane: Lane): void {
+    lane.open++
+    const peer = { ...originOf(socket), encrypted: false }
+    register(socket, new Connection({ peer, context: undefined, refusal: undefined }))
+  }
+
+  #forget(socket: Socket): void {
+    const lane = this.#sockets.get(socket)
+    this.#sockets.delete(socket)
+    if (lane !== undefined) {
+      lane.open--
+      this.#release(lane)
+    }
+    if (this.#sockets.size === 0) this.#whenEmpty?.()
+  }
+
+  /** A retired lane without connections stops its timers and can be collected. */
+  #release(lane: Lane): void {
+    if (lane.open > 0 || !this.#retired.delete(lane)) return
+    lane.server.close()
+  }
+
+  #closeIdle(): void {
+    for (const [socket, lane] of this.#sockets) {
+      if (lane === undefined) socket.destroy()
+    }
+    for (const lane of [this.#plain, this.#current, ...this.#retired]) {
+      lane.server.closeIdleConnections()
+    }
+  }
+}
+
+function plainServer(state: ServerState, dispatcher: RequestListener): HttpServer {
+  return createHttpServer(
+    { ...nodeHttpOptions(state.limits), ServerResponse: responseClass(state) },
+    dispatcher,
+  )
+}
+
+/** How often connections that have become idle are looked for while a server drains. */
+const SWEEP_MS = 25

@@ -1,0 +1,84 @@
+/**
+ * The door of this package: a handler and a few switches in, a running server out.
+ *
+ * @module
+ */
+import { inspect } from 'node:util'
+import { checkOptions, systemClock } from '@countersign/core'
+import { checkAddress, urlHost } from './bind.ts'
+import { buildContext, contextSource, wantsHttps } from './context-source.ts'
+import type { Handler, RequestListener } from './handler.ts'
+import { resolveHandler } from './handler.ts'
+import { resolveLimits } from './limits.ts'
+import { SERVE_OPTIONS, type ServeOptions } from './options.ts'
+import { redirectToHttps } from './plain-answer.ts'
+import { checkDuration, openServer, type Server } from './server.ts'
+import type { ServerState } from './state.ts'
+
+/**
+ * Serves a handler: over HTTP, over HTTPS (`https: true`), or over mutual TLS (`verifyUser: true` as well).
+ *
+ * ```ts
+ * await using server = await serve((request, { peer }) => new Response(`hello ${peer.address}`), {
+ *   cert: 'server.crt', key: 'server.key', ca: 'ca.crt', verifyUser: true,
+ * })
+ * ```
+ *
+ * @param handler - a fetch handler, an application with `fetch`, or `nodeListener((req, res) => …)`
+ * @returns once the port is open
+ * @throws {@link ServerError}; TlsError and X509Error for certificates, keys and lists, naming file and fault; CoreError
+ * `option-unknown`
+ */
+export async function serve(handler: Handler, options: ServeOptions = {}): Promise<Server> {
+  checkOptions(options, SERVE_OPTIONS, 'serve')
+  const { host = '127.0.0.1', port = 0, drainMs = 10_000 } = options
+  checkAddress(host, port)
+  checkDuration(drainMs, 'drainMs')
+  const source = wantsHttps(options) ? contextSource(options, host) : undefined
+  const state: ServerState = {
+    draining: false,
+    context: source === undefined ? undefined : buildContext(source),
+    limits: resolveLimits(options.limits),
+    clock: options.clock ?? systemClock,
+    reportError: guarded(options.onError ?? writeError),
+    reportHandshake: guarded(options.onHandshakeError ?? (() => {})),
+  }
+  const listeners = {
+    main: await listenerOf(state, handler, 'serve', host),
+    plain:
+      options.plain === undefined
+        ? redirectToHttps
+        : await listenerOf(state, options.plain, 'serve: plain', host),
+  }
+  return openServer({ state, listeners, source, address: { host, port }, drainMs })
+}
+
+async function listenerOf(
+  state: ServerState,
+  handler: Handler,
+  where: string,
+  host: string,
+): Promise<RequestListener> {
+  const resolved = resolveHandler(handler, where)
+  if (resolved.kind === 'listener') return resolved.listener
+  // Most servers of folders and listeners never need it, and start sooner without.
+  const { createFetchListener } = await import('./fetch-listener.ts')
+  return createFetchListener(state, resolved.fetch, urlHost(host))
+}
+
+/** A callback of the caller's, which must not take the server down. */
+function guarded<Arguments extends unknown[]>(
+  callback: (...values: Arguments) => void,
+): (...values: Arguments) => void {
+  return (...values) => {
+    try {
+      callback(...values)
+    } catch (error) {
+      writeError(error)
+    }
+  }
+}
+
+function writeError(error: unknown): void {
+  process.stderr.write(`${inspect(error)}\n`)
+}
