@@ -1,0 +1,58 @@
+/**
+ * What Node is told about a context: one object, used for our own `SecureContext` and for Node's servers alike.
+ *
+ * @module
+ */
+import type { SecureContextOptions } from 'node:tls'
+import type { Identity } from './identity.ts'
+import type { ClientCertificates } from './options.ts'
+import type { Protocols } from './profiles.ts'
+import type { RevocationList } from './revocation.ts'
+import type { TrustStore } from './trust-store.ts'
+
+/** Options of `tls.createSecureContext`, all of them decided. */
+export type ContextSettings = SecureContextOptions
+
+/** The parts of a context, each checked. */
+export interface ContextParts {
+  purpose: 'server-auth' | 'client-auth'
+  protocols: Protocols
+  trust: TrustStore
+  epoch: string
+  lists: readonly RevocationList[]
+  identity: Identity | undefined
+  clientCertificates: ClientCertificates
+}
+
+/** Puts the parts into Node's words. */
+export function contextSettings(parts: ContextParts): ContextSettings {
+  const { protocols, lists, identity, epoch } = parts
+  const verifies = parts.purpose === 'server-auth' || parts.clientCertificates !== 'none'
+  const settings: ContextSettings = {
+    // An empty list loads nothing; `undefined` would load, and trust, the public roots.
+    ca: verifies ? [parts.trust.toPem()] : [],
+    // Every certificate of the store is an anchor: an intermediate alone, or a pinned leaf (as Python >= 3.13).
+    allowPartialTrustChain: true,
+    minVersion: protocols.minVersion,
+    maxVersion: protocols.maxVersion,
+    ciphers: protocols.ciphers,
+    ecdhCurve: protocols.ecdhCurve,
+    secureOptions: protocols.secureOptions,
+    honorCipherOrder: false,
+  }
+  if (lists.length > 0 && verifies) settings.crl = lists.map(({ pem }) => pem)
+  if (parts.purpose === 'client-auth') {
+    // OpenSSL resumes a session only under the context it was made under: with the epoch in it, a session of a
+    // client that was revoked since falls back to a full handshake. 32 bytes at most.
+    settings.sessionIdContext = epoch.slice(0, 32)
+    settings.sessionTimeout = SESSION_TIMEOUT_S
+  }
+  if (identity !== undefined) {
+    settings.cert = identity.chain.map(({ pem }) => pem).join('')
+    settings.key = identity.key.toPem()
+  }
+  return settings
+}
+
+/** Node's default is two hours; a session outlives a revocation for as long as the epoch stays the same. */
+const SESSION_TIMEOUT_S = 3600

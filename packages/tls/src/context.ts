@@ -1,0 +1,290 @@
+/**
+ * A TLS context: trust, identity and protocols, checked and built once, then never changed.
+ *
+ * @module
+ */
+import { hash } from 'node:crypto'
+import type { ConnectionOptions, SecureContext, Server, TlsOptions } from 'node:tls'
+import { checkOptions } from '@countersign/core'
+import type { Certificate } from '@countersign/x509'
+import { checkLifetime } from './certificate-lifetime.ts'
+import { contextSettings, type ContextSettings } from './context-settings.ts'
+import { TlsError } from './errors.ts'
+import type { ClientCertificates, TlsContextOptions } from './options.ts'
+import { loadIdentity } from './identity.ts'
+import { type Protocols, resolveProtocols } from './profiles.ts'
+import { loadRevocationLists, type RevocationList } from './revocation.ts'
+import { buildSecureContext, sharedSecureContext } from './secure-context.ts'
+import { checkServerName, sniName, verifiedName } from './server-name.ts'
+import { TrustStore } from './trust-store.ts'
+
+/**
+ * Makes a context with safe defaults: Mozilla's intermediate profile, default trust, host names checked strictly.
+ *
+ * Everything Node accepts in silence and then gets wrong is refused here: an empty or garbled `ca`, a certificate
+ * without its key or with another's, versions in the wrong order, client certificates without an authority.
+ *
+ * @throws {@link TlsError} with the option's name in `source`; CoreError `option-unknown` with the name that was meant
+ */
+export function createDefaultContext(options: TlsContextOptions = {}): TlsContext {
+  return new TlsContext(options)
+}
+
+/** See {@link createDefaultContext}. */
+export class TlsContext {
+  /** `server-auth`: a client that authenticates servers. `client-auth`: a server. */
+  readonly purpose: 'server-auth' | 'client-auth'
+  /** Node's context; built once, shared by every connection. */
+  readonly secureContext: SecureContext
+  readonly trust: TrustStore
+  /**
+   * Digest over the trusted certificates, the revocation lists and the policy for client certificates, lower-case hex.
+   * Sessions and pooled connections made under one epoch are not used under another.
+   */
+  readonly epoch: string
+  /** Our own certificate. */
+  readonly certificate: Certificate | undefined
+  /** Our own certificate and what is sent with it, leaf first. */
+  readonly chain: readonly Certificate[]
+  readonly clientCertificates: ClientCertificates
+  readonly alpn: readonly string[]
+  readonly protocols: Readonly<Protocols>
+  readonly #settings: ContextSettings
+
+  constructor(options: TlsContextOptions) {
+    checkOptions(options, CONTEXT_OPTIONS, 'createDefaultContext')
+    if (options.danger !== undefined) checkOptions(options.danger, DANGER_OPTIONS, 'danger')
+    this.purpose = purposeOf(options)
+    this.protocols = resolveProtocols(options)
+    this.alpn = alpnOf(options)
+    this.clientCertificates = clientCertificatesOf(options, this.purpose)
+    this.trust = trustOf(options, this.purpose, this.clientCertificates)
+    const lists = loadRevocationLists(options.crl)
+    const identity = loadIdentity(options)
+    this.epoch = epochOf(this.trust, lists, this.clientCertificates)
+    this.#settings = contextSettings({
+      purpose: this.purpose,
+      protocols: this.protocols,
+      trust: this.trust,
+      epoch: this.epoch,
+      lists,
+      identity,
+      clientCertificates: this.clientCertificates,
+    })
+    this.secureContext =
+      identity === undefined
+        ? sharedSecureContext(this.#settings, this.epoch)
+        : buildSecureContext(this.#settings)
+    this.certificate = identity?.certificate
+    this.chain = identity?.chain ?? []
+    this.#checkIdentity(options)
+    if (this.protocols.legacy) warnLegacy(this.protocols)
+  }
+
+  /**
+   * Options for `tls.createServer`, `https.createServer` and `setSecureContext`. With `ask`, Node lets a bad client
+   * certificate in as unauthorized; whoever uses these options refuses it, as {@link listen} does.
+   *
+   * @throws {@link TlsError} `option-invalid` on a context of purpose `server-auth`
+   */
+  nodeServerOptions(): TlsOptions {
+    if (this.purpose !== 'client-auth') {
+      throw new TlsError('option-invalid', 'a context for clients cannot serve', {
+        source: 'purpose',
+        hint: "make it with `purpose: 'client-auth'`",
+      })
+    }
+    return {
+      ...this.#settings,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      requestCert: this.clientCertificates !== 'none',
+      // With `ask` no certificate is fine, which Node would call unauthorized. A bad one is then refused by
+      // `listen` and by the HTTP server, which can say why; Node would cut the connection without a word.
+      rejectUnauthorized: this.clientCertificates === 'require',
+      ...(this.alpn.length === 0 ? {} : { ALPNProtocols: [...this.alpn] }),
+    }
+  }
+
+  /**
+   * Puts this context into a running server of Node's: new handshakes use it, sessions of another epoch are not resumed.
+   *
+   * @param ticketKeys - 48 bytes; without them tickets issued before are lost
+   */
+  applyTo(server: Server, ticketKeys?: Buffer): void {
+    const options = this.nodeServerOptions()
+    server.setSecureContext(ticketKeys === undefined ? options : { ...options, ticketKeys })
+    // Node's server reads these two once, from its constructor; setSecureContext passes neither on.
+    Object.assign(server, {
+      requestCert: options.requestCert,
+      rejectUnauthorized: options.rejectUnauthorized,
+    })
+    // It also drops allowPartialTrustChain on the way to its context. Ours has it.
+    if ('_sharedCreds' in server) {
+      const built =
+        ticketKeys === undefined
+          ? this.secureContext
+          : buildSecureContext({ ...this.#settings, ticketKeys })
+      Object.assign(server, { _sharedCreds: built })
+    }
+  }
+
+  /**
+   * Options for `tls.connect`, `https.request` and connectors: the chain is verified, and the name by RFC 9525.
+   *
+   * @param host - where to connect
+   * @param serverName - the name to ask for and to verify. Default: `host`
+   */
+  nodeClientOptions(host: string, serverName?: string): ConnectionOptions {
+    const name = verifiedName(host, serverName)
+    return {
+      host: verifiedName(host),
+      servername: sniName(name),
+      secureContext: this.secureContext,
+      rejectUnauthorized: true,
+      checkServerIdentity: (_host, certificate) => checkServerName(name, certificate),
+      ...(this.alpn.length === 0 ? {} : { ALPNProtocols: [...this.alpn] }),
+    }
+  }
+
+  #checkIdentity(options: TlsContextOptions): void {
+    if (this.purpose === 'server-auth') return
+    if (this.certificate === undefined) {
+      throw new TlsError('cert-missing', 'a server needs a certificate and its key', {
+        source: 'cert',
+        hint: 'issue one (countersign issue NAME) and pass it as `cert` and `key`',
+      })
+    }
+    checkLifetime(this.certificate, options.danger?.expiredCertificate === true)
+  }
+}
+
+function purposeOf({ purpose = 'server-auth' }: TlsContextOptions): 'server-auth' | 'client-auth' {
+  if (purpose === 'server-auth' || purpose === 'client-auth') return purpose
+  throw new TlsError('option-invalid', `purpose "${String(purpose)}" is not known`, {
+    source: 'purpose',
+    hint: "write 'server-auth' for a client, 'client-auth' for a server",
+  })
+}
+
+function clientCertificatesOf(
+  options: TlsContextOptions,
+  purpose: 'server-auth' | 'client-auth',
+): ClientCertificates {
+  const { clientCertificates } = options
+  if (purpose === 'server-auth') {
+    if (clientCertificates === undefined || clientCertificates === 'none') return 'none'
+    throw new TlsError('option-invalid', 'clientCertificates is for servers', {
+      source: 'clientCertificates',
+      hint: "make the context with `purpose: 'client-auth'`",
+    })
+  }
+  const given = options.ca !== undefined || options.trust !== undefined
+  const policy = clientCertificates ?? (given ? 'require' : 'none')
+  if (!CLIENT_CERTIFICATES.includes(policy)) {
+    throw new TlsError('option-invalid', `clientCertificates "${policy}" is not known`, {
+      source: 'clientCertificates',
+      hint: `write one of ${CLIENT_CERTIFICATES.join(', ')}`,
+    })
+  }
+  if (policy !== 'none' && !given) {
+    throw new TlsError(
+      'client-ca-required',
+      `clientCertificates "${policy}" needs the authorities that may sign them`,
+      {
+        source: 'ca',
+        // Node would fall back to the public roots: anybody's certificate would do.
+        hint: 'pass the root of your clients as `ca`',
+      },
+    )
+  }
+  return policy
+}
+
+function trustOf(
+  options: TlsContextOptions,
+  purpose: 'server-auth' | 'client-auth',
+  policy: ClientCertificates,
+): TrustStore {
+  const { trust, ca, extraCa, env } = options
+  if (trust !== undefined) {
+    if (ca !== undefined || extraCa !== undefined || env !== undefined) {
+      throw new TlsError('option-invalid', 'option trust stands instead of ca, extraCa and env', {
+        source: 'trust',
+      })
+    }
+    if (trust.size === 0) {
+      throw new TlsError('ca-empty', 'option trust holds no certificate', { source: 'trust' })
+    }
+    return trust
+  }
+  if (purpose === 'server-auth') return TrustStore.resolve({ ca, extraCa, env })
+  if (extraCa !== undefined && ca === undefined) {
+    throw new TlsError(
+      'client-ca-required',
+      'extraCa would let in clients of every public authority as well',
+      { source: 'extraCa', hint: 'pass the root of your clients as `ca`' },
+    )
+  }
+  if (ca === undefined || policy === 'none') {
+    // A CA that is not used is still read: a typing error must not wait for the day it is switched on.
+    if (ca !== undefined) TrustStore.resolve({ ca, extraCa, env: false })
+    return TrustStore.empty()
+  }
+  return TrustStore.resolve({ ca, extraCa, env: false })
+}
+
+function alpnOf({ alpn = [] }: TlsContextOptions): readonly string[] {
+  for (const protocol of alpn) {
+    // RFC 7301 §3.1: 1 to 255 bytes.
+    const length = Buffer.byteLength(protocol)
+    if (length === 0 || length > 255) {
+      throw new TlsError('option-invalid', `alpn "${protocol}" is no protocol name`, {
+        source: 'alpn',
+        hint: "write names like 'http/1.1', 'h2'",
+      })
+    }
+  }
+  return [...alpn]
+}
+
+function epochOf(
+  trust: TrustStore,
+  lists: readonly RevocationList[],
+  policy: ClientCertificates,
+): string {
+  const digests = lists.map(({ sha256 }) => sha256).toSorted()
+  return hash('sha256', [policy, trust.sha256, ...digests].join('\n'), 'hex')
+}
+
+function warnLegacy({ minVersion }: Protocols): void {
+  process.emitWarning(
+    `${minVersion} is enabled by danger.legacyProtocols; it can be read and changed on the way (RFC 8996)`,
+    { type: 'SecurityWarning', code: 'COUNTERSIGN_LEGACY_PROTOCOLS' },
+  )
+}
+
+const CLIENT_CERTIFICATES: readonly ClientCertificates[] = ['none', 'ask', 'require']
+
+/** Node waits 120 s. */
+const HANDSHAKE_TIMEOUT_MS = 10_000
+
+const CONTEXT_OPTIONS: readonly string[] = [
+  'purpose',
+  'ca',
+  'extraCa',
+  'env',
+  'trust',
+  'cert',
+  'key',
+  'passphrase',
+  'pfx',
+  'profile',
+  'minVersion',
+  'maxVersion',
+  'alpn',
+  'crl',
+  'clientCertificates',
+  'danger',
+]
+
+const DANGER_OPTIONS: readonly string[] = ['legacyProtocols', 'expiredCertificate']

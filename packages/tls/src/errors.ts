@@ -1,0 +1,135 @@
+/**
+ * What can go wrong between a trust store and a socket.
+ *
+ * @module
+ */
+import { CountersignError, type ErrorDetail } from '@countersign/core'
+
+/**
+ * Why a connection was not trusted. The same words stand in every error, every answer of `explain` and `verify`.
+ */
+export type ReasonCode =
+  | 'untrusted-root'
+  | 'missing-intermediate'
+  | 'key-mismatch'
+  | 'self-signed'
+  | 'untrusted-root-sent'
+  | 'not-yet-valid'
+  | 'expired'
+  | 'bad-signature'
+  | 'revoked'
+  | 'crl-missing'
+  | 'crl-stale'
+  | 'name-mismatch'
+  | 'wrong-purpose'
+  | 'not-a-ca'
+  | 'path-too-long'
+  | 'critical-extension'
+  | 'name-constraint'
+  | 'weak-crypto'
+  | 'rejected-by-policy'
+  | 'server-refused-client-cert'
+  | 'not-tls'
+  | 'reset'
+
+/** The codes of {@link TlsError}: every {@link ReasonCode}, and what is refused before or beside a handshake. */
+export type TlsErrorCode =
+  | ReasonCode
+  // sources of trust
+  | 'ca-missing'
+  | 'ca-empty'
+  | 'ca-malformed'
+  // our own certificate and key
+  | 'cert-missing'
+  | 'cert-empty'
+  | 'cert-malformed'
+  | 'cert-without-key'
+  | 'cert-expired'
+  | 'cert-not-yet-valid'
+  | 'chain-broken'
+  | 'key-missing'
+  | 'key-malformed'
+  | 'key-without-cert'
+  | 'passphrase-required'
+  | 'passphrase-wrong'
+  | 'pfx-missing'
+  | 'pfx-malformed'
+  | 'pfx-legacy'
+  | 'crl-unreadable'
+  | 'crl-malformed'
+  // options
+  | 'client-ca-required'
+  | 'option-invalid'
+  | 'profile-unknown'
+  | 'protocol-refused'
+  | 'version-range'
+  | 'context-failed'
+  // connections
+  | 'connect-failed'
+  | 'listen-failed'
+  | 'handshake-failed'
+  | 'handshake-timeout'
+  | 'alpn-mismatch'
+  | 'client-refused-server-cert'
+  | 'no-client-certificate'
+  | 'protocol-mismatch'
+  | 'server-name-refused'
+  | 'file-unreadable'
+  | 'line-too-long'
+  | 'read-in-progress'
+  | 'socket-closed'
+  | 'unexpected-end'
+  | 'write-failed'
+
+/** One certificate of a chain, as facts for a message or a log. */
+export interface CertificateFacts {
+  subject: string
+  issuer: string
+  serialNumber: string
+  notBefore: string
+  notAfter: string
+  /** SHA-256 over the DER, lower-case hex. */
+  fingerprint: string
+  /** What its subject alternative name holds: `DNS:api.corp.internal`, `IP:10.0.0.1`. */
+  names: readonly string[]
+}
+
+/** What a {@link TlsError} may carry beside its code and message. */
+export interface TlsErrorDetail extends ErrorDetail {
+  /** The code of Node's own error: `CERT_HAS_EXPIRED`, `ECONNREFUSED`. */
+  nodeCode?: string | undefined
+  /** The option or environment variable at fault. */
+  source?: string | undefined
+  path?: string | undefined
+  host?: string | undefined
+  port?: number | undefined
+  /** Number of the TLS alert that was received (RFC 8446 §6). */
+  alert?: number | undefined
+  /** The chain the other side presented, leaf first. */
+  chain?: readonly CertificateFacts[] | undefined
+}
+
+/**
+ * A trust store, a context, a connection or a socket failed. `code` is ours and stable; `nodeCode` is Node's own;
+ * `chain` is what the other side presented where a certificate was the fault.
+ */
+export class TlsError extends CountersignError<TlsErrorCode> {
+  readonly nodeCode: string | undefined
+  readonly source: string | undefined
+  readonly path: string | undefined
+  readonly host: string | undefined
+  readonly port: number | undefined
+  readonly alert: number | undefined
+  readonly chain: readonly CertificateFacts[] | undefined
+
+  constructor(code: TlsErrorCode, message: string, detail: TlsErrorDetail = {}) {
+    super(code, message, detail)
+    this.nodeCode = detail.nodeCode
+    this.source = detail.source
+    this.path = detail.path
+    this.host = detail.host
+    this.port = detail.port
+    this.alert = detail.alert
+    this.chain = detail.chain
+  }
+}

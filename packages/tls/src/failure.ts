@@ -1,0 +1,177 @@
+/**
+ * Turns a failed connection into an error that says what was presented, what was trusted, and what to do.
+ *
+ * @module
+ */
+import type { PeerCertificate, TLSSocket } from 'node:tls'
+import { CoreError, errorCode, errorMessage } from '@countersign/core'
+import type { Certificate } from '@countersign/x509'
+import { certificateFacts, certificateTitle } from './certificate-facts.ts'
+import { TlsError, type TlsErrorCode } from './errors.ts'
+import { presentedChain } from './presented.ts'
+import { alertOf, classify, hintOf, messageOf } from './reasons.ts'
+import type { TrustStore } from './trust-store.ts'
+
+/** What is known about a connection when it fails. */
+export interface FailureFacts {
+  host: string
+  port: number
+  trust: TrustStore
+  /** What the server presented, leaf first. */
+  chain: readonly Certificate[]
+  /** The certificate we presented. */
+  own: Certificate | undefined
+}
+
+/**
+ * Remembers the chain a server presents while Node verifies it; by the time of the `error` event Node has dropped it.
+ *
+ * @param socket - of `tls.connect`, before its handshake is done
+ * @returns answers the chain, leaf first; empty before the handshake
+ */
+export function rememberChain(socket: TLSSocket): () => Certificate[] {
+  let presented: PeerCertificate | undefined
+  // In front of Node's own listener, which verifies and destroys. getPeerX509Certificate() here would make Node 24
+  // refuse good certificates; getPeerCertificate(true) does not.
+  socket.prependOnceListener('secure', () => {
+    presented = socket.getPeerCertificate(true)
+  })
+  return () => (presented === undefined ? [] : presentedChain(presented))
+}
+
+/** The error of a connection to a server that failed, with the facts. */
+export function connectionFailure(error: unknown, facts: FailureFacts): TlsError | CoreError {
+  // A time-out, an abort and a name mismatch are said already.
+  if (error instanceof CoreError) return error
+  const { host, port, chain } = facts
+  const where = `${hostInUrl(host)}:${port}`
+  const nodeCode = errorCode(error) ?? errorCode(firstOf(error))
+  const shared = {
+    nodeCode,
+    host,
+    port,
+    alert: alertOf(error),
+    cause: error,
+    chain: chain.length === 0 ? undefined : chain.map((one) => certificateFacts(one)),
+  }
+  if (error instanceof TlsError) {
+    const detail = { ...shared, hint: error.hint, nodeCode: error.nodeCode, cause: error.cause }
+    return new TlsError(error.code, `${where}: ${error.message}`, detail)
+  }
+  const row = classify(error) ?? classify(firstOf(error))
+  if (row === undefined) {
+    const code = chain.length === 0 ? 'connect-failed' : 'handshake-failed'
+    return new TlsError(code, `${where}: ${errorMessage(error)}`, shared)
+  }
+  const code = refined(row.code, facts)
+  const message = code === row.code ? row.message : messageOf(code)
+  const said = FACTS.get(code)?.(facts)
+  return new TlsError(
+    code,
+    said === undefined ? `${where}: ${message}` : `${where}: ${message}: ${said}`,
+    { ...shared, hint: code === row.code ? row.hint : hintOf(code) },
+  )
+}
+
+/**
+ * OpenSSL says "unable to verify the first certificate" whenever a server sends its leaf alone and the issuer is not
+ * trusted: an intermediate that was not sent, a root that is not trusted, or a root that was made again.
+ */
+function refined(code: TlsErrorCode, { chain, trust }: FailureFacts): TlsErrorCode {
+  if (code !== 'missing-intermediate' && code !== 'untrusted-root' && code !== 'bad-signature') {
+    return code
+  }
+  const top = chain.at(-1)
+  if (top === undefined) return code
+  const sameName = trust.findBySubject(top.issuer)
+  if (sameName.length > 0 && !sameName.some((issuer) => top.verifySignature(issuer.publicKey))) {
+    return 'key-mismatch'
+  }
+  if (code !== 'missing-intermediate') return code
+  return looksIssuedByRoot(top, trust) ? 'untrusted-root' : code
+}
+
+/** Without the issuer there is no proof; its name, and who of the same organisation is trusted, are the evidence. */
+function looksIssuedByRoot(leaf: Certificate, trust: TrustStore): boolean {
+  const organization = leaf.issuer.get('organization')
+  if (organization !== undefined) {
+    const known = trust.certificates.some(
+      ({ subject }) => subject.get('organization') === organization,
+    )
+    if (known) return false
+  }
+  const commonName = leaf.issuer.get('commonName') ?? ''
+  return !/intermediate|issuing|issuer|\bsub\b/i.test(commonName)
+}
+
+/** What a reason says beside its standing words. */
+const FACTS: ReadonlyMap<TlsErrorCode, (facts: FailureFacts) => string | undefined> = new Map<
+  TlsErrorCode,
+  (facts: FailureFacts) => string | undefined
+>([
+  ['untrusted-root', unknownIssuer],
+  ['missing-intermediate', unknownIssuer],
+  ['key-mismatch', unknownIssuer],
+  [
+    'self-signed',
+    ({ chain: [leaf] }) =>
+      leaf === undefined ? undefined : `${certificateTitle(leaf)}, sha256 ${leaf.fingerprint}`,
+  ],
+  [
+    'untrusted-root-sent',
+    ({ chain, trust }) => {
+      const root = chain.at(-1)
+      return root === undefined
+        ? undefined
+        : `${certificateTitle(root)}, sha256 ${root.fingerprint}, is not among ${consulted(trust)}`
+    },
+  ],
+  [
+    'expired',
+    ({ chain }) => {
+      const ended = chain.find((one) => one.notAfter.getTime() < Date.now())
+      return ended === undefined
+        ? undefined
+        : `${certificateTitle(ended)} ended on ${ended.notAfter.toISOString()}`
+    },
+  ],
+  [
+    'not-yet-valid',
+    ({ chain }) => {
+      const early = chain.find((one) => one.notBefore.getTime() > Date.now())
+      return early === undefined
+        ? undefined
+        : `${certificateTitle(early)} begins on ${early.notBefore.toISOString()}`
+    },
+  ],
+  [
+    'server-refused-client-cert',
+    ({ own }) =>
+      own === undefined
+        ? 'we presented none'
+        : `we presented ${certificateTitle(own)}, issued by ${own.issuer.toString()}, valid to ${own.notAfter.toISOString()}`,
+  ],
+])
+
+function unknownIssuer({ chain, trust }: FailureFacts): string | undefined {
+  const top = chain.at(-1)
+  if (top === undefined) return undefined
+  return `${certificateTitle(top)} is issued by ${top.issuer.toString()}, consulted were ${consulted(trust)}`
+}
+
+/** `146 certificates of SSL_CERT_FILE /etc/ssl/cert.pem`. */
+function consulted(trust: TrustStore): string {
+  const sources = trust
+    .describe()
+    .sources.map(({ name, path }) => (path === undefined ? name : `${name} ${path}`))
+  return `${trust.size} trusted ${trust.size === 1 ? 'certificate' : 'certificates'} (${sources.join(', ')})`
+}
+
+/** Of several addresses that were tried, the first one's error. */
+function firstOf(error: unknown): unknown {
+  return error instanceof AggregateError ? error.errors[0] : undefined
+}
+
+function hostInUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}

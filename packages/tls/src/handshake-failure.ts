@@ -1,0 +1,79 @@
+/**
+ * Why a client's handshake failed, as the server sees it.
+ *
+ * @module
+ */
+import type { TLSSocket } from 'node:tls'
+import { errorCode, errorMessage } from '@countersign/core'
+import { certificateFacts, certificateTitle } from './certificate-facts.ts'
+import { TlsError } from './errors.ts'
+import type { ClientCertificates } from './options.ts'
+import { readPresented } from './presented.ts'
+import { alertOf, classify, hintOf, messageOf, type Row } from './reasons.ts'
+
+/** The error of a handshake that Node ended; the reason of a refused certificate is on the socket only. */
+export function handshakeFailure(error: unknown, socket: TLSSocket): TlsError {
+  const refused = authorizationCode(socket)
+  const shared = { nodeCode: errorCode(error), alert: alertOf(error), cause: error }
+  if (refused !== undefined) {
+    const row = classify(nodeError(refused))
+    return new TlsError(
+      row?.code ?? 'handshake-failed',
+      row === undefined
+        ? `the client certificate was refused: ${refused}`
+        : `the client certificate was refused: ${row.message}`,
+      { ...shared, nodeCode: refused, hint: row?.hint },
+    )
+  }
+  const row = classify(error)
+  if (row === undefined) return new TlsError('handshake-failed', errorMessage(error), shared)
+  const { code, message, hint } = seenByServer(row)
+  return new TlsError(code, message, { ...shared, hint })
+}
+
+/**
+ * Whether a connection whose handshake succeeded has to be refused all the same: with `ask` a bad certificate gets this far.
+ *
+ * @returns `undefined` where it may stay
+ */
+export function unauthorized(socket: TLSSocket, policy: ClientCertificates): TlsError | undefined {
+  if (policy === 'none') return undefined
+  const raw = socket.getPeerX509Certificate()?.raw
+  if (raw === undefined || raw.length === 0) {
+    return policy === 'ask'
+      ? undefined
+      : new TlsError('no-client-certificate', messageOf('no-client-certificate'), {
+          hint: hintOf('no-client-certificate'),
+        })
+  }
+  const certificate = readPresented(raw)
+  const expired = certificate.notAfter.getTime() < Date.now() ? 'CERT_HAS_EXPIRED' : undefined
+  const refused = socket.authorized ? expired : (authorizationCode(socket) ?? 'UNSPECIFIED')
+  if (refused === undefined) return undefined
+  const row = classify(nodeError(refused))
+  return new TlsError(
+    row?.code ?? 'rejected-by-policy',
+    `the client certificate of ${certificateTitle(certificate)} was refused: ${row?.message ?? refused}`,
+    { nodeCode: refused, hint: row?.hint, chain: [certificateFacts(certificate)] },
+  )
+}
+
+/** An alert about a certificate that a server receives is about the server's own. */
+function seenByServer(row: Row): { code: TlsError['code']; message: string; hint: string } {
+  if (row.code !== 'server-refused-client-cert') return row
+  const code = 'client-refused-server-cert'
+  const why = row.message.split(': ')[1]
+  const message = messageOf(code)
+  return { code, message: why === undefined ? message : `${message}: ${why}`, hint: hintOf(code) }
+}
+
+/** Node types it as an error, and sets a code. */
+function authorizationCode(socket: TLSSocket): string | undefined {
+  const reason: unknown = socket.authorizationError
+  if (typeof reason === 'string') return reason === '' ? undefined : reason
+  return errorCode(reason)
+}
+
+function nodeError(code: string): Error {
+  return Object.assign(new Error(code), { code })
+}

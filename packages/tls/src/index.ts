@@ -1,0 +1,40 @@
+export { certificateFacts, certificateTitle } from './certificate-facts.ts'
+export { connect } from './connect.ts'
+export { createDefaultContext, TlsContext } from './context.ts'
+export {
+  type CertificateFacts,
+  type ReasonCode,
+  TlsError,
+  type TlsErrorCode,
+  type TlsErrorDetail,
+} from './errors.ts'
+export { connectionFailure, type FailureFacts, rememberChain } from './failure.ts'
+export { handshakeFailure } from './handshake-failure.ts'
+export { listen, TlsListener } from './listen.ts'
+export type {
+  CaSource,
+  CaSources,
+  CertificateSource,
+  ClientCertificates,
+  ConnectOptions,
+  CrlSource,
+  DangerOptions,
+  Environment,
+  FileSource,
+  KeySource,
+  ListenOptions,
+  RemoteAddress,
+  SendFileOptions,
+  SocketOptions,
+  TlsContextOptions,
+  TrustOptions,
+} from './options.ts'
+export type { TlsPeer } from './peer.ts'
+export type { ProfileName, Protocols, ProtocolVersion } from './profiles.ts'
+export { isReasonCode, type Reason, reasonOf } from './reasons.ts'
+export { checkServerName } from './server-name.ts'
+export type { TlsSession } from './session.ts'
+export { type TlsCipher, TlsSocket } from './socket.ts'
+export { type ReaderOptions, SocketReader } from './socket-reader.ts'
+export { type TrustDescription, TrustStore } from './trust-store.ts'
+export type { TrustSource } from './trust-source.ts'

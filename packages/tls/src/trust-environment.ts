@@ -1,0 +1,72 @@
+/**
+ * What the environment says about trust. The first group that is set decides; an empty variable counts as unset.
+ *
+ * @module
+ */
+import path from 'node:path'
+import type { Environment } from './options.ts'
+import { readFile, readFolder, readPath, type TrustPart } from './trust-source.ts'
+
+/** What an environment names: the parts of the group that won, and every variable that is set. */
+export interface EnvironmentTrust {
+  /** Whether any variable is set. */
+  readonly isSet: boolean
+  /** Variables of the winning group, in order; none where nothing is set. */
+  readonly winners: readonly string[]
+  /** Variables that are set but were beaten. */
+  readonly beaten: readonly string[]
+  readonly parts: () => TrustPart[]
+  /** `NODE_EXTRA_CA_CERTS`, which only ever adds. */
+  readonly extra: (() => TrustPart) | undefined
+}
+
+/** Looks at the variables; reads no file until `parts` or `extra` is called. */
+export function environmentTrust(environment: Environment): EnvironmentTrust {
+  const variables = environment === false ? {} : environment
+  const valueOf = (name: string): string | undefined => {
+    const value = variables[name]
+    return value === undefined || value === '' ? undefined : value
+  }
+  const groups = GROUPS.map((group) => group.filter(({ name }) => valueOf(name) !== undefined))
+  const winners = groups.find((group) => group.length > 0) ?? []
+  const extraPath = valueOf(EXTRA)
+  return {
+    isSet: winners.length > 0 || extraPath !== undefined,
+    winners: winners.map(({ name }) => name),
+    beaten: groups
+      .filter((group) => group !== winners)
+      .flat()
+      .map(({ name }) => name),
+    parts: () => winners.flatMap(({ name, read }) => read(valueOf(name) ?? '', name)),
+    extra: extraPath === undefined ? undefined : () => readFile(extraPath, EXTRA),
+  }
+}
+
+interface Variable {
+  readonly name: string
+  readonly read: (value: string, name: string) => TrustPart[]
+}
+
+function onePath(value: string, name: string): TrustPart[] {
+  return [readPath(value, name)]
+}
+
+function folderList(value: string, name: string): TrustPart[] {
+  return value
+    .split(path.delimiter)
+    .filter((folder) => folder !== '')
+    .map((folder) => readFolder(folder, name))
+}
+
+/** The names of the variables that {@link environmentTrust} reads. */
+export const EXTRA = 'NODE_EXTRA_CA_CERTS'
+
+const GROUPS: readonly (readonly Variable[])[] = [
+  [{ name: 'COUNTERSIGN_CA', read: onePath }],
+  [
+    { name: 'SSL_CERT_FILE', read: onePath },
+    { name: 'SSL_CERT_DIR', read: folderList },
+  ],
+  [{ name: 'REQUESTS_CA_BUNDLE', read: onePath }],
+  [{ name: 'CURL_CA_BUNDLE', read: onePath }],
+]

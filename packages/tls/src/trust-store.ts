@@ -1,0 +1,239 @@
+/**
+ * Whom we trust, as one value: resolved once, deduplicated, and able to say where every certificate came from.
+ *
+ * @module
+ */
+import { hash } from 'node:crypto'
+import { checkOptions } from '@countersign/core'
+import { Certificate, type Name } from '@countersign/x509'
+import { TlsError } from './errors.ts'
+import type { CaSource, CaSources, TrustOptions } from './options.ts'
+import { EXTRA, environmentTrust } from './trust-environment.ts'
+import { bundledRoots, systemRoots } from './trust-roots.ts'
+import {
+  empty,
+  isPem,
+  readBytes,
+  readDataFolder,
+  readFile,
+  readFolder,
+  readPath,
+  type TrustPart,
+  type TrustSource,
+} from './trust-source.ts'
+
+/** What {@link TrustStore.describe} answers. */
+export interface TrustDescription {
+  sources: TrustSource[]
+  /** Which source won and what it beat, one sentence each. */
+  trace: string[]
+  /** Certificates, duplicates counted once. */
+  count: number
+  /** SHA-256 over the sorted fingerprints: equal for equal sets. */
+  sha256: string
+}
+
+/** A set of trusted certificates. Every one is a trust anchor: a root, an intermediate, or a pinned leaf. */
+export class TrustStore {
+  readonly #parts: readonly TrustPart[]
+  readonly #trace: readonly string[]
+  #byFingerprint: ReadonlyMap<string, Certificate> | undefined
+  #bySubject: ReadonlyMap<string, readonly Certificate[]> | undefined
+  #sha256: string | undefined
+  #pem: string | undefined
+
+  private constructor(parts: readonly TrustPart[], trace: readonly string[]) {
+    this.#parts = parts
+    this.#trace = trace
+  }
+
+  /**
+   * Decides who is trusted: `ca` means only these; else the first that is set of `COUNTERSIGN_CA`, `SSL_CERT_FILE`
+   * with `SSL_CERT_DIR`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`; else the system's roots with the bundled ones.
+   * `NODE_EXTRA_CA_CERTS` adds to what the environment or the default gave; `extraCa` adds to everything.
+   *
+   * @throws {@link TlsError} `ca-missing`, `ca-empty`, `ca-malformed` naming the option or variable and the path;
+   * CoreError `option-unknown`
+   */
+  static resolve(options: TrustOptions = {}): TrustStore {
+    checkOptions(options, TRUST_OPTIONS, 'TrustStore.resolve')
+    const { ca, extraCa } = options
+    const environment = environmentTrust(options.env ?? process.env)
+    if (ca === undefined && extraCa === undefined && !environment.isSet) {
+      defaultStore ??= new TrustStore([systemRoots(), bundledRoots()], [DEFAULT_TRACE])
+      return defaultStore
+    }
+    const parts: TrustPart[] = []
+    const trace: string[] = []
+    if (ca !== undefined) {
+      parts.push(...TrustStore.#readSources(ca, 'option ca'))
+      const beaten = [...environment.winners, ...environment.beaten]
+      if (environment.extra !== undefined) beaten.push(EXTRA)
+      trace.push(`option ca: ${counted(parts)}`, ...beaten.map((name) => `option ca beat ${name}`))
+    } else {
+      const { winners } = environment
+      if (winners.length > 0) {
+        parts.push(...environment.parts())
+        trace.push(`${winners.join(' and ')}: ${counted(parts)}`)
+        trace.push(...environment.beaten.map((name) => `${winners.join(' and ')} beat ${name}`))
+      } else {
+        parts.push(systemRoots(), bundledRoots())
+        trace.push(DEFAULT_TRACE)
+      }
+      if (environment.extra !== undefined) {
+        const extra = environment.extra()
+        parts.push(extra)
+        trace.push(`${EXTRA} added ${counted([extra])}`)
+      }
+    }
+    if (extraCa !== undefined) {
+      const extra = TrustStore.#readSources(extraCa, 'option extraCa')
+      parts.push(...extra)
+      trace.push(`option extraCa added ${counted(extra)}`)
+    }
+    return new TrustStore(parts, trace)
+  }
+
+  /** Trusts nobody: the store of a server that asks for no client certificates. */
+  static empty(): TrustStore {
+    return new TrustStore([], [])
+  }
+
+  /** A file of PEM blocks, or one DER certificate. */
+  static fromFile(file: string): TrustStore {
+    return new TrustStore([readFile(file, 'file')], [])
+  }
+
+  /** Every `*.pem`, `*.crt`, `*.cer` and OpenSSL-hashed file of a folder. */
+  static fromFolder(folder: string): TrustStore {
+    return new TrustStore([readFolder(folder, 'folder')], [])
+  }
+
+  /** PEM text of one certificate or more. */
+  static fromPem(text: string): TrustStore {
+    return new TrustStore([readBytes(text, 'PEM text')], [])
+  }
+
+  /** One certificate as DER bytes. */
+  static fromDer(der: Uint8Array): TrustStore {
+    return new TrustStore([readBytes(der, 'DER bytes')], [])
+  }
+
+  /** `roots.pem` of the data folder of an authority of ours. */
+  static fromDataFolder(folder: string): TrustStore {
+    return new TrustStore([readDataFolder(folder, 'data folder')], [])
+  }
+
+  /** The roots of this system; read once per process. */
+  static system(): TrustStore {
+    return new TrustStore([systemRoots()], [])
+  }
+
+  /** Mozilla's roots as Node carries them. */
+  static bundled(): TrustStore {
+    return new TrustStore([bundledRoots()], [])
+  }
+
+  /** Every certificate once. */
+  get certificates(): readonly Certificate[] {
+    return [...this.#all().values()]
+  }
+
+  get size(): number {
+    return this.#all().size
+  }
+
+  /** SHA-256 over the sorted fingerprints, lower-case hex: equal for equal sets. */
+  get sha256(): string {
+    this.#sha256 ??= hash('sha256', [...this.#all().keys()].toSorted().join('\n'), 'hex')
+    return this.#sha256
+  }
+
+  /** @param fingerprint - SHA-256 in hex, with or without colons, in either case */
+  has(fingerprint: string): boolean {
+    return this.#all().has(fingerprint.replaceAll(':', '').toLowerCase())
+  }
+
+  /** The certificates with this subject: candidates for the issuer of a chain. */
+  findBySubject(subject: Name): readonly Certificate[] {
+    this.#bySubject ??= Map.groupBy(this.certificates, (certificate) => keyOf(certificate.subject))
+    return this.#bySubject.get(keyOf(subject)) ?? []
+  }
+
+  /** All certificates as one PEM text. */
+  toPem(): string {
+    this.#pem ??= this.certificates.map(({ pem }) => pem).join('')
+    return this.#pem
+  }
+
+  /** A store that trusts what either trusts. */
+  merge(other: TrustStore): TrustStore {
+    return new TrustStore([...this.#parts, ...other.#parts], [...this.#trace, ...other.#trace])
+  }
+
+  /** Where everything came from, what won over what, how many there are. */
+  describe(): TrustDescription {
+    return {
+      sources: this.#parts.map(({ source }) => ({ ...source })),
+      trace: [...this.#trace],
+      count: this.size,
+      sha256: this.sha256,
+    }
+  }
+
+  static #readSources(sources: CaSources, name: string): TrustPart[] {
+    const list: readonly CaSource[] = isList(sources) ? sources : [sources]
+    if (list.length === 0) throw empty(name)
+    return list.flatMap((source) => TrustStore.#readSource(source, name))
+  }
+
+  static #readSource(source: CaSource, name: string): readonly TrustPart[] {
+    if (source instanceof TrustStore) {
+      if (source.size === 0) throw empty(name)
+      return source.#parts
+    }
+    if (source instanceof Certificate) {
+      return [{ source: { kind: 'certificate', name, count: 1 }, certificates: [source] }]
+    }
+    if (source instanceof Uint8Array) return [readBytes(source, name)]
+    if (typeof source === 'string') {
+      if (source.trim() === '') throw empty(name)
+      return [isPem(source) ? readBytes(source, name) : readPath(source, name)]
+    }
+    throw new TlsError(
+      'option-invalid',
+      `${name} must be a path, PEM text, DER bytes, a certificate or a store`,
+      { source: name },
+    )
+  }
+
+  #all(): ReadonlyMap<string, Certificate> {
+    this.#byFingerprint ??= new Map(
+      this.#parts.flatMap(({ certificates }) =>
+        certificates.map((certificate) => [certificate.fingerprint, certificate] as const),
+      ),
+    )
+    return this.#byFingerprint
+  }
+}
+
+function isList(sources: CaSources): sources is readonly CaSource[] {
+  return Array.isArray(sources)
+}
+
+function counted(parts: readonly TrustPart[]): string {
+  const count = parts.reduce((sum, { source }) => sum + source.count, 0)
+  return count === 1 ? '1 certificate' : `${count} certificates`
+}
+
+function keyOf(name: Name): string {
+  return Buffer.from(name.der).toString('latin1')
+}
+
+/** One for the process: its digest and its PEM text are asked for again and again. */
+let defaultStore: TrustStore | undefined
+
+const DEFAULT_TRACE =
+  'no option and no environment variable names a source: system and bundled roots'
+
+const TRUST_OPTIONS: readonly string[] = ['ca', 'extraCa', 'env']
