@@ -1,0 +1,172 @@
+/**
+ * One connection: TCP, then TLS with a context that was built once.
+ *
+ * What Node loses on the way is kept here. The chain of a server that fails verification is gone by the time the `error`
+ * event comes, but it is there in a listener put before Node's own on `secure`; verification stays on throughout. The first
+ * error of a socket is kept, because a TLS 1.3 alert (`certificate required`) arrives after the handshake and is then
+ * buried under "other side closed".
+ *
+ * @module
+ */
+import * as net from 'node:net'
+import * as tls from 'node:tls'
+import type { TlsContext } from '@countersign/tls'
+import { Peer } from './peer.ts'
+
+/** What a pool connects to. */
+export interface Destination {
+  readonly host: string
+  readonly port: number
+  readonly connectTimeoutMs: number
+  /** Absent over plain HTTP. */
+  readonly security: Security | undefined
+}
+
+/** How a connection is secured. */
+export interface Security {
+  readonly context: TlsContext
+  /** `false` only for `verify: false`. */
+  readonly verified: boolean
+}
+
+/** One socket, as long as it lives. */
+export interface Link {
+  readonly peer: Peer
+  /** The first thing that went wrong on the socket. */
+  firstError: Error | undefined
+  /** How many answers came over it. */
+  answers: number
+}
+
+/** A connection that did not come about: what Node said, and what the server had presented until then. */
+export class ConnectFailure extends Error {
+  /** DER of the certificates, leaf first. */
+  readonly chain: readonly Uint8Array[]
+  readonly stage: 'tcp' | 'tls'
+  readonly timedOut: boolean
+
+  constructor(cause: Error, facts: { chain: readonly Uint8Array[]; stage: 'tcp' | 'tls' }) {
+    super(cause.message, { cause })
+    this.chain = facts.chain
+    this.stage = facts.stage
+    this.timedOut = cause instanceof ConnectTimeout
+  }
+}
+
+/** The TLS session of a destination, offered again on its next connection. */
+export class Resumption {
+  #session: Buffer | undefined
+  #until = 0
+
+  /** A resumed handshake checks no certificate, so a session never outlives the one it was made with. */
+  offer(): Buffer | undefined {
+    return Date.now() < this.#until ? this.#session : undefined
+  }
+
+  keep(session: Buffer, until: number): void {
+    this.#session = session
+    this.#until = until
+  }
+}
+
+/**
+ * Opens a connection.
+ *
+ * @param done - called once: with a link and its socket, or with a {@link ConnectFailure}
+ * @returns the socket, so that it can be given up while it connects
+ */
+export function openConnection(
+  destination: Destination,
+  resumption: Resumption,
+  done: (failure: ConnectFailure | undefined, opened?: { socket: net.Socket; link: Link }) => void,
+): net.Socket {
+  const { host, port, security, connectTimeoutMs } = destination
+  const socket =
+    security === undefined
+      ? net.connect({ host, port })
+      : tls.connect(tlsOptions(destination, security, resumption.offer()))
+  let chain: readonly Uint8Array[] = []
+  let notAfter = Number.POSITIVE_INFINITY
+  let stage: 'tcp' | 'tls' = 'tcp'
+  let link: Link | undefined
+  let finished = false
+  const timer =
+    connectTimeoutMs === 0
+      ? undefined
+      : setTimeout(() => socket.destroy(new ConnectTimeout(connectTimeoutMs)), connectTimeoutMs)
+  const fail = (error: Error): void => {
+    if (link !== undefined) link.firstError ??= error
+    if (finished) return
+    finished = true
+    clearTimeout(timer)
+    done(new ConnectFailure(error, { chain, stage }))
+  }
+  const succeed = (): void => {
+    if (finished) return
+    finished = true
+    clearTimeout(timer)
+    link = {
+      peer: new Peer(socket, security?.verified === true, chain[0]),
+      firstError: undefined,
+      answers: 0,
+    }
+    done(undefined, { socket, link })
+  }
+  socket.setNoDelay(true)
+  socket.setKeepAlive(true, 60_000)
+  socket.on('error', fail)
+  socket.once('close', () => fail(new Error('the connection was closed')))
+  if (socket instanceof tls.TLSSocket) {
+    socket.once('connect', () => {
+      stage = 'tls'
+    })
+    // Not getPeerX509Certificate(): called here, it makes Node 24 refuse a good certificate.
+    socket.prependOnceListener('secure', () => {
+      const presented = socket.getPeerCertificate(true)
+      chain = chainOf(presented)
+      if (presented.valid_to !== undefined) notAfter = Date.parse(presented.valid_to)
+    })
+    socket.on('session', (session) => resumption.keep(session, notAfter))
+    socket.once('secureConnect', succeed)
+  } else {
+    socket.once('connect', succeed)
+  }
+  return socket
+}
+
+function tlsOptions(
+  destination: Destination,
+  security: Security,
+  session: Buffer | undefined,
+): tls.ConnectionOptions {
+  const options: tls.ConnectionOptions = {
+    ...security.context.nodeClientOptions(destination.host),
+    host: destination.host,
+    port: destination.port,
+    ALPNProtocols: ['http/1.1'],
+  }
+  if (session !== undefined) options.session = session
+  // The only unverified connections of this package: `verify: false`, asked for by name for this origin. Nothing verifies
+  // instead; they are warned about once per origin, and their pool is never shared with verified calls (see pools.ts).
+  if (!security.verified) options.rejectUnauthorized = false
+  return options
+}
+
+function chainOf(presented: tls.DetailedPeerCertificate): Uint8Array[] {
+  const chain: Uint8Array[] = []
+  const seen = new Set<string>()
+  let current: tls.DetailedPeerCertificate | undefined = presented
+  // Without a certificate Node answers an empty object; a root links to itself.
+  while (current?.raw !== undefined && !seen.has(current.fingerprint256)) {
+    seen.add(current.fingerprint256)
+    chain.push(current.raw)
+    current = current.issuerCertificate
+  }
+  return chain
+}
+
+class ConnectTimeout extends Error {
+  constructor(timeoutMs: number) {
+    super(`no connection within ${timeoutMs} ms`)
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * Whatever the transport threw, in words: what failed, against which trust, and what to do.
+ *
+ * @module
+ */
+import { errorCode, errorMessage } from '@countersign/core'
+import {
+  certificateFacts,
+  certificateTitle,
+  connectionFailure,
+  isReasonCode,
+  reasonOf,
+  type TrustDescription,
+} from '@countersign/tls'
+import { Certificate, X509Error } from '@countersign/x509'
+import { ConnectFailure, type Link } from './connect.ts'
+import {
+  BodyError,
+  ClientError,
+  ConnectError,
+  type ConnectErrorCode,
+  IdentityError,
+  OptionError,
+  type Phase,
+  TimeoutError,
+  TrustError,
+  type TrustReason,
+} from './errors.ts'
+import type { NamedSecurity } from './trust.ts'
+import { hostOf, portOf, shownUrl } from './url.ts'
+
+/** What is known about the request that failed. */
+export interface RequestFacts {
+  readonly url: URL
+  readonly method: string
+  readonly security: NamedSecurity | undefined
+  readonly connectTimeoutMs: number
+}
+
+/**
+ * The error of a call.
+ *
+ * @param link - the socket, where the request went out on one
+ * @param phase - how far it had come
+ */
+export function failureOf(
+  error: unknown,
+  facts: RequestFacts,
+  link: Link | undefined,
+  phase: Phase,
+): ClientError {
+  if (error instanceof ClientError) return error
+  if (error instanceof ConnectFailure) return connectFailure(error, facts)
+  // The first error of the socket is the true one; what the transport says comes after it.
+  const cause = link?.firstError ?? error
+  const reason = reasonOf(cause)
+  if (reason?.code === 'server-refused-client-cert') return identityError(cause, facts)
+  return phase === 'body' ? bodyFailure(cause, facts) : lostConnection(cause, facts, link)
+}
+
+/** Whether a connection broke before anything of an answer came: on a reused one that says nothing about the server. */
+export function isLostConnection(error: unknown): boolean {
+  const code = errorCode(error)
+  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE'
+}
+
+function connectFailure(failure: ConnectFailure, facts: RequestFacts): ClientError {
+  const { cause } = failure
+  const { origin } = facts.url
+  const url = shownUrl(facts.url)
+  if (failure.timedOut) {
+    return new TimeoutError(`${origin}: no connection within ${facts.connectTimeoutMs} ms`, {
+      phase: 'connect',
+      timeoutMs: facts.connectTimeoutMs,
+      url,
+      cause,
+      hint:
+        failure.stage === 'tls'
+          ? 'something listens there, but does not finish a TLS handshake'
+          : 'check host, port and the firewall between the two machines',
+    })
+  }
+  if (failure.stage === 'tcp') {
+    const [code, words, hint] = TCP_FAULTS.get(errorCode(cause) ?? '') ?? [
+      'connect-failed',
+      `cannot be connected to: ${errorMessage(cause)}`,
+      undefined,
+    ]
+    return new ConnectError(code, `${origin} ${words}`, { cause, url, hint })
+  }
+  return handshakeFailure(failure, facts)
+}
+
+/** What the TLS layer says of it, sorted into this package's errors. */
+function handshakeFailure(failure: ConnectFailure, facts: RequestFacts): ClientError {
+  const { cause } = failure
+  const { origin } = facts.url
+  const url = shownUrl(facts.url)
+  const context = facts.security?.context
+  if (context === undefined) return lostConnection(cause, facts, undefined)
+  const chain = parsedChain(failure.chain)
+  const said = connectionFailure(cause, {
+    host: hostOf(facts.url),
+    port: portOf(facts.url),
+    trust: context.trust,
+    chain,
+    own: context.certificate,
+  })
+  if (isTrustReason(said.code)) {
+    const trust = context.trust.describe()
+    const against = STORE_MATTERS.has(said.code) ? `; trusted are ${trustWords(trust)}` : ''
+    return new TrustError(said.code, `${said.message}${against}`, {
+      cause,
+      hint: said.hint,
+      url,
+      host: hostOf(facts.url),
+      chain: chain.map((certificate) => certificateFacts(certificate)),
+      trust,
+    })
+  }
+  if (said.code === 'server-refused-client-cert') return identityError(cause, facts)
+  if (said.code === 'not-tls') {
+    return new ConnectError('not-tls', `${origin} does not speak TLS`, {
+      cause,
+      url,
+      hint: `it probably speaks plain HTTP: http://${facts.url.host}, or another port speaks https`,
+    })
+  }
+  if (said.code === 'reset') {
+    return new ConnectError('reset', `${origin} cut the connection during the TLS handshake`, {
+      cause,
+      url,
+      hint: `the port may speak plain HTTP, or a client certificate is required; countersign explain ${origin} looks closer`,
+    })
+  }
+  return new ConnectError('handshake-failed', said.message, { cause, url, hint: said.hint })
+}
+
+/** A certificate that cannot even be read must not hide why the connection was refused. */
+function parsedChain(ders: readonly Uint8Array[]): Certificate[] {
+  const chain: Certificate[] = []
+  try {
+    for (const der of ders) chain.push(Certificate.parse(der, 'the certificate of the server'))
+  } catch (error) {
+    if (!(error instanceof X509Error)) throw error
+  }
+  return chain
+}
+
+function isTrustReason(code: string): code is TrustReason {
+  return isReasonCode(code) && !NOT_OF_THE_SERVER.has(code)
+}
+
+function identityError(cause: unknown, facts: RequestFacts): IdentityError {
+  const own = facts.security?.context.certificate
+  const reason = reasonOf(cause)
+  const offered = own === undefined ? 'none was offered' : `offered was ${titleOf(own)}`
+  const words = reason?.message ?? 'the server refused the client certificate'
+  return new IdentityError(`${facts.url.origin}: ${words}; ${offered}`, {
+    cause,
+    url: shownUrl(facts.url),
+    hint: reason?.hint,
+    offered: own === undefined ? undefined : certificateFacts(own),
+  })
+}
+
+function lostConnection(cause: unknown, facts: RequestFacts, link: Link | undefined): ClientError {
+  const { origin } = facts.url
+  const url = shownUrl(facts.url)
+  const nodeCode = errorCode(cause)
+  if (nodeCode?.startsWith('HPE_') === true || nodeCode === 'UND_ERR_HEADERS_OVERFLOW') {
+    return new ConnectError(
+      'not-http',
+      `${origin} did not answer in HTTP: ${errorMessage(cause)}`,
+      {
+        cause,
+        url,
+        hint:
+          facts.url.protocol === 'http:'
+            ? `if the port speaks TLS, use https://${facts.url.host}`
+            : undefined,
+      },
+    )
+  }
+  if (nodeCode === 'UND_ERR_INVALID_ARG') {
+    return new OptionError('option-invalid', errorMessage(cause), { cause, url })
+  }
+  if (!isLostConnection(cause)) {
+    return new ConnectError('connect-failed', `${origin}: ${errorMessage(cause)}`, { cause, url })
+  }
+  return new ConnectError('reset', `${origin} closed the connection without an answer`, {
+    cause,
+    url,
+    hint: lostHint(facts, link),
+  })
+}
+
+function lostHint(facts: RequestFacts, link: Link | undefined): string | undefined {
+  if (facts.security === undefined) {
+    return `if the port speaks TLS, use https://${facts.url.host}`
+  }
+  if (link === undefined || link.answers > 0) return undefined
+  const own = facts.security.context.certificate
+  // Node closes without an alert when it does not trust a client certificate.
+  return own === undefined
+    ? 'some servers do this when they want a client certificate: pass cert and key'
+    : `some servers do this when they do not trust the client certificate; offered was ${titleOf(own)}`
+}
+
+function bodyFailure(cause: unknown, facts: RequestFacts): BodyError {
+  const where = `${facts.method} ${shownUrl(facts.url)}`
+  const detail = { cause, url: shownUrl(facts.url) }
+  if (errorCode(cause)?.startsWith('HPE_') === true) {
+    return new BodyError(
+      'body-malformed',
+      `${where}: the body breaks the rules of HTTP/1.1`,
+      detail,
+    )
+  }
+  return new BodyError(
+    'body-truncated',
+    `${where}: the connection broke before the body was whole`,
+    detail,
+  )
+}
+
+/** Which certificates were believed, and where they came from. */
+function trustWords(trust: TrustDescription): string {
+  const sources = trust.sources.map(({ kind, name, path }) => {
+    if (kind === 'system') return 'the system'
+    if (kind === 'bundled') return 'Node'
+    return path === undefined ? name : `${name} (${path})`
+  })
+  const count = trust.count === 1 ? '1 certificate' : `${trust.count} certificates`
+  return `${count} from ${sources.join(' and ')}`
+}
+
+function titleOf(certificate: Certificate): string {
+  return `"${certificateTitle(certificate)}"`
+}
+
+/** Reasons whose message does not say by itself what was trusted. */
+const STORE_MATTERS = new Set<string>(['self-signed', 'bad-signature'])
+
+const NOT_OF_THE_SERVER = new Set<string>(['server-refused-client-cert', 'not-tls', 'reset'])
+
+const TCP_FAULTS = new Map<string, readonly [ConnectErrorCode, string, string | undefined]>([
+  [
+    'ECONNREFUSED',
+    ['refused', 'refused the connection', 'start the server, or check host and port'],
+  ],
+  ['ECONNRESET', ['reset', 'cut the connection', undefined]],
+  ...['ENOTFOUND', 'EAI_AGAIN', 'EAI_NODATA', 'EAI_NONAME'].map(
+    (code) =>
+      [
+        code,
+        [
+          'name-not-found',
+          'cannot be found: its host name has no address',
+          'check the spelling of the host and the name service of this machine',
+        ],
+      ] as const,
+  ),
+  ...['EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL', 'ETIMEDOUT', 'EACCES'].map(
+    (code) =>
+      [
+        code,
+        [
+          'unreachable',
+          'cannot be reached',
+          'check the network and the firewall between the two machines',
+        ],
+      ] as const,
+  ),
+])

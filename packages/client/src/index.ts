@@ -1,0 +1,52 @@
+/**
+ * An HTTP client that trusts the right roots and says why when it does not.
+ *
+ * @module
+ */
+export type { PlainCookies } from './cookies.ts'
+export {
+  AbortError,
+  BodyError,
+  type BodyErrorCode,
+  ClientError,
+  type ClientErrorCode,
+  type ClientErrorDetail,
+  ConnectError,
+  type ConnectErrorCode,
+  IdentityError,
+  OptionError,
+  type OptionErrorCode,
+  type Phase,
+  RedirectError,
+  type RedirectErrorCode,
+  StatusError,
+  type StatusErrorCode,
+  TimeoutError,
+  TrustError,
+  type TrustErrorDetail,
+  type TrustReason,
+} from './errors.ts'
+export { defaultSession, del, get, head, options, patch, post, put, request } from './functions.ts'
+export {
+  type GatherOptions,
+  type GatherProgress,
+  type GatherRequest,
+  type GatherResult,
+  type GatherTarget,
+  type GatherValues,
+  gather,
+} from './gather.ts'
+export type { HeadersInput } from './headers.ts'
+export type {
+  Auth,
+  RedirectMode,
+  RequestOptions,
+  SessionOptions,
+  SharedOptions,
+} from './options.ts'
+export { Peer } from './peer.ts'
+export type { BodyInput, BodyOptions } from './request-body.ts'
+export { ClientResponse } from './response.ts'
+export { type MethodOptions, type SavedSession, Session } from './session.ts'
+export type { TrustOptions, Verify } from './trust-plan.ts'
+export type { QueryParameters, QueryValue } from './url.ts'

@@ -1,0 +1,159 @@
+/**
+ * Connections kept for the next call, one pool for every (origin, trust, identity, verify mode).
+ *
+ * A socket that was opened without verification, under another set of roots or with another client certificate is in
+ * another pool, so no call can come to use it by accident.
+ *
+ * @module
+ */
+import type { Socket } from 'node:net'
+import { Client, type Dispatcher, Pool } from 'undici'
+import {
+  type Destination,
+  type Link,
+  openConnection,
+  Resumption,
+  type Security,
+} from './connect.ts'
+import { Exchange, type LinkHolder } from './exchange.ts'
+import { hostOf, portOf } from './url.ts'
+
+/** Where a request goes and how. */
+export interface Route {
+  readonly url: URL
+  /** Absent over plain HTTP. */
+  readonly security: (Security & { readonly id: string }) | undefined
+  readonly connectTimeoutMs: number
+}
+
+/** What the transport sends. */
+export type Outgoing = Dispatcher.DispatchOptions
+
+/** The pools of one session. */
+export class ConnectionPools {
+  readonly #entries = new Map<string, PoolEntry>()
+  readonly #maxConnections: number
+
+  constructor(maxConnections: number) {
+    this.#maxConnections = maxConnections
+  }
+
+  /** Closes every connection; what is still under way fails with `reason`. */
+  async close(reason: Error): Promise<void> {
+    const entries = [...this.#entries.values()]
+    this.#entries.clear()
+    await Promise.all(entries.map((entry) => entry.destroy(reason)))
+  }
+
+  /** The pool of a route. */
+  entryFor(route: Route): PoolEntry {
+    const { url, security, connectTimeoutMs } = route
+    const key = `${url.origin} ${connectTimeoutMs} ${security === undefined ? '' : `${security.id} ${security.verified}`}`
+    const known = this.#entries.get(key)
+    if (known !== undefined) return known
+    const destination: Destination = {
+      host: hostOf(url),
+      port: portOf(url),
+      connectTimeoutMs,
+      security,
+    }
+    const entry = new PoolEntry(url.origin, destination, this.#maxConnections, () => {
+      if (this.#entries.get(key) === entry) this.#entries.delete(key)
+    })
+    this.#entries.set(key, entry)
+    return entry
+  }
+}
+
+/** One pool, and what is under way on it. */
+export class PoolEntry {
+  readonly #pool: Pool
+  readonly #connecting = new Set<Socket>()
+  readonly #forget: () => void
+  #active = 0
+
+  constructor(origin: string, destination: Destination, connections: number, forget: () => void) {
+    const resumption = new Resumption()
+    const connecting = this.#connecting
+    this.#forget = forget
+    this.#pool = new Pool(origin, {
+      ...POOL_OPTIONS,
+      connections,
+      factory: (url) => new LinkedClient(url, destination, resumption, connecting),
+    })
+    // A pool without connections is forgotten, or a crawl over many hosts would keep one for each.
+    const onIdle = (): void => {
+      if (this.#active === 0 && this.#pool.stats.connected === 0) this.#retire()
+    }
+    this.#pool.on('disconnect', onIdle)
+    this.#pool.on('connectionError', onIdle)
+  }
+
+  send(outgoing: Outgoing, exchange: Exchange): void {
+    this.#active++
+    this.#pool.dispatch(outgoing, exchange)
+  }
+
+  /** Called once for every {@link send}, when its exchange is over. */
+  release(): void {
+    this.#active--
+    // Nobody waits any more for what is still connecting: without this a process would live on until the system gives up.
+    if (this.#active === 0) for (const socket of this.#connecting) socket.destroy()
+  }
+
+  async destroy(reason: Error): Promise<void> {
+    this.#forget()
+    const closed = this.#pool.destroyed ? undefined : this.#pool.destroy(reason)
+    for (const socket of this.#connecting) socket.destroy()
+    await closed
+  }
+
+  #retire(): void {
+    this.#forget()
+    for (const socket of this.#connecting) socket.destroy()
+    if (!this.#pool.closed && !this.#pool.destroyed) this.#pool.close(() => {})
+  }
+}
+
+/** A connection of a pool that tells each exchange which socket it went out on. */
+class LinkedClient extends Client implements LinkHolder {
+  link: Link | undefined
+
+  constructor(url: URL, destination: Destination, resumption: Resumption, connecting: Set<Socket>) {
+    super(url, {
+      ...CLIENT_OPTIONS,
+      connect: (_options, callback) => {
+        const socket = openConnection(destination, resumption, (failure, opened) => {
+          connecting.delete(socket)
+          if (opened === undefined) {
+            callback(failure ?? new Error('no connection'), null)
+            return
+          }
+          this.link = opened.link
+          callback(null, opened.socket)
+        })
+        connecting.add(socket)
+      },
+    })
+  }
+
+  override dispatch(
+    options: Dispatcher.DispatchOptions,
+    handler: Dispatcher.DispatchHandler,
+  ): boolean {
+    if (handler instanceof Exchange) handler.connection = this
+    return super.dispatch(options, handler)
+  }
+}
+
+// The time-outs of the transport are off: one clock runs over the whole call, redirects and body included.
+const CLIENT_OPTIONS = {
+  allowH2: false,
+  pipelining: 1,
+  keepAliveTimeout: 4_000,
+  headersTimeout: 0,
+  bodyTimeout: 0,
+  maxHeaderSize: 64 * 1024,
+} as const
+
+const POOL_OPTIONS = { ...CLIENT_OPTIONS } as const

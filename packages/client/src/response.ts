@@ -1,0 +1,297 @@
+/**
+ * The answer to a call. The head is there; the body is read on demand, once.
+ *
+ * @module
+ */
+import { type PlainCookies, plainCookies } from './cookies.ts'
+import { type ByteSource, decoded, isEncoded, limited, tooLarge } from './decode.ts'
+import { BodyError, StatusError } from './errors.ts'
+import type { Head, RawHeaders } from './exchange.ts'
+import { type IncomingBody, joined } from './incoming-body.ts'
+import type { Peer } from './peer.ts'
+import { shownUrl } from './url.ts'
+
+/** What a response knows beside its head. */
+export interface ResponseFacts {
+  readonly method: string
+  readonly url: URL
+  readonly history: readonly ClientResponse[]
+  readonly elapsedMs: number
+  readonly peer: Peer
+  readonly maxBodyBytes: number
+}
+
+/**
+ * An answer.
+ *
+ * Its connection is free again once the body is read, or {@link ClientResponse.close} was called; a small body is let in
+ * without either, a large one that nobody reads is given up with the call's time-out at the latest.
+ */
+export class ClientResponse implements AsyncDisposable {
+  readonly status: number
+  readonly statusText: string
+  /** The method of the request it answers; a redirect may have changed it. */
+  readonly method: string
+  /** Where it came from, after redirects. */
+  readonly url: string
+  /** The redirects that led here, first to last; their bodies are gone. */
+  readonly history: readonly ClientResponse[]
+  /** Milliseconds from the call until this head was there, redirects and connections included. */
+  readonly elapsedMs: number
+  /** Who answered. */
+  readonly peer: Peer
+  readonly #rawHeaders: RawHeaders
+  readonly #body: IncomingBody
+  readonly #maxBodyBytes: number
+  readonly #shownUrl: string
+  #headers: Headers | undefined
+  #stream: ReadableStream<Uint8Array> | undefined
+  #claimed = false
+  #loaded: Uint8Array | undefined
+
+  constructor(head: Head, facts: ResponseFacts) {
+    this.status = head.status
+    this.statusText = head.statusText
+    this.method = facts.method
+    this.url = facts.url.href
+    this.history = facts.history
+    this.elapsedMs = facts.elapsedMs
+    this.peer = facts.peer
+    this.#rawHeaders = head.headers
+    this.#body = head.body
+    this.#maxBodyBytes = facts.maxBodyBytes
+    this.#shownUrl = shownUrl(facts.url)
+    if (!head.body.settled) forgotten.register(this, head.body, this)
+  }
+
+  /** Whether the status is 200 to 299. */
+  get ok(): boolean {
+    return this.status >= 200 && this.status < 300
+  }
+
+  get headers(): Headers {
+    if (this.#headers === undefined) {
+      this.#headers = new Headers()
+      for (const [name, value] of Object.entries(this.#rawHeaders)) {
+        if (value === undefined) continue
+        for (const one of typeof value === 'string' ? [value] : value) {
+          this.#headers.append(name, one)
+        }
+      }
+    }
+    return this.#headers
+  }
+
+  /** The cookies this answer set, by name: to be passed on as `cookies` of another call. A session keeps them by itself. */
+  get cookies(): PlainCookies {
+    return plainCookies(listOf(this.#rawHeaders['set-cookie']))
+  }
+
+  /** Whether the body was read or given back. */
+  get bodyUsed(): boolean {
+    return this.#claimed
+  }
+
+  /**
+   * The body as a stream of decoded bytes.
+   *
+   * @throws {@link BodyError} `body-used`; while it is read, any other of its codes
+   */
+  get body(): ReadableStream<Uint8Array> {
+    this.#stream ??= ReadableStream.from(this.#claim())
+    return this.#stream
+  }
+
+  /**
+   * The whole body.
+   *
+   * @throws {@link BodyError} `body-used`, `body-too-large` above `maxBodyBytes`, `body-truncated`, `body-malformed`, `body-encoding`
+   */
+  async bytes(): Promise<Uint8Array> {
+    if (this.#loaded !== undefined) return this.#loaded
+    if (!this.#claimed && !isEncoded(this.#header('content-encoding'))) {
+      const all = this.#body.takeAll()
+      if (all !== undefined) {
+        this.#claimed = true
+        if (all.length > this.#maxBodyBytes) throw this.#located(tooLarge(this.#maxBodyBytes))
+        return all
+      }
+    }
+    const chunks: Uint8Array[] = []
+    let length = 0
+    for await (const chunk of this.#claim()) {
+      chunks.push(chunk)
+      length += chunk.length
+    }
+    return joined(chunks, length)
+  }
+
+  /**
+   * The body as text, in the character set its content type names, else UTF-8.
+   *
+   * @throws {@link BodyError} as {@link ClientResponse.bytes}; `body-malformed` for a character set nobody knows
+   */
+  async text(): Promise<string> {
+    const bytes = await this.bytes()
+    const [, charset] = /;\s*charset="?([^";\s]+)/i.exec(this.#header('content-type') ?? '') ?? []
+    try {
+      return new TextDecoder(charset ?? 'utf-8').decode(bytes)
+    } catch (error) {
+      throw this.#located(
+        new BodyError('body-malformed', `the character set "${charset}" is not known`, {
+          cause: error,
+          hint: 'read it with bytes()',
+        }),
+      )
+    }
+  }
+
+  /**
+   * The body as JSON.
+   *
+   * @param parse - turns it into what is expected, or throws: `response.json(schema.parse)`
+   * @throws {@link BodyError} `json-invalid`; as {@link ClientResponse.bytes}; whatever `parse` throws
+   */
+  json(): Promise<unknown>
+  json<T>(parse: (value: unknown) => T): Promise<T>
+  async json(parse?: (value: unknown) => unknown): Promise<unknown> {
+    const value = this.#parseJson(await this.bytes())
+    return parse === undefined ? value : parse(value)
+  }
+
+  /**
+   * Does nothing for an answer below 400.
+   *
+   * @returns the response itself, so that it can stand before `.json()`
+   * @throws {@link StatusError} otherwise; where the body is a problem document (RFC 9457), with its words
+   */
+  raiseForStatus(): this {
+    if (this.status < 400) return this
+    const problem = this.#problem()
+    const words = this.statusText === '' ? '' : ` ${this.statusText}`
+    throw new StatusError(
+      this.status < 500 ? 'status-client-error' : 'status-server-error',
+      `${this.method} ${this.#shownUrl} answered ${this.status}${words}${problem.detail === undefined ? '' : `: ${problem.detail}`}`,
+      { status: this.status, url: this.#shownUrl, hint: problem.hint },
+    )
+  }
+
+  /** Gives the body back unread, and with it the connection. Does nothing once it was read. */
+  async close(): Promise<void> {
+    if (this.#claimed) return
+    this.#claimed = true
+    forgotten.unregister(this)
+    this.#body.discard()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** Reads the body now and keeps it, so that the connection is free and the body can be read later, and again. */
+  async load(): Promise<this> {
+    this.#loaded = await this.bytes()
+    return this
+  }
+
+  /** A header's first value, without making a `Headers` for it. */
+  #header(name: string): string | undefined {
+    const value = this.#rawHeaders[name]
+    return typeof value === 'string' ? value : value?.[0]
+  }
+
+  #claim(): ByteSource {
+    if (this.#claimed) {
+      throw this.#located(
+        new BodyError('body-used', 'the body was read or given back before', {
+          hint: 'keep what the first reading gave',
+        }),
+      )
+    }
+    this.#claimed = true
+    forgotten.unregister(this)
+    return this.#read()
+  }
+
+  async *#read(): AsyncGenerator<Uint8Array> {
+    const body = this.#body
+    try {
+      const encoding = listOf(this.#rawHeaders['content-encoding']).join(', ')
+      if (!isEncoded(encoding)) {
+        const length = Number(this.#header('content-length') ?? '0')
+        if (this.method !== 'HEAD' && length > this.#maxBodyBytes)
+          throw tooLarge(this.#maxBodyBytes)
+        yield* limited(chunksOf(body), this.#maxBodyBytes)
+      } else yield* decoded(chunksOf(body), encoding, this.#maxBodyBytes)
+    } catch (error) {
+      throw error instanceof BodyError ? this.#located(error) : error
+    } finally {
+      // A reader that stopped early, or a body that is too large: what is left of it is not wanted.
+      if (!body.settled) body.abort(new BodyError('body-closed', 'its reader gave the body up'))
+    }
+  }
+
+  #parseJson(bytes: Uint8Array): unknown {
+    try {
+      return JSON.parse(decodeUtf8(bytes))
+    } catch (error) {
+      const type = this.#header('content-type') ?? 'no content type'
+      throw this.#located(
+        new BodyError('json-invalid', `the body is not JSON (${type}, status ${this.status})`, {
+          cause: error,
+        }),
+      )
+    }
+  }
+
+  #problem(): { detail?: string | undefined; hint?: string | undefined } {
+    if (this.#header('content-type')?.startsWith('application/problem+json') !== true) return {}
+    const bytes = this.#loaded ?? (this.#claimed ? undefined : this.#body.peek())
+    if (bytes === undefined || bytes.length > LARGEST_PROBLEM) return {}
+    try {
+      const document: unknown = JSON.parse(decodeUtf8(bytes))
+      return { detail: textOf(document, 'detail'), hint: textOf(document, 'hint') }
+    } catch {
+      return {}
+    }
+  }
+
+  /** The same error with the URL in its message. */
+  #located(error: BodyError): BodyError {
+    if (error.url !== undefined) return error
+    return new BodyError(error.code, `${this.method} ${this.#shownUrl}: ${error.message}`, {
+      hint: error.hint,
+      cause: error.cause,
+      nodeCode: error.nodeCode,
+      url: this.#shownUrl,
+    })
+  }
+}
+
+/** A field's values; none where it is absent. */
+export function listOf(value: string | string[] | undefined): readonly string[] {
+  if (value === undefined) return []
+  return typeof value === 'string' ? [value] : value
+}
+
+async function* chunksOf(body: IncomingBody): AsyncGenerator<Uint8Array> {
+  for (let chunk = await body.next(); chunk !== undefined; chunk = await body.next()) yield chunk
+}
+
+function textOf(document: unknown, member: string): string | undefined {
+  if (typeof document !== 'object' || document === null) return undefined
+  const value: unknown = Object.entries(document).find(([name]) => name === member)?.[1]
+  return typeof value === 'string' ? value.slice(0, LONGEST_DETAIL) : undefined
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  return utf8.decode(bytes)
+}
+
+const utf8 = new TextDecoder()
+
+/** A response that nobody holds any more, with a body that nobody read, gives its connection back. */
+const forgotten = new FinalizationRegistry<IncomingBody>((body) => body.discard())
+
+const LARGEST_PROBLEM = 64 * 1024
+const LONGEST_DETAIL = 500

@@ -1,0 +1,223 @@
+/**
+ * Plans into TLS contexts: each set of roots and identity is read and built once and then shared, because building a context
+ * from a full bundle costs more than the handshake it is for.
+ *
+ * @module
+ */
+import { hash } from 'node:crypto'
+import { readdirSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { CountersignError } from '@countersign/core'
+import {
+  type CaSource,
+  type CertificateSource,
+  createDefaultContext,
+  isReasonCode,
+  type KeySource,
+  TlsContext,
+  TlsError,
+  TrustStore,
+} from '@countersign/tls'
+import { Certificate, PrivateKey } from '@countersign/x509'
+import type { Security } from './connect.ts'
+import { ClientError, OptionError, type OptionErrorCode } from './errors.ts'
+import { type IdentityPlan, NO_PLAN, overlay, type TrustPlan } from './trust-plan.ts'
+
+/** How connections are secured, with a name that two of them share only if they may share a socket. */
+export type NamedSecurity = Security & { readonly id: string }
+
+/** The trust of one session. */
+export class SessionTrust {
+  readonly #plan: TrustPlan
+  readonly #readEnvironment: boolean
+  /** What the session itself says, resolved: with its identity and without. Kept until the environment says otherwise. */
+  readonly #own = new Map<boolean, { readonly stamp: string; readonly security: NamedSecurity }>()
+
+  constructor(plan: TrustPlan, readEnvironment: boolean) {
+    this.#plan = plan
+    this.#readEnvironment = readEnvironment
+  }
+
+  /** What the session says; a call's plan goes over it. */
+  get plan(): TrustPlan {
+    return this.#plan
+  }
+
+  /**
+   * The security of a connection.
+   *
+   * @param call - what the call says
+   * @param home - whether the connection is to an origin that the identity and `verify: false` are meant for
+   * @throws {@link OptionError} with the code of the layer below: `ca-missing`, `key-mismatch`
+   */
+  security(call: TrustPlan, home: boolean): NamedSecurity {
+    if (call !== NO_PLAN) return this.#resolve(overlay(call, this.#plan), home)
+    const stamp = this.#stamp(this.#plan)
+    const known = this.#own.get(home)
+    if (known !== undefined && known.stamp === stamp) return known.security
+    const security = this.#resolve(this.#plan, home)
+    this.#own.set(home, { stamp, security })
+    return security
+  }
+
+  /** What the environment says, as far as it matters to this plan. */
+  #stamp(plan: TrustPlan): string {
+    const matters = this.#readEnvironment && plan.context === undefined && plan.only === undefined
+    return matters ? VARIABLES.map((name) => process.env[name] ?? '').join('\n') : ''
+  }
+
+  #resolve(plan: TrustPlan, home: boolean): NamedSecurity {
+    const verified = plan.verified !== false || !home
+    if (plan.context !== undefined) {
+      const context = home ? plan.context : withoutIdentity(plan.context)
+      return { context, verified, id: idOf(context) }
+    }
+    const identity = home ? plan.identity : undefined
+    const key = [
+      // Unverified connections need no roots, and a broken variable must not stop them.
+      verified ? sourcesKey(plan) : 'none',
+      verified ? this.#stamp(plan) : '',
+      identityKey(identity),
+    ].join('\0')
+    const context =
+      contexts.get(key) ?? build(plan, identity, verified && this.#readEnvironment, verified)
+    keep(key, context)
+    return { context, verified, id: idOf(context) }
+  }
+}
+
+/**
+ * What a piece of code throws below us, as an error of this package.
+ *
+ * @throws {@link OptionError}
+ */
+export function usable<T>(option: 'ca' | 'verify' | undefined, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof CountersignError) || error instanceof ClientError) throw error
+    const message =
+      option === 'verify' ? error.message.replace(/^option ca\b/, 'option verify') : error.message
+    throw new OptionError(codeOf(error), message, { hint: error.hint, cause: error })
+  }
+}
+
+function build(
+  plan: TrustPlan,
+  identity: IdentityPlan | undefined,
+  readEnvironment: boolean,
+  verified: boolean,
+): TlsContext {
+  return usable(plan.only?.option, () => {
+    const trust = verified
+      ? TrustStore.resolve({
+          ca: plan.only?.sources,
+          extraCa: plan.extra.length === 0 ? undefined : plan.extra.flat(),
+          env: readEnvironment ? process.env : false,
+        })
+      : TrustStore.bundled()
+    return createDefaultContext({ trust, ...identity })
+  })
+}
+
+/** The same trust for an origin that is not to see who we are. */
+function withoutIdentity(context: TlsContext): TlsContext {
+  if (context.certificate === undefined) return context
+  let plain = anonymous.get(context)
+  if (plain === undefined) {
+    plain = usable(undefined, () => createDefaultContext({ trust: context.trust }))
+    anonymous.set(context, plain)
+  }
+  return plain
+}
+
+function idOf(context: TlsContext): string {
+  let id = ids.get(context)
+  if (id === undefined) {
+    id = `${context.epoch.slice(0, 16)}.${context.certificate?.fingerprint.slice(0, 16) ?? '-'}.${++lastId}`
+    ids.set(context, id)
+  }
+  return id
+}
+
+function keep(key: string, context: TlsContext): void {
+  // Last used last: the first of a Map is the one to drop.
+  contexts.delete(key)
+  contexts.set(key, context)
+  const [oldest] = contexts.keys()
+  if (contexts.size > MOST_CONTEXTS && oldest !== undefined) contexts.delete(oldest)
+}
+
+function sourcesKey(plan: TrustPlan): string {
+  const only = plan.only === undefined ? '' : listed(plan.only.sources).map(sourceKey).join('|')
+  return `${only}\n${plan.extra.flatMap(listed).map(sourceKey).join('|')}`
+}
+
+function sourceKey(source: CaSource): string {
+  if (source instanceof TrustStore) return `store ${source.sha256}`
+  if (source instanceof Certificate) return `certificate ${source.fingerprint}`
+  if (typeof source === 'string' && !source.includes('-----BEGIN ')) return pathKey(source)
+  return hash('sha256', source)
+}
+
+function identityKey(identity: IdentityPlan | undefined): string {
+  if (identity === undefined) return ''
+  const { cert, key, passphrase } = identity
+  return [materialKey(cert), materialKey(key), hash('sha256', passphrase ?? '')].join('|')
+}
+
+function materialKey(material: CertificateSource | KeySource | undefined): string {
+  if (material === undefined) return ''
+  if (material instanceof PrivateKey) return hash('sha256', material.publicKey.spki)
+  if (material instanceof Certificate) return material.fingerprint
+  if (typeof material === 'string' && !material.includes('-----BEGIN ')) return pathKey(material)
+  if (typeof material === 'string' || material instanceof Uint8Array)
+    return hash('sha256', material)
+  return material.map((one) => one.fingerprint).join(',')
+}
+
+/** A path with what stands there now: a bundle that was replaced is read again. */
+function pathKey(file: string): string {
+  const full = path.resolve(file)
+  const stats = statSync(full, { throwIfNoEntry: false })
+  if (stats === undefined) return full
+  const stamp = `${full} ${stats.mtimeMs} ${stats.size} ${stats.ino}`
+  if (!stats.isDirectory()) return stamp
+  const entries = readdirSync(full).map((name) => {
+    const entry = statSync(path.join(full, name), { throwIfNoEntry: false })
+    return `${name} ${entry?.mtimeMs} ${entry?.size} ${entry?.ino}`
+  })
+  return [stamp, ...entries].join('|')
+}
+
+function listed(sources: CaSource | readonly CaSource[]): readonly CaSource[] {
+  return isList(sources) ? sources : [sources]
+}
+
+function isList(sources: CaSource | readonly CaSource[]): sources is readonly CaSource[] {
+  return Array.isArray(sources)
+}
+
+function codeOf(error: CountersignError): OptionErrorCode {
+  if (!(error instanceof TlsError)) return 'option-invalid'
+  const { code } = error
+  if (!isReasonCode(code)) return code
+  return code === 'key-mismatch' || code === 'weak-crypto' ? code : 'option-invalid'
+}
+
+const contexts = new Map<string, TlsContext>()
+const anonymous = new WeakMap<TlsContext, TlsContext>()
+const ids = new WeakMap<TlsContext, string>()
+let lastId = 0
+
+const MOST_CONTEXTS = 64
+
+/** The variables that can name certificates; NODE_EXTRA_CA_CERTS only adds. */
+const VARIABLES = [
+  'COUNTERSIGN_CA',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+  'REQUESTS_CA_BUNDLE',
+  'CURL_CA_BUNDLE',
+  'NODE_EXTRA_CA_CERTS',
+]
