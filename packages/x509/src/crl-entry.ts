@@ -8,6 +8,7 @@ import { TAG } from './der-tags.ts'
 import {
   type DerNode,
   encodeDer,
+  generalizedTime,
   integer,
   octetString,
   oid,
@@ -88,7 +89,7 @@ export function encodeEntry(serial: string, entry: RevokedCertificate, latest: D
     extensions.push(reasonExtension(entry.reason))
   }
   if (entry.invalidityDate !== undefined) {
-    const value = encodeDer(time(entry.invalidityDate))
+    const value = encodeDer(generalizedTime(entry.invalidityDate))
     extensions.push(sequence(oid(OID.invalidityDate), octetString(value)))
   }
   return extensions.length === 0
@@ -145,7 +146,7 @@ function readEntryExtensions(extensions: DerReader): Omit<ParsedEntry, 'serialNu
 }
 
 function readReason(value: Uint8Array): RevocationReason {
-  const reader = DerReader.open(value, 'reason')
+  const reader = DerReader.open(value, 'list')
   const code = reader.smallInteger('reason', TAG.enumerated)
   const reason = REASON_BY_CODE.get(code)
   if (reason === undefined) throw reader.fault('reason', `${code}, which means nothing`)
@@ -154,7 +155,7 @@ function readReason(value: Uint8Array): RevocationReason {
 }
 
 function readInvalidityDate(value: Uint8Array): Date {
-  const reader = DerReader.open(value, 'invalidity date')
+  const reader = DerReader.open(value, 'list')
   const date = reader.generalizedTime('invalidity date')
   reader.finish('invalidity date')
   return date
