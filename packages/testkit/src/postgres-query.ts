@@ -12,10 +12,11 @@ import { createRequire } from 'node:module'
  */
 export async function queryPostgres(url: string, statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
-  await client.connect()
   try {
+    await client.connect()
     await client.query(statement)
   } finally {
+    // Also after a refused connection, whose timer would keep the process waiting.
     await client.end()
   }
 }

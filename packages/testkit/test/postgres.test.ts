@@ -3,16 +3,26 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import net from 'node:net'
-import { describe, it } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { postgresForTests, skipWithoutPostgres, startPostgres } from '@countersign/testkit'
+import {
+  type Postgres,
+  postgresForTests,
+  skipWithoutPostgres,
+  startPostgres,
+} from '@countersign/testkit'
 import { findPostgres, startCluster } from '../src/postgres-cluster.ts'
 import { queryPostgres } from '../src/postgres-query.ts'
 
 describe('startPostgres', { skip: skipWithoutPostgres() }, () => {
-  it('gives every caller an empty database of its own', async (t) => {
-    const postgres = await postgresForTests(t)
-    if (postgres === undefined) return
+  let postgres: Postgres | undefined
+  before(async () => {
+    postgres = await startPostgres()
+  })
+  after(() => postgres?.stop())
+
+  it('gives every caller an empty database of its own', async () => {
+    assert.ok(postgres !== undefined)
     const second = await postgres.createDatabase()
     assert.notEqual(postgres.url, second)
     await queryPostgres(postgres.url, 'create table only_here (id int)')
@@ -21,8 +31,7 @@ describe('startPostgres', { skip: skipWithoutPostgres() }, () => {
   })
 
   it('refuses a wrong password: the url holds a real one', async (t) => {
-    const postgres = await postgresForTests(t)
-    if (postgres === undefined) return
+    assert.ok(postgres !== undefined)
     const url = new URL(postgres.url)
     if (url.password === '') return t.skip('needs a server with passwords')
     url.password = 'wrong'
@@ -30,21 +39,20 @@ describe('startPostgres', { skip: skipWithoutPostgres() }, () => {
   })
 
   it('uses the server of TEST_PG_URL where one is named, and drops what it made there', async (t) => {
-    const server = await postgresForTests(t)
-    if (server === undefined) return
-    const before = process.env['TEST_PG_URL']
+    assert.ok(postgres !== undefined)
+    const given = process.env['TEST_PG_URL']
     t.after(() => {
-      if (before === undefined) delete process.env['TEST_PG_URL']
-      else process.env['TEST_PG_URL'] = before
+      if (given === undefined) delete process.env['TEST_PG_URL']
+      else process.env['TEST_PG_URL'] = given
     })
-    process.env['TEST_PG_URL'] = server.url
-    const guest = await startPostgres()
+    process.env['TEST_PG_URL'] = postgres.url
+    const guest = await postgresForTests({ skip: () => {}, after: () => {} })
     assert.ok(guest !== undefined)
     assert.equal(guest.origin, 'TEST_PG_URL')
     await queryPostgres(guest.url, 'select 1')
     await guest.stop()
     await assert.rejects(queryPostgres(guest.url, 'select 1'), { code: '3D000' })
-    await queryPostgres(server.url, 'select 1')
+    await queryPostgres(postgres.url, 'select 1')
   })
 })
 
