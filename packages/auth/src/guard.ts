@@ -1,0 +1,125 @@
+/**
+ * Routes that ask who is calling: as middleware for Hono, and around a handler of `(request, context)`.
+ *
+ * @module
+ */
+import { TLSSocket } from 'node:tls'
+import type { IncomingMessage } from 'node:http'
+import { type Clock, checkOptions } from '@countersign/core'
+import type { Context, MiddlewareHandler } from 'hono'
+import type { AuthContext, AuthMethod } from './context.ts'
+import type { OnAuthEvent } from './events.ts'
+import type { AuthPeer } from './peer.ts'
+import { Refusal, type Refusals } from './problems.ts'
+
+/** Who may pass. Without any option: whoever is signed in. */
+export interface GuardOptions {
+  /** The caller has at least one of these. @defaultValue any roles, or none */
+  roles?: readonly string[] | undefined
+  /** The caller has proved who they are in one of these ways. @defaultValue any way */
+  methods?: readonly AuthMethod[] | undefined
+}
+
+/** What a guarded route of Hono finds: `c.get('auth')`. */
+export interface AuthVariables {
+  auth: AuthContext
+}
+
+/** What the server hands to a Hono app as `c.env`: ours the peer, @hono/node-server the message. */
+export interface AuthBindings {
+  peer?: AuthPeer | undefined
+  incoming?: IncomingMessage | undefined
+}
+
+/** The environment of a Hono app with guarded routes. */
+export interface AuthEnv {
+  Bindings: AuthBindings
+  Variables: AuthVariables
+}
+
+/** A handler that is only called for somebody who may. */
+export type GuardedHandler<Extra extends { peer: AuthPeer }> = (
+  request: Request,
+  context: Extra & { auth: AuthContext },
+) => Response | Promise<Response>
+
+/** Decides at once or later. */
+export type Decide = (
+  request: Request,
+  peer: AuthPeer | undefined,
+) => AuthContext | Refusal | Promise<AuthContext | Refusal>
+
+/** What the guards are made of. */
+export interface GuardParts {
+  clock: Clock
+  onEvent: OnAuthEvent
+  refusals: Refusals
+  decide: Decide
+}
+
+/** Middleware for Hono that refuses whoever may not pass, and sets `auth`. */
+export function guardRoute(parts: GuardParts, options: GuardOptions): MiddlewareHandler<AuthEnv> {
+  const admit = admission(parts, options)
+  return async (c, next) => {
+    const peer = peerOf(c)
+    // Waits only where there is something to wait for.
+    const decided = parts.decide(c.req.raw, peer)
+    const who = admit(decided instanceof Promise ? await decided : decided, peer)
+    if (who instanceof Refusal) return who.response()
+    c.set('auth', who)
+    return next()
+  }
+}
+
+/** A handler that refuses whoever may not pass, and hands the others on with `auth` in its context. */
+export function guardHandler<Extra extends { peer: AuthPeer }>(
+  parts: GuardParts,
+  handler: GuardedHandler<Extra>,
+  options: GuardOptions,
+): (request: Request, context: Extra) => Promise<Response> {
+  const admit = admission(parts, options)
+  return async (request, context) => {
+    const decided = parts.decide(request, context.peer)
+    const who = admit(decided instanceof Promise ? await decided : decided, context.peer)
+    if (who instanceof Refusal) return who.response()
+    return await handler(request, { ...context, auth: who })
+  }
+}
+
+/** The peer of a request to a Hono app; without one the connection counts as unencrypted. */
+export function peerOf(c: Context<AuthEnv>): AuthPeer | undefined {
+  const { peer, incoming } = c.env
+  if (peer !== undefined || incoming === undefined) return peer
+  const { socket } = incoming
+  return { address: socket.remoteAddress, encrypted: socket instanceof TLSSocket }
+}
+
+/** The part that is the same for every request of a route. */
+function admission(
+  parts: GuardParts,
+  options: GuardOptions,
+): (who: AuthContext | Refusal, peer: AuthPeer | undefined) => AuthContext | Refusal {
+  checkOptions(options, ['roles', 'methods'], 'guard')
+  const roles = options.roles === undefined ? undefined : new Set(options.roles)
+  const methods = options.methods === undefined ? undefined : new Set(options.methods)
+  return (who, peer) => {
+    if (who instanceof Refusal) return who
+    const lacking =
+      methods !== undefined && !methods.has(who.via)
+        ? 'method-refused'
+        : roles !== undefined && !who.principal.roles.some((role) => roles.has(role))
+          ? 'role-missing'
+          : undefined
+    if (lacking === undefined) return who
+    parts.onEvent({
+      type: 'authz_fail',
+      time: parts.clock(),
+      reason: lacking,
+      name: who.principal.name,
+      principalId: who.principal.id,
+      sid: who.sid,
+      address: peer?.address,
+    })
+    return parts.refusals.of(lacking)
+  }
+}

@@ -1,0 +1,18 @@
+export {
+  type Auth,
+  type AuthSessions,
+  type AuthUsers,
+  createAuth,
+} from './auth.ts'
+export type { AuthContext, AuthMethod, Principal } from './context.ts'
+export { AuthError, type AuthErrorCode } from './errors.ts'
+export type { AuthEvent, AuthEventType, OnAuthEvent } from './events.ts'
+export type { AuthBindings, AuthEnv, AuthVariables, GuardedHandler, GuardOptions } from './guard.ts'
+export type { AuthOptions, HashingOptions } from './options.ts'
+export type { PasswordRules, WeakPasswordReason } from './password-rules.ts'
+export type { AuthPeer } from './peer.ts'
+export { Refusal, type RefusalCode } from './problems.ts'
+export type { PrincipalKind } from './schema.ts'
+export type { SessionInfo, SessionLife } from './sessions.ts'
+export type { ThrottleLimits } from './throttle.ts'
+export type { NewUser, User } from './users.ts'

@@ -1,0 +1,218 @@
+/**
+ * What a service decides about its sign-in, checked once and turned into a value without gaps.
+ *
+ * @module
+ */
+import { type Clock, checkOptions, systemClock } from '@countersign/core'
+import type { Store } from '@countersign/store'
+import { AuthError } from './errors.ts'
+import type { OnAuthEvent } from './events.ts'
+import type { HashGateOptions } from './hash-gate.ts'
+import { isLoopbackHost } from './peer.ts'
+import { MIN_LENGTH_BOUNDS, type PasswordRules } from './password-rules.ts'
+import { type Argon2Cost, checkCost, DEFAULT_COST } from './phc.ts'
+import type { SessionLife } from './sessions.ts'
+import { DEFAULT_LIMITS, type ThrottleLimits } from './throttle.ts'
+
+/** How passwords are hashed. */
+export interface HashingOptions extends HashGateOptions {
+  /** Memory in KiB. @defaultValue 19456 */
+  memoryKib?: number | undefined
+  /** @defaultValue 2 */
+  passes?: number | undefined
+  /** @defaultValue 1 */
+  lanes?: number | undefined
+}
+
+/** How {@link createAuth} works. */
+export interface AuthOptions {
+  /** Where users and sessions are kept. Stays the caller's to close. */
+  store: Store
+  /** @defaultValue the machine's clock */
+  clock?: Clock | undefined
+  /** Realm of challenges and part of the cookie's name: lower-case letters, digits, dashes. @defaultValue `'countersign'` */
+  serviceName?: string | undefined
+  /** The cookie's name; over HTTPS `__Host-` is put before it. Cookies are shared by all ports of a host. @defaultValue `<serviceName>-sid` */
+  cookieName?: string | undefined
+  /** Whether the cookie comes along when a link on another site leads here. @defaultValue `'Lax'` */
+  sameSite?: 'Lax' | 'Strict' | undefined
+  /** The address that will be bound; what is for this machine only refuses anything but loopback. */
+  host?: string | undefined
+  /** Takes credentials over plain HTTP from this machine itself. @defaultValue false */
+  allowPlainLoopback?: boolean | undefined
+  /** `'lesson'` tells an unknown name from a wrong password, and offers `GET /get-info`; loopback only. @defaultValue `'uniform'` */
+  loginErrors?: 'uniform' | 'lesson' | undefined
+  /** The lesson's three cookies in place of ours; loopback only. @defaultValue false */
+  lessonCookies?: boolean | undefined
+  /** What new passwords must be; the lesson takes any. */
+  passwords?: PasswordRules | undefined
+  hashing?: HashingOptions | undefined
+  throttle?: ThrottleLimits | undefined
+  session?: SessionLife | undefined
+  /** Is told the true reason of everything. */
+  onEvent?: OnAuthEvent | undefined
+}
+
+/** The options without gaps. */
+export interface AuthSettings {
+  store: Store
+  clock: Clock
+  serviceName: string
+  cookies: { secure: string; plain: string }
+  sameSite: 'Lax' | 'Strict'
+  allowPlainLoopback: boolean
+  lessonErrors: boolean
+  lessonCookies: boolean
+  passwords: { minLength: number; contextWords: readonly string[]; enforced: boolean }
+  cost: Argon2Cost
+  gate: HashGateOptions
+  limits: typeof DEFAULT_LIMITS
+  life: { idleMs: number; absoluteMs: number }
+  onEvent: OnAuthEvent
+}
+
+/**
+ * Checks the options.
+ *
+ * @throws {@link AuthError} `option-invalid`, `lesson-off-loopback`; {@link CoreError} `option-unknown`
+ */
+export function readOptions(options: AuthOptions): AuthSettings {
+  checkOptions(options, KNOWN, 'createAuth')
+  const serviceName = options.serviceName ?? 'countersign'
+  if (!/^[a-z][a-z0-9-]{0,31}$/.test(serviceName)) {
+    throw invalid('serviceName', 'must be 1 to 32 lower-case letters, digits and dashes')
+  }
+  const plain = options.cookieName ?? `${serviceName}-sid`
+  if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(plain)) {
+    throw invalid('cookieName', 'must be 1 to 64 letters, digits, dashes and underscores')
+  }
+  const lessonErrors = oneOf('loginErrors', options.loginErrors, ['uniform', 'lesson']) === 'lesson'
+  const lessonCookies = options.lessonCookies ?? false
+  const allowPlainLoopback = options.allowPlainLoopback ?? false
+  refuseOffLoopback(options.host, { lesson: lessonErrors || lessonCookies, allowPlainLoopback })
+  return {
+    store: options.store,
+    clock: options.clock ?? systemClock,
+    serviceName,
+    cookies: { secure: `__Host-${plain}`, plain },
+    sameSite: oneOf('sameSite', options.sameSite, ['Lax', 'Strict']),
+    allowPlainLoopback,
+    lessonErrors,
+    lessonCookies,
+    passwords: {
+      ...readRules(options.passwords ?? {}, serviceName),
+      enforced: !lessonErrors && !lessonCookies,
+    },
+    ...readHashing(options.hashing ?? {}),
+    limits: readNumbers('throttle', options.throttle ?? {}, DEFAULT_LIMITS),
+    life: readLife(options.session ?? {}),
+    onEvent: options.onEvent ?? (() => {}),
+  }
+}
+
+function refuseOffLoopback(
+  host: string | undefined,
+  asked: { lesson: boolean; allowPlainLoopback: boolean },
+): void {
+  if (asked.lesson && (host === undefined || !isLoopbackHost(host))) {
+    throw new AuthError(
+      'lesson-off-loopback',
+      `the lesson's answers and cookies are for this machine only, not for ${host ?? 'an unknown address'}`,
+      {
+        hint: "bind 127.0.0.1 and say so: host: '127.0.0.1'; or leave loginErrors and lessonCookies out",
+      },
+    )
+  }
+  if (asked.allowPlainLoopback && host !== undefined && !isLoopbackHost(host)) {
+    throw invalid('allowPlainLoopback', `is for this machine only, not for ${host}`)
+  }
+}
+
+function readRules(
+  rules: PasswordRules,
+  serviceName: string,
+): { minLength: number; contextWords: readonly string[] } {
+  checkOptions(rules, ['minLength', 'contextWords'], 'createAuth: passwords')
+  const { lowest, highest, usual } = MIN_LENGTH_BOUNDS
+  const minLength = rules.minLength ?? usual
+  if (!Number.isInteger(minLength) || minLength < lowest || minLength > highest) {
+    throw invalid('passwords.minLength', `must be a whole number from ${lowest} to ${highest}`)
+  }
+  return { minLength, contextWords: [serviceName, ...(rules.contextWords ?? [])] }
+}
+
+function readHashing(hashing: HashingOptions): { cost: Argon2Cost; gate: HashGateOptions } {
+  const known = ['memoryKib', 'passes', 'lanes', 'permits', 'queue']
+  checkOptions(hashing, known, 'createAuth: hashing')
+  const cost = {
+    memoryKib: hashing.memoryKib ?? DEFAULT_COST.memoryKib,
+    passes: hashing.passes ?? DEFAULT_COST.passes,
+    lanes: hashing.lanes ?? DEFAULT_COST.lanes,
+  }
+  checkCost(cost)
+  const { permits, queue } = hashing
+  if (permits !== undefined) requireCount('hashing.permits', permits)
+  if (queue !== undefined && queue !== 0) requireCount('hashing.queue', queue)
+  return { cost, gate: { permits, queue } }
+}
+
+function readLife(life: SessionLife): { idleMs: number; absoluteMs: number } {
+  const read = readNumbers('session', life, { idleMs: 30 * 60_000, absoluteMs: 12 * 3_600_000 })
+  if (read.idleMs > read.absoluteMs) {
+    throw invalid('session.idleMs', 'must not be longer than session.absoluteMs')
+  }
+  return read
+}
+
+function readNumbers<Key extends string>(
+  where: string,
+  given: { readonly [K in Key]?: number | undefined },
+  defaults: Readonly<Record<Key, number>>,
+): Record<Key, number> {
+  checkOptions(given, Object.keys(defaults), `createAuth: ${where}`)
+  const read: Record<Key, number> = { ...defaults }
+  for (const key in defaults) {
+    const value = given[key]
+    if (value === undefined) continue
+    requireCount(`${where}.${key}`, value)
+    read[key] = value
+  }
+  return read
+}
+
+function requireCount(option: string, value: number): void {
+  if (Number.isSafeInteger(value) && value >= 1) return
+  throw invalid(option, 'must be a whole number, at least 1')
+}
+
+function oneOf<const Value extends string>(
+  option: string,
+  value: Value | undefined,
+  values: readonly [Value, ...Value[]],
+): Value {
+  const [first] = values
+  if (value === undefined) return first
+  if (values.includes(value)) return value
+  throw invalid(option, `must be ${values.map((each) => `'${each}'`).join(' or ')}`)
+}
+
+function invalid(option: string, fault: string): AuthError {
+  return new AuthError('option-invalid', `createAuth: ${option} ${fault}`)
+}
+
+const KNOWN = [
+  'store',
+  'clock',
+  'serviceName',
+  'cookieName',
+  'sameSite',
+  'host',
+  'allowPlainLoopback',
+  'loginErrors',
+  'lessonCookies',
+  'passwords',
+  'hashing',
+  'throttle',
+  'session',
+  'onEvent',
+] as const satisfies readonly (keyof AuthOptions)[]

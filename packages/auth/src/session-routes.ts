@@ -1,0 +1,98 @@
+/**
+ * What somebody who is signed in can do about it: look, sign out here or elsewhere, change the password.
+ *
+ * @module
+ */
+import { Refusal } from './problems.ts'
+import { peerOf } from './guard.ts'
+import {
+  barred,
+  cookiesOf,
+  expiredCookiesOf,
+  originOf,
+  type RouteContext,
+  type RouteParts,
+  readJson,
+  refuse,
+  refuseSignIn,
+  sessionBody,
+  signedIn,
+  withCookies,
+} from './route-parts.ts'
+import { CHANGE_PASSWORD } from './schemas.ts'
+import { isUlid } from './ulid.ts'
+
+/** `POST /auth/logout`: ends the session of the request; whether there was one makes no difference to the answer. */
+export async function logout(parts: RouteParts, c: RouteContext): Promise<Response> {
+  // Asked even without a cookie: a page of another site could clear ours with the answer alone.
+  const refused = barred(parts, c)
+  if (refused !== undefined) return refused
+  const who = await parts.authenticator.decide(c.req.raw, peerOf(c))
+  if (who instanceof Refusal) {
+    if (who.status !== 401) return who.response()
+  } else {
+    await parts.sessions.revoke(who.sid, who.context.principal.id)
+  }
+  return withCookies(null, 204, expiredCookiesOf(parts, c), { 'clear-site-data': '"cookies"' })
+}
+
+/** `GET /auth/session`: who am I, and for how long. */
+export async function showSession(parts: RouteParts, c: RouteContext): Promise<Response> {
+  const who = await signedIn(parts, c)
+  return who instanceof Response ? who : Response.json(sessionBody(who))
+}
+
+/** `GET /auth/sessions`: where am I signed in. */
+export async function listSessions(parts: RouteParts, c: RouteContext): Promise<Response> {
+  const who = await signedIn(parts, c)
+  if (who instanceof Response) return who
+  const sessions = await parts.sessions.list(who.context.principal.id)
+  return Response.json(
+    sessions.map((session) => ({
+      sid: session.sid,
+      current: session.sid === who.sid,
+      created: session.created.toISOString(),
+      lastSeen: session.lastSeen.toISOString(),
+      address: session.address ?? null,
+      userAgent: session.userAgent ?? null,
+    })),
+  )
+}
+
+/** `DELETE /auth/sessions/:sid`: signs out there. Another person's session is one that does not exist. */
+export async function endSession(
+  parts: RouteParts,
+  c: RouteContext,
+  sid: string,
+): Promise<Response> {
+  const who = await signedIn(parts, c)
+  if (who instanceof Response) return who
+  const ended = isUlid(sid) && (await parts.sessions.revoke(sid, who.context.principal.id))
+  if (!ended) return refuse(parts, 'session-unknown')
+  return withCookies(null, 204, sid === who.sid ? expiredCookiesOf(parts, c) : [])
+}
+
+/** `POST /auth/logout-others`: signs out everywhere else. */
+export async function endOtherSessions(parts: RouteParts, c: RouteContext): Promise<Response> {
+  const who = await signedIn(parts, c)
+  if (who instanceof Response) return who
+  const revoked = await parts.sessions.revokeOthers(who.context.principal.id, who.sid)
+  return Response.json({ revoked })
+}
+
+/** `POST /auth/password`: every session ends; the one that asked goes on under a new token. */
+export async function changePassword(parts: RouteParts, c: RouteContext): Promise<Response> {
+  const who = await signedIn(parts, c)
+  if (who instanceof Response) return who
+  const body = await readJson(parts, c, CHANGE_PASSWORD)
+  if (body instanceof Response) return body
+  const { id } = who.context.principal
+  const confirmed = await parts.signIn.confirm(id, body.current, originOf(c))
+  if (!confirmed.ok) return refuseSignIn(parts, confirmed)
+  await parts.users.setPassword(confirmed.user.name, body.new)
+  const user = await parts.users.recordById(id)
+  // Disabled or removed while the password was hashed.
+  if (user?.status !== 'active') return refuse(parts, 'credentials-invalid')
+  const begun = await parts.sessions.begin(user, originOf(c))
+  return withCookies(null, 204, cookiesOf(parts, c, begun))
+}

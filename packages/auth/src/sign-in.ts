@@ -1,0 +1,172 @@
+/**
+ * A name and a password in, a session out: throttled, at constant cost, with the true reason for the audit only.
+ *
+ * @module
+ */
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Clock } from '@countersign/core'
+import { AuthError } from './errors.ts'
+import type { AuthEventType, OnAuthEvent } from './events.ts'
+import { normalizeName } from './names.ts'
+import type { PasswordHasher } from './password-hasher.ts'
+import type { NewSession, SessionOrigin, Sessions, TokenMaker } from './sessions.ts'
+import type { Counted, Throttle } from './throttle.ts'
+import type { UserRecord, Users } from './users.ts'
+
+/** Why somebody was not signed in. */
+export type SignInFailure =
+  | { reason: 'user-unknown' | 'password-wrong' | 'password-unset' | 'user-disabled' }
+  | { reason: 'overloaded' }
+  | { reason: 'throttled'; retryAfterSeconds: number }
+
+/** What came of it. */
+export type SignInOutcome = { ok: true; begun: NewSession } | ({ ok: false } & SignInFailure)
+
+/** What {@link SignIn} is made of. */
+export interface SignInParts {
+  clock: Clock
+  onEvent: OnAuthEvent
+  hasher: PasswordHasher
+  throttle: Throttle
+  users: Users
+  sessions: Sessions
+}
+
+/** The one way by which a password becomes a session. */
+export class SignIn {
+  readonly #parts: SignInParts
+
+  constructor(parts: SignInParts) {
+    this.#parts = parts
+  }
+
+  /** Tries a name and a password. A new token every time; whatever the request brought along is not looked at. */
+  async attempt(
+    name: string,
+    password: string,
+    origin: SessionOrigin,
+    token?: TokenMaker,
+  ): Promise<SignInOutcome> {
+    const { users, sessions } = this.#parts
+    const checked = await this.#check(
+      `login:${normalizeName(name)}`,
+      () => users.record(name),
+      password,
+      origin,
+      'authn_login_fail',
+    )
+    if (!checked.ok) return checked
+    const begun = await sessions.begin(checked.user, origin, token)
+    this.#tell('authn_login_success', undefined, checked.user, origin)
+    return { ok: true, begun }
+  }
+
+  /** Checks the password of somebody who is signed in already, counted like a sign-in. */
+  confirm(
+    principalId: string,
+    password: string,
+    origin: SessionOrigin,
+  ): Promise<{ ok: true; user: UserRecord } | ({ ok: false } & SignInFailure)> {
+    const { users } = this.#parts
+    return this.#check(
+      `confirm:${principalId}`,
+      () => users.recordById(principalId),
+      password,
+      origin,
+      'authn_password_change_fail',
+    )
+  }
+
+  async #check(
+    subject: string,
+    find: () => Promise<UserRecord | undefined>,
+    password: string,
+    origin: SessionOrigin,
+    failed: 'authn_login_fail' | 'authn_password_change_fail',
+  ): Promise<{ ok: true; user: UserRecord } | ({ ok: false } & SignInFailure)> {
+    const { hasher, throttle, users } = this.#parts
+    // Asked before anything is written, so that a flood costs the database nothing.
+    if (hasher.isFull) {
+      this.#tell(failed, 'overloaded', undefined, origin)
+      return { ok: false, reason: 'overloaded' }
+    }
+    const started = performance.now()
+    const admission = await throttle.consume(subject, origin.address)
+    if (!admission.admitted) {
+      this.#tell('authn_login_lock', 'throttled', undefined, origin)
+      return {
+        ok: false,
+        reason: 'throttled',
+        retryAfterSeconds: admission.retryAfterSeconds,
+      }
+    }
+    const user = await find()
+    const phc = user?.status === 'active' ? user.phc : undefined
+    const check = await this.#hash(password, phc, admission.counted)
+    if (check === 'overloaded') {
+      this.#tell(failed, 'overloaded', user, origin)
+      return { ok: false, reason: 'overloaded' }
+    }
+    if (user !== undefined && phc !== undefined && check.matches) {
+      if (check.renewed !== undefined) await users.renewHash(user.id, phc, check.renewed)
+      await throttle.succeed(admission.counted)
+      return { ok: true, user }
+    }
+    const reason = failureOf(user, phc)
+    this.#tell(failed, reason, user, origin)
+    await untilNextTick(started)
+    return { ok: false, reason }
+  }
+
+  async #hash(
+    password: string,
+    phc: string | undefined,
+    counted: Counted,
+  ): Promise<'overloaded' | { matches: boolean; renewed?: string | undefined }> {
+    const { hasher, throttle } = this.#parts
+    try {
+      return await hasher.check(password, phc)
+    } catch (error) {
+      // No guess was made, so none is counted.
+      await throttle.refund(counted)
+      if (error instanceof AuthError && error.code === 'hashing-overloaded') return 'overloaded'
+      throw error
+    }
+  }
+
+  #tell(
+    type: AuthEventType,
+    reason: string | undefined,
+    user: UserRecord | undefined,
+    origin: SessionOrigin,
+  ): void {
+    this.#parts.onEvent({
+      type,
+      time: this.#parts.clock(),
+      reason,
+      name: user?.name,
+      principalId: user?.id,
+      address: origin.address,
+    })
+  }
+}
+
+function failureOf(
+  user: UserRecord | undefined,
+  phc: string | undefined,
+): 'user-unknown' | 'password-wrong' | 'password-unset' | 'user-disabled' {
+  if (user === undefined) return 'user-unknown'
+  if (user.status !== 'active') return 'user-disabled'
+  return phc === undefined ? 'password-unset' : 'password-wrong'
+}
+
+/**
+ * Waits for the next multiple of 50 ms since the start, so that a failure does not show how it came about: hashes of an older,
+ * cheaper or dearer policy would otherwise tell which users exist.
+ */
+async function untilNextTick(started: number): Promise<void> {
+  const passed = performance.now() - started
+  await wait(Math.ceil(passed / TICK_MS) * TICK_MS - passed)
+}
+
+const TICK_MS = 50

@@ -1,0 +1,48 @@
+/**
+ * What has expired is deleted in small batches, so that no request waits for it long.
+ *
+ * @module
+ */
+import type { Clock } from '@countersign/core'
+import type { Store } from '@countersign/store'
+import type { AuthTables } from './schema.ts'
+
+/**
+ * Deletes expired sessions, one-time codes and counters.
+ *
+ * @returns how many rows there were
+ */
+export async function sweepExpired(store: Store, clock: Clock): Promise<number> {
+  const db = store.database<AuthTables>()
+  const now = clock().getTime()
+  let swept = 0
+  for (;;) {
+    const sessions = await db
+      .deleteFrom('auth_session')
+      .where('hash', 'in', (query) =>
+        query
+          .selectFrom('auth_session')
+          .select('hash')
+          .where('idle_expires', '<=', now)
+          .limit(BATCH),
+      )
+      .executeTakeFirst()
+    const codes = await db
+      .deleteFrom('auth_onetime')
+      .where('hash', 'in', (query) =>
+        query.selectFrom('auth_onetime').select('hash').where('expires', '<=', now).limit(BATCH),
+      )
+      .executeTakeFirst()
+    const counters = await db
+      .deleteFrom('auth_throttle')
+      .where('key', 'in', (query) =>
+        query.selectFrom('auth_throttle').select('key').where('expires', '<=', now).limit(BATCH),
+      )
+      .executeTakeFirst()
+    const counts = [sessions, codes, counters].map((done) => Number(done.numDeletedRows))
+    for (const count of counts) swept += count
+    if (counts.every((count) => count < BATCH)) return swept
+  }
+}
+
+const BATCH = 500

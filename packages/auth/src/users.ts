@@ -1,0 +1,338 @@
+/**
+ * The people and programs a service knows: added, found, disabled, given roles and passwords.
+ *
+ * @module
+ */
+import type { Clock } from '@countersign/core'
+import { isUniqueViolation, type Kysely, type Store, type Transaction } from '@countersign/store'
+import { AuthError } from './errors.ts'
+import type { OnAuthEvent } from './events.ts'
+import { isName, normalizeName, parseName, parseRoles } from './names.ts'
+import type { PasswordPolicy } from './password-policy.ts'
+import type { AuthTables, PrincipalKind } from './schema.ts'
+import type { Sessions } from './sessions.ts'
+import { ulid } from './ulid.ts'
+
+/** Somebody the service knows. */
+export interface User {
+  /** A ULID; never changes and is never used again. */
+  id: string
+  name: string
+  kind: PrincipalKind
+  status: 'active' | 'disabled'
+  roles: string[]
+  hasPassword: boolean
+  created: Date
+  disabledAt: Date | undefined
+}
+
+/** A user to be added. */
+export interface NewUser {
+  /** 1 to 64 letters, digits, spaces inside, and `. _ - @ + '`; unique without regard to case. */
+  name: string
+  /** Without one the user cannot sign in by password. */
+  password?: string | undefined
+  /** @defaultValue none */
+  roles?: readonly string[] | undefined
+  /** @defaultValue `'user'` */
+  kind?: PrincipalKind | undefined
+}
+
+/** A user as a sign-in needs it. */
+export interface UserRecord {
+  id: string
+  name: string
+  status: 'active' | 'disabled'
+  epoch: number
+  phc: string | undefined
+  roles: string[]
+}
+
+/** What {@link Users} is made of. */
+export interface UsersParts {
+  store: Store
+  clock: Clock
+  onEvent: OnAuthEvent
+  passwords: PasswordPolicy
+  sessions: Sessions
+}
+
+/** The users of one store. Every method that takes a name throws `user-unknown` where nobody has it, unless it says otherwise. */
+export class Users {
+  readonly #parts: UsersParts
+  readonly #db: Kysely<AuthTables>
+
+  constructor(parts: UsersParts) {
+    this.#parts = parts
+    this.#db = parts.store.database<AuthTables>()
+  }
+
+  /**
+   * Adds a user.
+   *
+   * @throws {@link AuthError} `name-invalid`, `name-taken`, `role-invalid`, `password-weak`, `hashing-overloaded`
+   */
+  async add(user: NewUser): Promise<User> {
+    const prepared = await this.prepare(user)
+    await this.#parts.store.transaction<AuthTables, void>((transaction) =>
+      insertUser(transaction, prepared),
+    )
+    this.tell('user_created', prepared.user)
+    return prepared.user
+  }
+
+  /** The user of this name in whatever case, or `undefined`. */
+  async find(name: string): Promise<User | undefined> {
+    if (!isName(name)) return undefined
+    const [user] = await this.#read(normalizeName(name))
+    return user
+  }
+
+  /** Every user, by name. */
+  list(): Promise<User[]> {
+    return this.#read()
+  }
+
+  /** Ends every session of the user and lets none begin. */
+  async disable(name: string): Promise<void> {
+    const { sessions, clock } = this.#parts
+    const disabled_at = clock().getTime()
+    const [user, ended] = await this.#change(name, async (transaction, id) => {
+      await transaction
+        .updateTable('auth_principal')
+        .set({ status: 'disabled', disabled_at })
+        .where('id', '=', id)
+        .execute()
+      return await sessions.endAll(transaction, id)
+    })
+    this.tell('user_updated', user, 'disabled')
+    sessions.announceEnded(ended)
+  }
+
+  /** Lets a disabled user sign in again; sessions of before stay ended. */
+  async enable(name: string): Promise<void> {
+    const [user] = await this.#change(name, async (transaction, id) => {
+      await transaction
+        .updateTable('auth_principal')
+        .set({ status: 'active', disabled_at: null })
+        .where('id', '=', id)
+        .execute()
+    })
+    this.tell('user_updated', user, 'enabled')
+  }
+
+  /**
+   * Sets the password and ends every session of the user.
+   *
+   * @throws {@link AuthError} `user-unknown`, `password-weak`, `hashing-overloaded`
+   */
+  async setPassword(name: string, password: string): Promise<void> {
+    const user = await this.#known(name)
+    const phc = await this.#parts.passwords.hash(password, user.name)
+    const changed_at = this.#parts.clock().getTime()
+    const [, ended] = await this.#change(name, async (transaction, principal_id) => {
+      await transaction
+        .insertInto('auth_password')
+        .values({ principal_id, phc, changed_at })
+        .onConflict((conflict) => conflict.column('principal_id').doUpdateSet({ phc, changed_at }))
+        .execute()
+      return await this.#parts.sessions.endAll(transaction, principal_id)
+    })
+    this.tell('authn_password_change', user)
+    this.#parts.sessions.announceEnded(ended)
+  }
+
+  /** Gives the user these roles and no others; requests notice at once, in other processes within two seconds. */
+  async setRoles(name: string, roles: readonly string[]): Promise<void> {
+    const checked = parseRoles(roles)
+    const [user] = await this.#change(name, async (transaction, id) => {
+      await transaction.deleteFrom('auth_role').where('principal_id', '=', id).execute()
+      await insertRoles(transaction, id, checked)
+    })
+    this.tell('privilege_permissions_changed', user, `roles: ${checked.join(' ')}`)
+  }
+
+  /** What a sign-in by this name needs; `undefined` where nobody has it. */
+  async record(name: string): Promise<UserRecord | undefined> {
+    // A text that cannot be a name may be one that a database refuses: a NUL, half a character.
+    if (!isName(name)) return undefined
+    return await this.#record('auth_principal.name_norm', normalizeName(name))
+  }
+
+  /** The same, by identifier. */
+  recordById(id: string): Promise<UserRecord | undefined> {
+    return this.#record('auth_principal.id', id)
+  }
+
+  /** Everything about a new user that needs no database: checks, and the hash of the password. */
+  async prepare(user: NewUser): Promise<PreparedUser> {
+    const name = parseName(user.name)
+    const roles = parseRoles(user.roles ?? [])
+    const phc =
+      user.password === undefined
+        ? undefined
+        : await this.#parts.passwords.hash(user.password, name)
+    const created = this.#parts.clock()
+    const kind = user.kind ?? 'user'
+    return {
+      phc,
+      user: {
+        id: ulid(created),
+        name,
+        kind,
+        status: 'active',
+        roles,
+        hasPassword: phc !== undefined,
+        created,
+        disabledAt: undefined,
+      },
+    }
+  }
+
+  /** Stores the same password's hash at a higher cost, unless another was set meanwhile. */
+  async renewHash(id: string, old: string, phc: string): Promise<void> {
+    await this.#db
+      .updateTable('auth_password')
+      .set({ phc })
+      .where('principal_id', '=', id)
+      .where('phc', '=', old)
+      .execute()
+  }
+
+  async #record(
+    column: 'auth_principal.id' | 'auth_principal.name_norm',
+    value: string,
+  ): Promise<UserRecord | undefined> {
+    const rows = await this.#db
+      .selectFrom('auth_principal')
+      .leftJoin('auth_password', 'auth_password.principal_id', 'auth_principal.id')
+      .leftJoin('auth_role', 'auth_role.principal_id', 'auth_principal.id')
+      .where(column, '=', value)
+      .select(['id', 'name', 'status', 'epoch', 'phc', 'role'])
+      .orderBy('role')
+      .execute()
+    const [first] = rows
+    if (first === undefined) return undefined
+    const { id, name, status, epoch, phc } = first
+    return { id, name, status, epoch, phc: phc ?? undefined, roles: rolesOf(rows) }
+  }
+
+  async #read(nameNorm?: string): Promise<User[]> {
+    let query = this.#db
+      .selectFrom('auth_principal')
+      .leftJoin('auth_password', 'auth_password.principal_id', 'auth_principal.id')
+      .leftJoin('auth_role', 'auth_role.principal_id', 'auth_principal.id')
+      .selectAll('auth_principal')
+      .select(['auth_role.role', 'auth_password.changed_at'])
+      .orderBy('name_norm')
+      .orderBy('role')
+    if (nameNorm !== undefined) query = query.where('name_norm', '=', nameNorm)
+    const rows = await query.execute()
+    return [...Map.groupBy(rows, (row) => row.id).values()].flatMap((group) => {
+      const [row] = group
+      if (row === undefined) return []
+      return [
+        {
+          id: row.id,
+          name: row.name,
+          kind: row.kind,
+          status: row.status,
+          roles: rolesOf(group),
+          hasPassword: row.changed_at !== null,
+          created: new Date(row.created),
+          disabledAt: row.disabled_at === null ? undefined : new Date(row.disabled_at),
+        },
+      ]
+    })
+  }
+
+  async #known(name: string): Promise<User> {
+    const user = await this.find(name)
+    if (user === undefined) throw new AuthError('user-unknown', `there is no user "${name}"`)
+    return user
+  }
+
+  async #change<T>(
+    name: string,
+    work: (transaction: Transaction<AuthTables>, id: string) => Promise<T>,
+  ): Promise<[User, T]> {
+    const user = await this.#known(name)
+    const done = await this.#parts.store.transaction<AuthTables, T>((transaction) =>
+      work(transaction, user.id),
+    )
+    this.#parts.sessions.forget(user.id)
+    return [user, done]
+  }
+
+  /** Tells the audit about a user. */
+  tell(type: UserEventType, user: User, reason?: string): void {
+    const time = this.#parts.clock()
+    this.#parts.onEvent({ type, time, reason, name: user.name, principalId: user.id })
+  }
+}
+
+/** The events that are about a user. */
+export type UserEventType =
+  | 'user_created'
+  | 'user_updated'
+  | 'privilege_permissions_changed'
+  | 'authn_password_change'
+
+/** A user who is ready to be written. */
+export interface PreparedUser {
+  user: User
+  phc: string | undefined
+}
+
+/**
+ * Writes a prepared user.
+ *
+ * @throws {@link AuthError} `name-taken`
+ */
+export async function insertUser(
+  transaction: Transaction<AuthTables>,
+  { user, phc }: PreparedUser,
+): Promise<void> {
+  const created = user.created.getTime()
+  try {
+    await transaction
+      .insertInto('auth_principal')
+      .values({
+        id: user.id,
+        kind: user.kind,
+        name: user.name,
+        name_norm: normalizeName(user.name),
+        status: user.status,
+        epoch: 0,
+        created,
+        disabled_at: null,
+      })
+      .execute()
+  } catch (error) {
+    if (!isUniqueViolation(error)) throw error
+    throw new AuthError('name-taken', `there is already a user "${user.name}"`, { cause: error })
+  }
+  if (phc !== undefined) {
+    await transaction
+      .insertInto('auth_password')
+      .values({ principal_id: user.id, phc, changed_at: created })
+      .execute()
+  }
+  await insertRoles(transaction, user.id, user.roles)
+}
+
+async function insertRoles(
+  transaction: Transaction<AuthTables>,
+  id: string,
+  roles: readonly string[],
+): Promise<void> {
+  if (roles.length === 0) return
+  await transaction
+    .insertInto('auth_role')
+    .values(roles.map((role) => ({ principal_id: id, role })))
+    .execute()
+}
+
+function rolesOf(rows: readonly { role: string | null }[]): string[] {
+  return rows.flatMap((row) => (row.role === null ? [] : [row.role]))
+}
