@@ -16,7 +16,7 @@ const STEPS: ReadonlyMap<string, readonly string[]> = new Map([
   ['lint', ['oxlint', '--type-aware', '--deny-warnings', '.']],
   ['imports', ['node', 'tools/check-imports.ts']],
   ['unused', ['knip', '--no-progress']],
-  ['documents', ['node', 'tools/check-documents.ts']],
+  ['documents', ['node', '--conditions=@countersign/source', 'tools/check-documents.ts']],
   ...publicPackages().map((name) => [`package ${name}`, ['publint', `packages/${name}`]] as const),
 ])
 
