@@ -50,7 +50,7 @@ export async function launchBrowser(
   try {
     await trustRoots(home, options.roots ?? [])
     // Loaded late: most test files that use this package need no browser.
-    const { chromium }: Playwright = createRequire(import.meta.url)('playwright-core')
+    const { chromium }: Playwright = require('playwright-core')
     const browser = await chromium.launch({
       executablePath,
       env: scrubEnvironment({ HOME: home }),
@@ -128,6 +128,8 @@ interface Playwright {
     }): Promise<Browser>
   }
 }
+
+const require = createRequire(import.meta.url)
 
 const NO_BROWSER = 'needs chromium'
 

@@ -97,6 +97,7 @@ async function stopServer(child: ChildProcess, keeper: Keeper): Promise<void> {
   if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
     const { promise, resolve } = Promise.withResolvers<void>()
     child.once('exit', () => resolve())
+    child.ref()
     child.kill(process.platform === 'win32' ? 'SIGKILL' : 'SIGQUIT')
     await promise
   }

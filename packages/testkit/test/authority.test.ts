@@ -11,7 +11,7 @@ import {
   skipWithout,
   temporaryFolder,
   testAuthority,
-} from '@countersign/testkit'
+} from '../src/index.ts'
 
 describe('testAuthority', () => {
   it('makes a chain that openssl accepts strictly, for every use', async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import https from 'node:https'
 import { describe, it } from 'node:test'
-import { browserForTests, launchBrowser, testAuthority } from '@countersign/testkit'
+import { browserForTests, launchBrowser, testAuthority } from '../src/index.ts'
 
 describe('launchBrowser', () => {
   const ca = testAuthority()

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { runCommand, runProgram, startCommand } from '@countersign/testkit'
+import { runCommand, runProgram, startCommand } from '../src/index.ts'
 
 const node = process.execPath
 

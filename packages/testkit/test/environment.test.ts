@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { describe, it } from 'node:test'
-import { scrubEnvironment } from '@countersign/testkit'
+import { scrubEnvironment } from '../src/index.ts'
 
 describe('scrubEnvironment', () => {
   it('leaves nothing that decides about trust, proxies or our own settings', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
-import { temporaryFolder } from '@countersign/testkit'
+import { temporaryFolder } from '../src/index.ts'
 
 describe('temporaryFolder', () => {
   const seen: string[] = []

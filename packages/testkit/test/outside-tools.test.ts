@@ -8,7 +8,7 @@ import {
   runCommand,
   skipWithout,
   skipWithoutPython,
-} from '@countersign/testkit'
+} from '../src/index.ts'
 
 describe('outsideTool', () => {
   it('answers an absolute path for what is there', () => {

@@ -10,7 +10,7 @@ import {
   postgresForTests,
   skipWithoutPostgres,
   startPostgres,
-} from '@countersign/testkit'
+} from '../src/index.ts'
 import { findPostgres, startCluster } from '../src/postgres-cluster.ts'
 import { queryPostgres } from '../src/postgres-query.ts'
 

@@ -11,6 +11,7 @@ import {
   temporaryFolder,
   testAuthority,
 } from '@countersign/testkit'
+import * as fc from 'fast-check'
 import {
   buildCertificate,
   buildCrl,
@@ -23,8 +24,7 @@ import {
   REVOCATION_REASONS,
   type RevokedCertificate,
   X509Error,
-} from '@countersign/x509'
-import * as fc from 'fast-check'
+} from '../src/index.ts'
 
 const ca = testAuthority()
 const now = new Date('2026-05-06T07:08:09Z')

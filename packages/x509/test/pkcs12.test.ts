@@ -11,6 +11,7 @@ import {
   temporaryFolder,
   testAuthority,
 } from '@countersign/testkit'
+import * as fc from 'fast-check'
 import {
   decodePkcs12,
   encodePkcs12,
@@ -18,8 +19,7 @@ import {
   PrivateKey,
   type Pkcs12Contents,
   X509Error,
-} from '@countersign/x509'
-import * as fc from 'fast-check'
+} from '../src/index.ts'
 
 const ca = testAuthority()
 const alice = ca.issue({ names: ['alice'], client: true })
