@@ -8,6 +8,7 @@
  */
 import { hash } from 'node:crypto'
 import { checkOptions } from '@countersign/core'
+import { berToDer } from './ber.ts'
 import { Certificate } from './certificate.ts'
 import { DerReader } from './der-reader.ts'
 import { TAG, contextConstructedTag, contextTag } from './der-tags.ts'
@@ -89,27 +90,14 @@ export interface Pkcs12 {
 /**
  * Reads a bundle: PBES2 with AES, or nothing, around certificates and keys, and an HMAC with SHA-1 or SHA-2.
  *
- * @param der - at most 16 MiB
+ * @param der - DER or BER, at most 4 MiB
  * @param source - where it came from, for messages
  * @throws {@link X509Error} `passphrase-wrong`; `pkcs12-legacy` for an encryption of old, with the command that
  * converts it; `pkcs12-invalid` where it is none, has no check of integrity, or uses what is not supported;
  * `key-several` where it holds more than one key
  */
 export function decodePkcs12(der: Uint8Array, password: string, source = 'bundle'): Pkcs12 {
-  return reading('pkcs12-invalid', source, () => {
-    try {
-      return sorted(readPfx(der, password))
-    } catch (error) {
-      if (error instanceof X509Error && error.message.includes('indefinite length')) {
-        throw new X509Error('pkcs12-invalid', `${source}: written in BER, not DER`, {
-          source,
-          cause: error,
-          hint: CONVERSION,
-        })
-      }
-      throw error
-    }
-  })
+  return reading('pkcs12-invalid', source, () => sorted(readPfx(der, password)))
 }
 
 interface Bags {
@@ -122,9 +110,7 @@ interface Attributes {
 }
 
 function readPfx(der: Uint8Array, password: string): Bags {
-  const outer = DerReader.open(der, 'bundle', { maxBytes: MAX_BYTES })
-  const pfx = outer.sequence('PFX')
-  outer.finish('PFX')
+  const pfx = openSequence(der, 'PFX')
   const version = pfx.smallInteger('version')
   if (version !== 3) throw pfx.fault('version', `${version}, expected 3`)
   const authSafe = pfx.sequence('authSafe')
@@ -142,9 +128,7 @@ function readPfx(der: Uint8Array, password: string): Bags {
   if (!checkMac(mac, safe, password)) throw wrongPassphrase(USE)
 
   const bags: Bags = { certificates: [] }
-  const contents = DerReader.open(safe, 'bundle', { maxBytes: MAX_BYTES })
-  const infos = contents.sequence('authenticated safe')
-  contents.finish('authenticated safe')
+  const infos = openSequence(safe, 'authenticated safe')
   for (let count = 0; !infos.isEmpty; count++) {
     // Each may ask for a key derivation of its own.
     if (count >= MAX_CONTENTS) throw invalid(`holds more than ${MAX_CONTENTS} encrypted parts`)
@@ -167,15 +151,23 @@ function readContent(info: DerReader, password: string): Uint8Array {
   const body = encrypted.sequence('encrypted content')
   body.oid('content type')
   const scheme = body.sequence('encryption algorithm')
-  const ciphertext = body.octetString('encrypted bytes', contextTag(0))
+  const ciphertext = readPieces(body)
   body.finish('encrypted content')
   return decryptPbes2(scheme, ciphertext, password, USE)
 }
 
+/** `[0] IMPLICIT OCTET STRING`, in one piece or several. */
+function readPieces(body: DerReader): Uint8Array {
+  const part = 'encrypted bytes'
+  const pieces = body.optional(contextConstructedTag(0), part)
+  if (pieces === undefined) return body.octetString(part, contextTag(0))
+  const found: Uint8Array[] = []
+  while (!pieces.isEmpty) found.push(pieces.octetString(part))
+  return Buffer.concat(found)
+}
+
 function readBags(safeContents: Uint8Array, password: string, bags: Bags): void {
-  const outer = DerReader.open(safeContents, 'bundle', { maxBytes: MAX_BYTES })
-  const list = outer.sequence('safe contents')
-  outer.finish('safe contents')
+  const list = openSequence(safeContents, 'safe contents')
   while (!list.isEmpty) {
     const bagReader = list.sequence('bag')
     const type = bagReader.oid('bag type')
@@ -237,6 +229,14 @@ function sorted(bags: Bags): Pkcs12 {
     key: key?.key,
     friendlyName: leaf?.attributes.friendlyName ?? key?.attributes.friendlyName,
   }
+}
+
+/** The one SEQUENCE that `bytes` are; PKCS#12 is BER (RFC 7292 §3). */
+function openSequence(bytes: Uint8Array, part: string): DerReader {
+  if (bytes.length > MAX_BYTES) {
+    throw new X509Error('der-too-large', `bundle: ${bytes.length} bytes, at most ${MAX_BYTES}`)
+  }
+  return DerReader.open(berToDer(bytes, 'bundle'), 'bundle', { maxBytes: MAX_BYTES }).sequence(part)
 }
 
 /** `[0] EXPLICIT`. */
@@ -304,5 +304,5 @@ const CONTENTS: readonly (keyof Pkcs12Contents)[] = [
 ]
 
 const DEFAULT_ITERATIONS = 100_000
-const MAX_BYTES = 16 * 1024 * 1024
+const MAX_BYTES = 4 * 1024 * 1024
 const MAX_CONTENTS = 8

@@ -231,6 +231,28 @@ describe('decodePkcs12', { skip: skipWithout('openssl') }, () => {
     assert.equal(read.friendlyName, 'java')
   })
 
+  it('reads the BER that NSS writes', { skip: skipWithout('certutil', 'pk12util') }, async (t) => {
+    const nss = temporaryFolder(t)
+    const [file, written] = [path.join(nss, 'alice.p12'), path.join(nss, 'nss.p12')]
+    writeFileSync(file, encodePkcs12(contents()))
+    const database = ['-d', `sql:${nss}`]
+    const steps: [string, string[]][] = [
+      ['certutil', [...database, '-N', '--empty-password']],
+      ['pk12util', [...database, '-i', file, '-W', 'secret']],
+      ['pk12util', [...database, '-o', written, '-n', 'alice', '-W', 'secret']],
+    ]
+    for (const [program, args] of steps) {
+      const { code, stdout, stderr } = await runCommand(program, args)
+      assert.equal(code, 0, stdout + stderr)
+    }
+    const der = new Uint8Array(readFileSync(written))
+    assert.equal(der[1], 0x80, 'an indefinite length')
+    const read = decodePkcs12(der, 'secret')
+    assert.equal(read.certificate?.fingerprint, alice.certificate.fingerprint)
+    assert.equal(read.friendlyName, 'alice')
+    assert.ok(read.key?.publicKey.equals(alice.key.publicKey))
+  })
+
   async function exported(flags: readonly string[], password = 'secret'): Promise<Uint8Array> {
     const out = path.join(folder, 'exported.p12')
     const args = ['pkcs12', '-export', '-in', files.certificate, '-inkey', files.key, '-out', out]
