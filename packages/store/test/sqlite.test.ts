@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, describe, it } from 'node:test'
+import { openStore, sql } from '@countersign/store'
+import { scrubProcess, temporaryFolder } from '@countersign/testkit'
+import { conformance } from './conformance.ts'
+import { MIGRATIONS, type Tables } from './schema.ts'
+
+scrubProcess()
+
+describe('the store on SQLite', () => {
+  let count = 0
+  const folder = temporaryFolder({ after })
+  const newFile = (): string => path.join(folder, `${++count}.db`)
+  conformance({ create: async () => `sqlite:${newFile()}` })
+
+  describe('the file', () => {
+    it('is only for its owner, and so are the files beside it, whatever the umask', async (t) => {
+      const inside = temporaryFolder(t)
+      const umask = process.umask(0)
+      try {
+        await using store = await openStore(`sqlite:${path.join(inside, 'a.db')}`)
+        await store.migrate('test', MIGRATIONS)
+        const modes = readdirSync(inside).map((name) => [name, mode(path.join(inside, name))])
+        assert.deepEqual(modes, [
+          ['a.db', 0o600],
+          ['a.db-shm', 0o600],
+          ['a.db-wal', 0o600],
+        ])
+      } finally {
+        process.umask(umask)
+      }
+      assert.deepEqual(readdirSync(inside), ['a.db'])
+    })
+
+    it('is closed to others when it was open to them', async () => {
+      const file = newFile()
+      await (await openStore(`sqlite:${file}`)).close()
+      chmodSync(file, 0o644)
+      await (await openStore(`sqlite:${file}`)).close()
+      assert.equal(mode(file), 0o600)
+    })
+
+    it('is written through to the disk at every commit, and checks foreign keys', async () => {
+      await using store = await openStore(`sqlite:${newFile()}`)
+      const setting = async (name: string): Promise<unknown> => {
+        const { rows } = await sql.raw(`pragma ${name}`).execute(store.database<object>())
+        return Object.values(Object(rows[0]))[0]
+      }
+      assert.equal(await setting('journal_mode'), 'wal')
+      assert.equal(await setting('synchronous'), 2)
+      assert.equal(await setting('foreign_keys'), 1)
+    })
+  })
+
+  describe('in memory', () => {
+    it('does everything but stay', async () => {
+      await using store = await openStore('sqlite::memory:')
+      await store.migrate('test', MIGRATIONS)
+      await store.migrate('test', MIGRATIONS)
+      await using other = await openStore('sqlite::memory:')
+      const database = other.database<Tables>()
+      await assert.rejects(database.selectFrom('item').selectAll().execute(), {
+        code: 'query-failed',
+      })
+    })
+  })
+
+  describe('opening', () => {
+    it('names the folder that is missing and how to make it', async () => {
+      const missing = path.join(newFile(), 'deeper')
+      await assert.rejects(openStore(`sqlite:${missing}/a.db`), {
+        code: 'open-failed',
+        message: `cannot open ${missing}/a.db: its folder is missing`,
+        hint: `make the folder first: mkdir -p ${missing}`,
+      })
+    })
+
+    it('refuses a folder, and a path that goes through a file', async () => {
+      const file = newFile()
+      mkdirSync(file)
+      await assert.rejects(openStore(`sqlite:${file}`), { code: 'open-failed', message: /folder/ })
+      const plain = newFile()
+      writeFileSync(plain, '')
+      await assert.rejects(openStore(`sqlite:${plain}/a.db`), { code: 'open-failed' })
+    })
+
+    it('refuses a file that is no database, and leaves it as it is', async () => {
+      for (const content of ['-----BEGIN CERTIFICATE-----\n', 'x', randomBytes(8192)]) {
+        const file = newFile()
+        writeFileSync(file, content)
+        await assert.rejects(openStore(`sqlite:${file}`), { code: 'not-a-database' })
+        assert.deepEqual(readFileSync(file), Buffer.from(content))
+      }
+    })
+
+    it('says that a file is damaged: cut short, or overwritten behind its header', async () => {
+      const file = newFile()
+      {
+        await using store = await openStore(`sqlite:${file}`)
+        await store.migrate('test', MIGRATIONS)
+      }
+      const whole = readFileSync(file)
+      truncateSync(file, 4096)
+      await assert.rejects(openStore(`sqlite:${file}`), { code: 'corrupt' })
+      writeFileSync(file, whole.fill(0xff, 100))
+      await assert.rejects(openStore(`sqlite:${file}`), { code: 'corrupt' })
+    })
+
+    it('takes an empty file, and a relative path', async () => {
+      const file = newFile()
+      writeFileSync(file, '')
+      const relative = path.relative(process.cwd(), file)
+      await using store = await openStore(`sqlite:${relative}`)
+      assert.equal(store.url, `sqlite:${file}`)
+    })
+  })
+
+  it('waits for the lock of another connection without stopping the process', async () => {
+    const file = newFile()
+    await using store = await openStore(`sqlite:${file}`)
+    await store.migrate('test', MIGRATIONS)
+    const other = new DatabaseSync(file)
+    other.exec('begin immediate')
+    let ticks = 0
+    const ticking = setInterval(() => {
+      ticks++
+      if (ticks === 10) other.exec('commit')
+    }, 5)
+    const database = store.database<Tables>()
+    await database.insertInto('counter').values({ name: 'waited', value: 1 }).execute()
+    clearInterval(ticking)
+    other.close()
+    assert.ok(ticks >= 10)
+  })
+})
+
+function mode(file: string): number {
+  return statSync(file).mode & 0o777
+}
