@@ -6,6 +6,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 
@@ -69,6 +70,13 @@ export function reportTo(parent: NodeJS.Process, listening: Listening): void {
     parent.send?.(process.cpuUsage())
   })
   parent.send?.(listening)
+}
+
+/** The port of a server that listens on TCP. */
+export function portOf(server: { address(): AddressInfo | string | null }): number {
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the server has no port')
+  return address.port
 }
 
 /** Sends `requests` GETs over 32 keep-alive connections, each the next as soon as its answer is whole. */

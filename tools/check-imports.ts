@@ -83,7 +83,7 @@ function checkSpecifier(found: Import): string | undefined {
     return declared.has(name) ? undefined : `"${name}" is not a declared dependency`
   }
   if (specifier !== name) return `"${specifier}" reaches into a package`
-  if (sibling === room) return `"${specifier}" is the package itself`
+  if (sibling === room) return inSource ? `"${specifier}" is the package itself` : undefined
   if (!inSource) return undefined
   if (!allowed.includes(sibling)) return `${room} may not import ${sibling}`
   return declared.has(name) ? undefined : `"${name}" is not a declared dependency`

@@ -40,15 +40,8 @@ function build(always) {
   say('building')
   rmSync(path.join(stamps, 'build'), { force: true })
   for (const folder of builtFolders()) rmSync(folder, { recursive: true, force: true })
-  run(bin('tsc'), ['-b', ...packages().map((name) => `packages/${name}`)])
-  run(bin('vite'), [
-    'build',
-    '--logLevel',
-    'warn',
-    'packages/console',
-    '--config',
-    'packages/console/vite.config.ts',
-  ])
+  run(bin('tsc'), ['-b', ...packages().map((name) => path.join('packages', name))])
+  run(bin('vite'), ['build', '--logLevel', 'warn'], path.join(root, 'packages', 'console'))
   writeStamp('build', sources)
 }
 
@@ -105,10 +98,10 @@ function bin(name) {
   return path.join(root, 'node_modules', '.bin', name)
 }
 
-function run(command, args) {
+function run(command, args, folder = root) {
   const windows = process.platform === 'win32'
   const result = spawnSync(windows && command !== 'npm' ? `${command}.cmd` : command, args, {
-    cwd: root,
+    cwd: folder,
     shell: windows,
     // The build's own lines are notes: stdout belongs to the command that follows.
     stdio: ['ignore', 2, 2],

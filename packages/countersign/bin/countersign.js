@@ -1,1 +1,55 @@
 #!/usr/bin/env node
+// Plain JavaScript that any Node can read: it finds a Node new enough for the program before the program is loaded.
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+
+const NEEDED = [24, 17]
+const main = new URL('../dist/main.js', import.meta.url)
+
+if (!existsSync(main)) {
+  process.stderr.write(
+    'countersign: not built yet\nhint: run npm start or npm run build in the repository\n',
+  )
+  process.exitCode = 1
+} else if (isNewEnough(process.versions.node)) {
+  await import(main.href)
+} else {
+  runWithBundledNode()
+}
+
+/** @param {string} version */
+function isNewEnough(version) {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])
+}
+
+function runWithBundledNode() {
+  const node = bundledNode()
+  if (node === undefined) {
+    process.stderr.write(
+      `countersign: this is Node ${process.versions.node}, and Node ${NEEDED.join('.')} or later is needed\n` +
+        'hint: install Node 24 (https://nodejs.org) and run the command again\n',
+    )
+    process.exitCode = 1
+    return
+  }
+  const child = spawnSync(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  })
+  process.exitCode = child.status ?? 1
+}
+
+/** The Node that npm installed beside the program, or `undefined` on a platform that has none. */
+function bundledNode() {
+  const require = createRequire(import.meta.url)
+  const platform = process.platform === 'win32' ? 'win' : process.platform
+  const file = process.platform === 'win32' ? 'bin/node.exe' : 'bin/node'
+  try {
+    return require.resolve(`node-${platform}-${process.arch}/${file}`)
+  } catch {
+    return undefined
+  }
+}

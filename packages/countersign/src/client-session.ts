@@ -1,0 +1,156 @@
+/**
+ * The session behind `get`, `fetch` and `login`: whom it trusts, who we are, and the cookies that are kept between runs.
+ *
+ * Cookies are kept per `--session NAME`, or per origin after `login`, in 0600 files below `$COUNTERSIGN_CONFIG`, else
+ * `$XDG_CONFIG_HOME/countersign`, else `~/.config/countersign`.
+ *
+ * @module
+ */
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { homedir } from 'node:os'
+import path from 'node:path'
+import { Session, type SessionOptions } from '@countersign/client'
+import { ensurePrivateFolder, errorMessage, writeFileAtomic } from '@countersign/core'
+import { type Command, InvalidArgumentError } from 'commander'
+import { collect } from './command.ts'
+import { type DataFolder, nonEmpty } from './data-folder.ts'
+import { ProgramError } from './errors.ts'
+
+/** The options of every command that calls a server. */
+export interface ClientFlags {
+  ca?: string[]
+  extraCa?: string[]
+  verify?: boolean
+  cert?: string
+  key?: string
+  session?: string
+  timeout?: number
+}
+
+/** Adds those options to a command. */
+export function withClientOptions(command: Command): Command {
+  return command
+    .option('--ca <file>', 'trust only the roots of this file or folder', collect)
+    .option('--extra-ca <file>', 'trust the roots of this file or folder as well', collect)
+    .option('--verify <no>', '“no” connects without verification, and says so', readVerify)
+    .option('--cert <file>', 'our own certificate; may hold its key')
+    .option('--key <file>', 'the key of --cert')
+    .option('--session <name>', 'keep cookies under this name')
+    .option('--timeout <seconds>', 'for the whole call (default: 30)', readSeconds)
+}
+
+/** A session with the cookies kept for it. */
+export interface KeptSession extends AsyncDisposable {
+  session: Session
+  /** Where its cookies are kept; `undefined` where nothing keeps them. */
+  file: string | undefined
+  /** Writes the cookies back. */
+  save(): Promise<void>
+}
+
+/**
+ * Opens the session of a command.
+ *
+ * @param url - of the (first) call: the login of its origin is used, and `--cert` is shown to no other origin
+ * @param options.keep - keep cookies for this origin even where no file is there yet: `login`
+ */
+export function openSession(
+  flags: ClientFlags,
+  data: DataFolder,
+  url: string,
+  options: { keep?: boolean } = {},
+): KeptSession {
+  const file = sessionFile(flags, url, options.keep === true)
+  const session = Session.fromJSON(readSaved(file), {
+    ...trust(flags, data),
+    cert: flags.cert,
+    key: flags.key,
+    origins: [new URL(url).origin],
+    timeoutMs: flags.timeout,
+  })
+  return {
+    session,
+    file,
+    async save() {
+      if (file === undefined) return
+      ensurePrivateFolder(path.dirname(file))
+      await writeFileAtomic(file, `${JSON.stringify(session.toJSON())}\n`)
+    },
+    async [Symbol.asyncDispose]() {
+      await session[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** Forgets the login of an origin. */
+export function forgetLogin(url: string): void {
+  rmSync(loginFile(url), { force: true })
+}
+
+/** A URL as people type it: `localhost:8443/x` means https. */
+export function completeUrl(text: string): string {
+  const complete = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`
+  if (URL.canParse(complete)) return complete
+  throw new ProgramError('usage', `"${text}" is not a URL`, {
+    hint: 'write https://HOST[:PORT]/PATH',
+  })
+}
+
+function trust(flags: ClientFlags, data: DataFolder): SessionOptions {
+  const own = existsSync(data.roots) && flags.ca === undefined ? [data.roots] : []
+  const extra = [...(flags.extraCa ?? []), ...own]
+  return {
+    verify: flags.verify,
+    ca: flags.ca,
+    extraCa: flags.verify === false || extra.length === 0 ? undefined : extra,
+  }
+}
+
+function sessionFile(flags: ClientFlags, url: string, keep: boolean): string | undefined {
+  if (flags.session !== undefined)
+    return path.join(configFolder(), `session-${safe(flags.session)}.json`)
+  const file = loginFile(url)
+  return keep || existsSync(file) ? file : undefined
+}
+
+function loginFile(url: string): string {
+  return path.join(configFolder(), `login-${safe(new URL(url).origin)}.json`)
+}
+
+/** What a session file holds; a new session where there is no file. */
+function readSaved(file: string | undefined): unknown {
+  if (file === undefined || !existsSync(file)) return { version: 1, cookies: [] }
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw new ProgramError('file-unreadable', `${file} is damaged: ${errorMessage(error)}`, {
+      cause: error,
+      hint: `remove it and sign in again: rm ${file}`,
+    })
+  }
+}
+
+function configFolder(): string {
+  const chosen = nonEmpty(process.env['COUNTERSIGN_CONFIG'])
+  if (chosen !== undefined) return chosen
+  const base = nonEmpty(process.env['XDG_CONFIG_HOME']) ?? path.join(homedir(), '.config')
+  return path.join(base, 'countersign')
+}
+
+/** A name as part of a file name: nothing in it leads to another folder. */
+function safe(name: string): string {
+  return name.replaceAll(/[^a-z0-9.-]/gi, '_').replaceAll('..', '__')
+}
+
+function readVerify(text: string): boolean {
+  if (text === 'no') return false
+  if (text === 'yes') return true
+  throw new InvalidArgumentError('Write yes or no.')
+}
+
+function readSeconds(text: string): number {
+  const seconds = Number(text)
+  if (/^\d+(\.\d+)?$/.test(text) && seconds > 0 && seconds <= 86_400)
+    return Math.round(seconds * 1000)
+  throw new InvalidArgumentError('Give seconds, as in 30 or 2.5.')
+}

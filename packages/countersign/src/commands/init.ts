@@ -1,0 +1,79 @@
+/**
+ * `countersign init`: makes an authority in a data folder.
+ *
+ * @module
+ */
+import { ensurePrivateFolder } from '@countersign/core'
+import { KEY_TYPES, type KeyType } from '@countersign/x509'
+import { type Command, Option } from 'commander'
+import { addCommand, collectList, dataOption, perform, type SharedFlags } from '../command.ts'
+import { updateConfiguration } from '../configuration.ts'
+import { refuseWrongClock } from '../clock.ts'
+import { givenPassphrase, openDataStore } from '../open-data.ts'
+
+interface InitFlags extends SharedFlags {
+  org?: string
+  keyType?: KeyType
+  constrain?: string[]
+  passphraseFile?: string
+  database?: string
+}
+
+/** Adds the command. */
+export function addInit(program: Command): void {
+  addCommand(program, 'init', 'make an authority: a root and an issuer')
+    .addOption(dataOption())
+    .option('--org <name>', 'organization in the names of root and issuer')
+    .addOption(new Option('--key-type <type>', 'keys of root and issuer').choices(KEY_TYPES))
+    .option(
+      '--constrain <list>',
+      'only these domains and IP ranges, as in .corp.internal,10.0.0.0/8',
+      collectList,
+    )
+    .option(
+      '--passphrase-file <file>',
+      'take the passphrase of both keys from here instead of making one',
+    )
+    .option('--database <url>', 'sqlite:FILE or postgres://… instead of the folder’s own SQLite')
+    .action(async (flags: InitFlags) =>
+      perform(flags, async ({ output, data }) => {
+        refuseWrongClock()
+        ensurePrivateFolder(data.path)
+        if (flags.database !== undefined)
+          await updateConfiguration(data, { database: flags.database })
+        await using store = await openDataStore(data)
+        const { initAuthority } = await import('@countersign/authority')
+        const authority = await initAuthority({
+          store,
+          folder: data.path,
+          organization: flags.org,
+          keyType: flags.keyType,
+          constrain: flags.constrain,
+          passphrase: givenPassphrase(flags.passphraseFile),
+        })
+        const [root] = authority.roots
+        output.result(
+          {
+            data: data.path,
+            roots: data.roots,
+            root: root?.subject.toString(),
+            fingerprint: root?.fingerprint,
+            issuer: authority.issuer.subject.toString(),
+            trustDomain: authority.trustDomain,
+          },
+          [
+            `made an authority in ${data.path}`,
+            `  root         ${root?.subject.toString()}, until ${root?.notAfter.toISOString().slice(0, 10)}`,
+            `  fingerprint  ${root?.fingerprint}`,
+            `  issuer       ${authority.issuer.subject.toString()}`,
+            `clients trust  ${data.roots}`,
+          ].join('\n'),
+        )
+        if (flags.passphraseFile === undefined && givenPassphrase() === undefined) {
+          output.note(
+            `the passphrase of both keys is in ${data.path}/passphrase: keep a copy elsewhere`,
+          )
+        }
+      }),
+    )
+}

@@ -1,0 +1,144 @@
+/**
+ * `countersign issue`: a certificate by names or for a request, its files written in one folder.
+ *
+ * @module
+ */
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import path from 'node:path'
+import type { Issued } from '@countersign/authority'
+import { errorMessage, writeFileAtomic } from '@countersign/core'
+import {
+  CertificateRequest,
+  KEY_TYPES,
+  type KeyType,
+  PrivateKey,
+  printGeneralName,
+} from '@countersign/x509'
+import { type Command, Option } from 'commander'
+import { addCommand, dataOption, perform, type SharedFlags, wholeNumber } from '../command.ts'
+import { ProgramError } from '../errors.ts'
+import { readSecretFile, withAuthority } from '../open-data.ts'
+
+interface IssueFlags extends SharedFlags {
+  client?: boolean
+  csr?: string
+  keyType: KeyType
+  days?: number
+  out: string
+  p12?: boolean
+  passwordFile?: string
+  force?: boolean
+}
+
+/** Adds the command. */
+export function addIssue(program: Command): void {
+  addCommand(
+    program,
+    'issue [name...]',
+    'issue a certificate for host names, addresses or a client',
+  )
+    .addOption(dataOption())
+    .option('--client', 'for a client instead of a server')
+    .option('--csr <file>', 'sign the key of this request; its extensions are not copied')
+    .addOption(
+      new Option('--key-type <type>', 'type of the new key').choices(KEY_TYPES).default('p256'),
+    )
+    .option('--days <n>', 'lifetime, cut to the issuer’s own', wholeNumber(1, 3650))
+    .option('--out <dir>', 'folder for NAME.crt, NAME.key and roots.pem', '.')
+    .option('--p12', 'also NAME.p12 (PKCS#12)')
+    .option(
+      '--password-file <file>',
+      'password of NAME.p12; without it one is made and written beside',
+    )
+    .option('--force', 'replace NAME.key where it is already there')
+    .action(async (names: string[], flags: IssueFlags) =>
+      perform(flags, async ({ output, data }) => {
+        const request = flags.csr === undefined ? undefined : readRequest(flags.csr)
+        refuseWrongUse(names, flags)
+        const key = request === undefined ? await PrivateKey.generate(flags.keyType) : undefined
+        const written = await withAuthority(data, async (authority) => {
+          const issued = await authority.issue({
+            names: names.length > 0 ? names : undefined,
+            csr: request,
+            publicKey: key?.publicKey,
+            profile: flags.client === true ? 'client' : 'server',
+            days: flags.days,
+            requester: userInfo().username,
+          })
+          const { identityFileName, writeIdentity } = await import('@countersign/authority')
+          const folder = path.resolve(flags.out)
+          const name = nameOf(names, issued)
+          const bundle = flags.p12 === true ? bundlePassword(flags) : undefined
+          const files = await writeIdentity(folder, name, issued, {
+            roots: authority.roots,
+            key,
+            p12Password: bundle?.password,
+            overwrite: flags.force === true,
+          })
+          if (bundle?.made !== true) return { issued, files }
+          const p12Password = path.join(folder, `${identityFileName(name)}.p12.password`)
+          await writeFileAtomic(p12Password, `${bundle.password}\n`)
+          return { issued, files: { ...files, p12Password } }
+        })
+        const { certificate, serialNumber } = written.issued
+        output.result(
+          {
+            serial: serialNumber,
+            names: certificate.subjectAltNames,
+            notAfter: certificate.notAfter,
+            fingerprint: certificate.fingerprint,
+            files: written.files,
+          },
+          Object.values(written.files)
+            .filter((file) => file !== undefined)
+            .join('\n'),
+        )
+        output.note(`serial ${serialNumber}, valid until ${certificate.notAfter.toISOString()}`)
+      }),
+    )
+}
+
+/** The first name as it was given, or as the certificate has it. */
+function nameOf(names: readonly string[], { certificate }: Pick<Issued, 'certificate'>): string {
+  const [first] = certificate.subjectAltNames
+  return names[0] ?? (first === undefined ? 'certificate' : printGeneralName(first))
+}
+
+interface BundlePassword {
+  password: string
+  /** True where it was made here, and has to be written down. */
+  made: boolean
+}
+
+/** The password of the PKCS #12 file: the given one, else one that is made and written beside it. */
+function bundlePassword(flags: IssueFlags): BundlePassword {
+  if (flags.passwordFile !== undefined) {
+    return { password: readSecretFile(flags.passwordFile, 'password'), made: false }
+  }
+  return { password: randomBytes(18).toString('base64url'), made: true }
+}
+
+function refuseWrongUse(names: readonly string[], flags: IssueFlags): void {
+  if (names.length === 0 && flags.csr === undefined) {
+    throw new ProgramError('usage', 'give a name, or a request with --csr', {
+      hint: 'countersign issue api.corp.internal',
+    })
+  }
+  if (flags.csr !== undefined && flags.p12 === true) {
+    throw new ProgramError('usage', '--p12 needs the private key, and --csr does not give it')
+  }
+}
+
+function readRequest(file: string): CertificateRequest {
+  let bytes: Buffer
+  try {
+    bytes = readFileSync(file)
+  } catch (error) {
+    throw new ProgramError('file-unreadable', `cannot read ${file}: ${errorMessage(error)}`, {
+      cause: error,
+    })
+  }
+  return CertificateRequest.parse(bytes, file)
+}

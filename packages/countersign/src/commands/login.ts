@@ -1,0 +1,101 @@
+/**
+ * `countersign login` and `logout`: a session with a service, kept for the calls that follow.
+ *
+ * @module
+ */
+import type { Command } from 'commander'
+import {
+  type ClientFlags,
+  completeUrl,
+  forgetLogin,
+  openSession,
+  withClientOptions,
+} from '../client-session.ts'
+import { addCommand, dataOption, perform, type SharedFlags } from '../command.ts'
+import { EXIT, ProgramError } from '../errors.ts'
+import { askSecret, askText, readStandardInput } from '../secrets.ts'
+
+interface LoginFlags extends SharedFlags, ClientFlags {
+  user?: string
+  passwordStdin?: boolean
+}
+
+/** Adds `login`. */
+export function addLogin(program: Command): void {
+  withClientOptions(addCommand(program, 'login <url>', 'sign in to a service and keep the session'))
+    .addOption(dataOption())
+    .option('--user <name>', 'user name; asked for at a terminal')
+    .option('--password-stdin', 'read the password from standard input')
+    .action(async (url: string, flags: LoginFlags) =>
+      perform(flags, async ({ output, data }) => {
+        const { origin } = new URL(completeUrl(url))
+        const username = flags.user ?? (await ask('--user', async () => askText('User name')))
+        const password =
+          flags.passwordStdin === true
+            ? await readStandardInput('password')
+            : await ask('--password-stdin', async () => askSecret('Password'))
+        await using kept = openSession(flags, data, origin, { keep: true })
+        const response = await kept.session.post(`${origin}/login`, {
+          json: { username, password },
+        })
+        if (!response.ok) throw await refusal(response.status, await response.text())
+        await response.bytes()
+        await kept.save()
+        output.result(
+          { origin, user: username, session: kept.file },
+          `signed in to ${origin} as ${username}`,
+        )
+      }),
+    )
+}
+
+/** Adds `logout`. */
+export function addLogout(program: Command): void {
+  withClientOptions(
+    addCommand(program, 'logout <url>', 'end that session, here and at the service'),
+  )
+    .addOption(dataOption())
+    .action(async (url: string, flags: SharedFlags & ClientFlags) =>
+      perform(flags, async ({ output, data }) => {
+        const { origin } = new URL(completeUrl(url))
+        await using kept = openSession(flags, data, origin)
+        if (kept.file === undefined) {
+          output.result({ origin, signedIn: false }, `there was no session with ${origin}`)
+          return
+        }
+        const response = await kept.session.post(`${origin}/auth/logout`)
+        await response.bytes()
+        forgetLogin(origin)
+        output.result({ origin, signedIn: false }, `signed out of ${origin}`)
+      }),
+    )
+}
+
+async function ask(option: string, question: () => Promise<string>): Promise<string> {
+  if (process.stdin.isTTY) return await question()
+  throw new ProgramError('usage', `${option} is needed where standard input is no terminal`, {
+    hint: 'printf %s "$PASSWORD" | countersign login URL --user NAME --password-stdin',
+  })
+}
+
+/** The service's own words, where it gave any. */
+function refusal(status: number, body: string): ProgramError {
+  const words = problemWords(body)
+  return new ProgramError('refused', words.detail ?? `the service answered ${status}`, {
+    hint: words.hint,
+    exit: status === 401 || status === 403 ? EXIT.refused : EXIT.failed,
+  })
+}
+
+function problemWords(body: string): { detail?: string; hint?: string } {
+  try {
+    const value: unknown = JSON.parse(body)
+    if (typeof value !== 'object' || value === null) return {}
+    const words: { detail?: string; hint?: string } = {}
+    if ('detail' in value && typeof value.detail === 'string') words.detail = value.detail
+    if ('hint' in value && typeof value.hint === 'string') words.hint = value.hint
+    return words
+  } catch {
+    return {}
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * `countersign serve`: a folder over HTTP, HTTPS or mutual TLS.
+ *
+ * @module
+ */
+import path from 'node:path'
+import type { Command } from 'commander'
+import { addCommand, collect, perform, type SharedFlags } from '../command.ts'
+import { ProgramError } from '../errors.ts'
+import { parseListenAddress } from '../service/listen-address.ts'
+import { readServeEnvironment } from '../serve-environment.ts'
+import { stopSignal } from '../stop-signal.ts'
+
+interface ServeFlags extends SharedFlags {
+  listen?: string
+  https?: boolean
+  verifyUser?: boolean
+  askUser?: boolean
+  adhoc?: boolean
+  cert?: string
+  key?: string
+  ca?: string
+  crl?: string[]
+}
+
+/** Adds the command. */
+export function addServe(program: Command): void {
+  addCommand(program, 'serve [dir]', 'serve a folder over HTTP, HTTPS or mutual TLS')
+    .option('--listen <host:port>', 'address to listen on (default: 127.0.0.1:8000)')
+    .option('--https', 'HTTPS with --cert and --key (env: HTTPS_ENABLED)')
+    .option('--verify-user', 'refuse clients without a certificate of --ca (env: VERIFY_USER)')
+    .option('--ask-user', 'ask clients for a certificate; a bad one is refused, none is fine')
+    .option('--adhoc', 'HTTPS with a certificate made for this run')
+    .option('--cert <file>', 'certificate, leaf first (env: API_CRT; default: server.crt)')
+    .option('--key <file>', 'its key (env: API_KEY; default: server.key)')
+    .option('--ca <file>', 'roots of the clients (env: API_CA_T; default: ca.crt)')
+    .option('--crl <file>', 'revocation list of the clients’ authority', collect)
+    .addHelpText('after', ENVIRONMENT_HELP)
+    .action(async (dir: string | undefined, flags: ServeFlags) =>
+      perform(flags, async ({ output }) => {
+        const folder = path.resolve(dir ?? '.')
+        const settings = settle(flags)
+        refuseKeyInFolder(folder, settings)
+        const { serve, serveFolder } = await import('@countersign/server')
+        const stopped = stopSignal()
+        await using server = await serve(serveFolder(folder), {
+          ...settings,
+          onHandshakeError: (failure) => {
+            output.note(`refused ${failure.address ?? 'a client'}: ${failure.message}`)
+          },
+        })
+        const url = server.url
+        output.result(
+          { url, folder, mode: modeOf(settings), root: server.adhocRoots },
+          `listening on ${url} (${modeOf(settings)}), serving ${folder}`,
+        )
+        if (server.adhocRoots !== undefined && !output.json) {
+          output.note(`the root of this run, for curl --cacert:\n${server.adhocRoots.trimEnd()}`)
+        }
+        output.note(`${await stopped}: answering what is under way, then stopping`)
+      }),
+    )
+}
+
+/** Everything `serve` of the server room is given, apart from the handler. */
+interface ServeSettings {
+  host: string
+  port: number
+  https: boolean
+  verifyUser: boolean | 'ask'
+  adhoc: boolean
+  cert?: string | undefined
+  key?: string | undefined
+  ca?: string | undefined
+  crl?: string[] | undefined
+}
+
+/** Flags before environment variables, those before the file names of the layout `server.crt`, `server.key`, `ca.crt`. */
+function settle(flags: ServeFlags): ServeSettings {
+  const environment = readServeEnvironment(process.env)
+  const adhoc = flags.adhoc ?? false
+  const https = adhoc || (flags.https ?? environment.https)
+  const verifyUser = flags.verifyUser ?? environment.verifyUser
+  const address =
+    flags.listen === undefined
+      ? { host: environment.host ?? '127.0.0.1', port: environment.port ?? 8000 }
+      : parseListenAddress(flags.listen)
+  if (verifyUser && flags.askUser === true) {
+    throw new ProgramError('usage', '--verify-user and --ask-user exclude each other')
+  }
+  const asks = verifyUser || flags.askUser === true
+  if (asks && !https) {
+    throw new ProgramError('usage', 'a client certificate can only be asked for over HTTPS', {
+      hint: 'add --https (HTTPS_ENABLED=true)',
+    })
+  }
+  return {
+    ...address,
+    https,
+    verifyUser: flags.askUser === true ? 'ask' : verifyUser,
+    adhoc,
+    cert: https && !adhoc ? (flags.cert ?? environment.cert ?? 'server.crt') : undefined,
+    key: https && !adhoc ? (flags.key ?? environment.key ?? 'server.key') : undefined,
+    ca: asks ? (flags.ca ?? environment.ca ?? 'ca.crt') : undefined,
+    crl: flags.crl,
+  }
+}
+
+/** A folder that holds the server's own key would hand it out. */
+function refuseKeyInFolder(folder: string, { key }: ServeSettings): void {
+  if (key === undefined) return
+  const inside = path.relative(folder, path.resolve(key))
+  if (inside.startsWith('..') || path.isAbsolute(inside)) return
+  throw new ProgramError(
+    'usage',
+    `${folder} holds the server's key (${inside}), and would be served with it`,
+    {
+      hint: 'serve a folder without keys, as in countersign serve public',
+    },
+  )
+}
+
+function modeOf({ https, verifyUser }: ServeSettings): string {
+  if (!https) return 'HTTP'
+  if (verifyUser === 'ask') return 'HTTPS, client certificates welcome'
+  return verifyUser ? 'mutual TLS' : 'HTTPS'
+}
+
+const ENVIRONMENT_HELP = `
+Environment: HTTPS_ENABLED, VERIFY_USER (true or false), API_HOST, API_PORT,
+API_CRT, API_KEY, API_CA_T. An option beats its variable.`

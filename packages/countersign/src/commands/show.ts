@@ -1,0 +1,84 @@
+/**
+ * `countersign show`: what a certificate says, from a file or from a server.
+ *
+ * @module
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { errorMessage } from '@countersign/core'
+import { Certificate, describeCertificate } from '@countersign/x509'
+import type { Command } from 'commander'
+import { addCommand, collect, dataOption, perform, type SharedFlags } from '../command.ts'
+import type { DataFolder } from '../data-folder.ts'
+import { ProgramError } from '../errors.ts'
+import { parseTarget, type Target } from '../target.ts'
+
+interface ShowFlags extends SharedFlags {
+  python?: boolean
+  ca?: string[]
+}
+
+/** Adds the command. */
+export function addShow(program: Command): void {
+  addCommand(program, 'show <source>', 'show the certificates of a file, a URL or a HOST:PORT')
+    .addOption(dataOption())
+    .option('--ca <file>', 'trust only these roots when asking a server', collect)
+    .option('--python', "the dictionary that Python's getpeercert() gives")
+    .action(async (source: string, flags: ShowFlags) =>
+      perform(flags, async ({ output, data }) => {
+        const certificates = existsSync(source)
+          ? readFile(source)
+          : await askServer(parseTarget(source), flags, data)
+        const [leaf] = certificates
+        if (flags.python === true) {
+          const value = leaf?.toPythonDict()
+          output.result(value, JSON.stringify(value, undefined, 2))
+          return
+        }
+        output.result(
+          certificates.map((certificate) => toJson(certificate)),
+          certificates.map((certificate) => describeCertificate(certificate)).join('\n\n'),
+        )
+      }),
+    )
+}
+
+function readFile(file: string): Certificate[] {
+  try {
+    return Certificate.parseAll(readFileSync(file), file)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EISDIR')) throw error
+    throw new ProgramError('file-unreadable', `cannot read ${file}: ${errorMessage(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+/** What a server presents to a client that verifies it; one that is not trusted ends with the reason. */
+async function askServer(
+  target: Target,
+  flags: ShowFlags,
+  data: DataFolder,
+): Promise<Certificate[]> {
+  const { connect, createDefaultContext } = await import('@countersign/tls')
+  const own = existsSync(data.roots) && flags.ca === undefined ? [data.roots] : undefined
+  const context = createDefaultContext({ ca: flags.ca, extraCa: own })
+  await using socket = await connect({ ...target, context, timeoutMs: 10_000 })
+  return [...socket.peer.chain]
+}
+
+function toJson(certificate: Certificate): Record<string, unknown> {
+  return {
+    subject: certificate.subject.toString(),
+    issuer: certificate.issuer.toString(),
+    serial: certificate.serialNumber,
+    notBefore: certificate.notBefore,
+    notAfter: certificate.notAfter,
+    names: certificate.subjectAltNames,
+    key: certificate.publicKey.description,
+    signatureAlgorithm: certificate.signatureAlgorithm,
+    ca: certificate.isCa,
+    subjectKeyId: certificate.subjectKeyId,
+    authorityKeyId: certificate.authorityKeyId,
+    fingerprint: certificate.fingerprint,
+  }
+}

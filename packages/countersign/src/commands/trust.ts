@@ -1,0 +1,130 @@
+/**
+ * `countersign trust`: which roots this machine's programs trust, and how to make them all trust the same.
+ *
+ * @module
+ */
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { writeFileAtomic } from '@countersign/core'
+import { TrustStore } from '@countersign/tls'
+import type { Command } from 'commander'
+import { addCommand, collect, dataOption, perform, type SharedFlags } from '../command.ts'
+import type { DataFolder } from '../data-folder.ts'
+import { ProgramError } from '../errors.ts'
+import { table } from '../output.ts'
+import { shellWord } from '../shell.ts'
+
+interface TrustFlags extends SharedFlags {
+  ca?: string[]
+  extraCa?: string[]
+}
+
+interface BundleFlags extends TrustFlags {
+  out?: string
+}
+
+/** Adds the command and what is below it. */
+export function addTrust(program: Command): void {
+  const trust = program
+    .command('trust')
+    .summary('show and hand out the roots that are trusted')
+    .description('The roots that this program trusts, and how others can trust the same.')
+  withSources(addCommand(trust, 'list', 'list the trusted roots and where they come from')).action(
+    async (flags: TrustFlags) =>
+      perform(flags, async ({ output, data }) => {
+        const store = resolve(flags, data)
+        const description = store.describe()
+        output.result(
+          { ...description, certificates: store.certificates.map((root) => summary(root)) },
+          [
+            table([
+              ['SOURCE', 'ROOTS', 'PATH'],
+              ...description.sources.map((source) => [
+                source.name,
+                String(source.count),
+                source.path ?? '',
+              ]),
+            ]),
+            ...description.trace,
+            `${description.count} roots, SHA-256 ${description.sha256}`,
+          ].join('\n'),
+        )
+      }),
+  )
+  withSources(addCommand(trust, 'bundle', 'write all of them as one PEM bundle'))
+    .option('--out <file>', 'file to write instead of standard output')
+    .action(async (flags: BundleFlags) =>
+      perform(flags, async ({ output, data }) => {
+        const store = resolve(flags, data)
+        const pem = store.toPem()
+        if (flags.out === undefined) {
+          output.result({ count: store.size, pem }, pem)
+          return
+        }
+        const file = path.resolve(flags.out)
+        await writeFileAtomic(file, pem, { mode: 0o644 })
+        output.result({ count: store.size, file }, `${file}: ${store.size} roots`)
+      }),
+    )
+  addCommand(
+    trust,
+    'env <bundle>',
+    'print the variables that make other programs trust a bundle',
+  ).action(async (bundle: string, flags: SharedFlags) =>
+    perform(flags, async ({ output }) => {
+      const file = path.resolve(bundle)
+      if (!existsSync(file)) {
+        throw new ProgramError('file-unreadable', `${file} is not there`, {
+          hint: `write it first: countersign trust bundle --out ${bundle}`,
+        })
+      }
+      const { size } = TrustStore.fromFile(file)
+      const values = Object.fromEntries(VARIABLES.map((name) => [name, file]))
+      output.result(
+        values,
+        Object.entries(values)
+          .map(([name, value]) => `export ${name}=${shellWord(value)}`)
+          .join('\n'),
+      )
+      output.note(`${size} roots; use it with: eval "$(countersign trust env ${bundle})"`)
+    }),
+  )
+}
+
+function withSources(command: Command): Command {
+  return command
+    .addOption(dataOption())
+    .option('--ca <file>', 'only the roots of this file or folder', collect)
+    .option('--extra-ca <file>', 'the roots of this file or folder as well', collect)
+}
+
+/** The options' trust, with the roots of the data folder added where it has any. */
+function resolve(flags: TrustFlags, data: DataFolder): TrustStore {
+  const own = existsSync(data.roots) && flags.ca === undefined ? [data.roots] : []
+  const extra = [...(flags.extraCa ?? []), ...own]
+  return TrustStore.resolve({ ca: flags.ca, extraCa: extra.length === 0 ? undefined : extra })
+}
+
+function summary(root: TrustStore['certificates'][number]): Record<string, unknown> {
+  return {
+    subject: root.subject.toString(),
+    notAfter: root.notAfter,
+    fingerprint: root.fingerprint,
+  }
+}
+
+/** What a dozen programs read, each its own name for the same bundle. */
+const VARIABLES = [
+  'SSL_CERT_FILE',
+  'REQUESTS_CA_BUNDLE',
+  'CURL_CA_BUNDLE',
+  'NODE_EXTRA_CA_CERTS',
+  'GIT_SSL_CAINFO',
+  'PIP_CERT',
+  'AWS_CA_BUNDLE',
+  'HTTPLIB2_CA_CERTS',
+  'GRPC_DEFAULT_SSL_ROOTS_FILE_PATH',
+  'CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE',
+  'NIX_SSL_CERT_FILE',
+  'CARGO_HTTP_CAINFO',
+]

@@ -1,0 +1,86 @@
+/**
+ * `countersign up`: the whole service in one process.
+ *
+ * @module
+ */
+import type { Command } from 'commander'
+import { addCommand, collect, dataOption, perform, type SharedFlags } from '../command.ts'
+import type { DataFolder } from '../data-folder.ts'
+import { defaultDataPath } from '../data-folder.ts'
+import type { Output } from '../output.ts'
+import { shellWord } from '../shell.ts'
+import { stopSignal } from '../stop-signal.ts'
+import type { Service } from '../service/service.ts'
+
+interface UpFlags extends SharedFlags {
+  listen?: string
+  name?: string[]
+  database?: string
+}
+
+/** Adds the command. */
+export function addUp(program: Command): void {
+  addCommand(program, 'up', 'run the service: authority, sign-in and console on one port')
+    .addOption(dataOption())
+    .option('--listen <host:port>', 'address to listen on (default: 127.0.0.1:8443)')
+    .option('--name <host>', 'a further host name of its certificate', collect)
+    .option('--database <url>', 'sqlite:FILE or postgres://…; kept for later starts')
+    .action(async (flags: UpFlags) =>
+      perform(flags, async ({ output, data }) => {
+        const { startService } = await import('../service/service.ts')
+        const stopped = stopSignal()
+        await using service = await startService({
+          data,
+          listen: flags.listen,
+          names: flags.name,
+          database: flags.database,
+          note: (text) => {
+            output.note(text)
+          },
+        })
+        announce(output, service, data)
+        const signal = await stopped
+        output.note(`${signal}: answering what is under way, then stopping`)
+        await service.close()
+      }),
+    )
+}
+
+function announce(output: Output, service: Service, data: DataFolder): void {
+  const { url, authority, setupCode, firstRun } = service
+  const [root] = authority.roots
+  const program = commandName()
+  const trust = data.path === defaultDataPath() ? '' : ` --ca ${shellWord(data.roots)}`
+  output.result(
+    {
+      url,
+      data: data.path,
+      roots: data.roots,
+      fingerprint: root?.fingerprint,
+      setupCode,
+      firstRun,
+    },
+    [
+      ...(firstRun ? [`made an authority in ${data.path}`] : []),
+      `listening on ${url}`,
+      `root SHA-256 ${root?.fingerprint}`,
+      '',
+      'Try it:',
+      `  curl --cacert ${shellWord(data.roots)} ${url}/healthz`,
+      `  ${program} get ${url}/healthz${trust}`,
+      `  ${url}/console/`,
+      ...(setupCode === undefined
+        ? []
+        : [
+            '',
+            `There is no administrator yet. The console makes the first one with this code:`,
+            `  ${setupCode}`,
+          ]),
+    ].join('\n'),
+  )
+}
+
+/** How the operator can call this program: by name where it is installed, through npx inside the repository. */
+function commandName(): string {
+  return process.env['npm_lifecycle_event'] === undefined ? 'countersign' : 'npx countersign'
+}

@@ -1,0 +1,55 @@
+/**
+ * Every error's exit code, in one table.
+ *
+ * @module
+ */
+import { CountersignError } from '@countersign/core'
+import { EXIT, ProgramError } from './errors.ts'
+
+/** The exit code of whatever a command threw. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof ProgramError) return error.exit
+  if (!(error instanceof CountersignError)) return EXIT.failed
+  const code: string = error.code
+  return BY_CODE.get(code) ?? BY_CLASS.get(error.name) ?? EXIT.failed
+}
+
+/** By class, so that a command that never speaks to a network need not load the client. */
+const BY_CLASS: ReadonlyMap<string, number> = new Map([
+  ['TrustError', EXIT.trust],
+  ['IdentityError', EXIT.refused],
+  ['ConnectError', EXIT.unreachable],
+  ['TimeoutError', EXIT.unreachable],
+  ['OptionError', EXIT.usage],
+])
+
+const BY_CODE: ReadonlyMap<string, number> = new Map([
+  ...[
+    'untrusted-root',
+    'missing-intermediate',
+    'key-mismatch',
+    'self-signed',
+    'untrusted-root-sent',
+    'not-yet-valid',
+    'expired',
+    'bad-signature',
+    'revoked',
+    'crl-missing',
+    'crl-stale',
+    'name-mismatch',
+    'wrong-purpose',
+    'not-a-ca',
+    'path-too-long',
+    'critical-extension',
+    'name-constraint',
+    'weak-crypto',
+    'rejected-by-policy',
+  ].map((code) => [code, EXIT.trust] as const),
+  ['server-refused-client-cert', EXIT.refused],
+  ...['not-tls', 'reset', 'connect-failed', 'connect-refused', 'connect-timeout'].map(
+    (code) => [code, EXIT.unreachable] as const,
+  ),
+  ...['option-unknown', 'option-invalid', 'duration-invalid', 'name-invalid'].map(
+    (code) => [code, EXIT.usage] as const,
+  ),
+])

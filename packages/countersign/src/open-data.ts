@@ -1,0 +1,79 @@
+/**
+ * Opens what a data folder holds: its store, its authority, its users. Each room is loaded only when it is asked for,
+ * so that a command starts with no more than it uses.
+ *
+ * @module
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import type { Authority } from '@countersign/authority'
+import type { Auth } from '@countersign/auth'
+import { errorMessage } from '@countersign/core'
+import type { Store } from '@countersign/store'
+import { readConfiguration } from './configuration.ts'
+import { type DataFolder, nonEmpty, requireAuthority } from './data-folder.ts'
+import { ProgramError } from './errors.ts'
+
+/** The store that a data folder names: `countersign.toml`, else its own SQLite file. */
+export async function openDataStore(data: DataFolder, database?: string): Promise<Store> {
+  const { openStore } = await import('@countersign/store')
+  return openStore(database ?? readConfiguration(data).database ?? `sqlite:${data.database}`)
+}
+
+/**
+ * Runs work on the authority of a data folder and closes the store afterwards.
+ *
+ * @throws {@link ProgramError} `not-initialised` where the folder holds none
+ */
+export async function withAuthority<T>(
+  data: DataFolder,
+  work: (authority: Authority) => Promise<T>,
+): Promise<T> {
+  requireAuthority(data)
+  await using store = await openDataStore(data)
+  const { openAuthority } = await import('@countersign/authority')
+  const authority = await openAuthority({ store, folder: data.path, passphrase: givenPassphrase() })
+  return await work(authority)
+}
+
+/**
+ * Runs work on the users of a data folder and closes the store afterwards.
+ *
+ * @throws {@link ProgramError} `not-initialised` where the folder holds no authority
+ */
+export async function withAuth<T>(data: DataFolder, work: (auth: Auth) => Promise<T>): Promise<T> {
+  requireAuthority(data)
+  await using store = await openDataStore(data)
+  const { createAuth } = await import('@countersign/auth')
+  const auth = await createAuth({ store })
+  return await work(auth)
+}
+
+/**
+ * The passphrase that is kept outside the data folder: the first line of `$COUNTERSIGN_PASSPHRASE_FILE`.
+ *
+ * @returns `undefined` where the variable is not set: the folder's own `passphrase` file is used then
+ * @throws {@link ProgramError} `file-unreadable`
+ */
+export function givenPassphrase(
+  file: string | undefined = nonEmpty(process.env['COUNTERSIGN_PASSPHRASE_FILE']),
+): string | undefined {
+  return file === undefined ? undefined : readSecretFile(file, 'passphrase')
+}
+
+/** The first line of a file that holds a secret; an empty one is refused. */
+export function readSecretFile(file: string, what: string): string {
+  if (!existsSync(file)) {
+    throw new ProgramError('file-unreadable', `the ${what} file ${file} is not there`)
+  }
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new ProgramError('file-unreadable', `cannot read ${file}: ${errorMessage(error)}`, {
+      cause: error,
+    })
+  }
+  const [line = ''] = text.split(/\r?\n/, 1)
+  if (line === '') throw new ProgramError('file-unreadable', `the ${what} file ${file} is empty`)
+  return line
+}

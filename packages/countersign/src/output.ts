@@ -1,0 +1,86 @@
+/**
+ * What a command prints: its result on stdout, everything else on stderr, one JSON value where `--json` is given.
+ *
+ * @module
+ */
+import { writeSync } from 'node:fs'
+import { styleText } from 'node:util'
+import { CountersignError, errorMessage } from '@countersign/core'
+
+/** Prints the result of one command. */
+export class Output {
+  readonly json: boolean
+
+  constructor(json: boolean) {
+    this.json = json
+  }
+
+  /** The result: `value` as JSON where it was asked for, else the text. */
+  result(value: unknown, text: string): void {
+    if (this.json) writeOut(`${JSON.stringify(value, undefined, 2)}\n`)
+    else if (text !== '') writeOut(text.endsWith('\n') ? text : `${text}\n`)
+  }
+
+  /** A remark for people; it is no result and goes to stderr. */
+  note(text: string): void {
+    process.stderr.write(`${text}\n`)
+  }
+
+  /** An error as two lines: the fault, then the way out. With `--json` the same facts on stdout. */
+  error(error: unknown): void {
+    if (this.json) {
+      const facts =
+        error instanceof CountersignError
+          ? error.toJSON()
+          : { code: 'failed', message: errorMessage(error) }
+      writeOut(`${JSON.stringify({ ok: false, ...facts }, undefined, 2)}\n`)
+      return
+    }
+    const hint = error instanceof CountersignError ? error.hint : undefined
+    process.stderr.write(`${mark('red', 'error:')} ${errorMessage(error)}\n`)
+    if (hint !== undefined) process.stderr.write(`${mark('cyan', 'hint:')}  ${hint}\n`)
+  }
+}
+
+/**
+ * Rows as aligned columns, the first row being the heading.
+ *
+ * @returns lines without a trailing blank, or '' where there is no row below the heading
+ */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = []
+  for (const row of rows) {
+    for (const [index, cell] of row.entries()) {
+      widths[index] = Math.max(widths[index] ?? 0, cell.length)
+    }
+  }
+  return rows
+    .map((row) =>
+      row
+        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+/** Colours a word for stderr, where stderr is a terminal that wants colours. */
+function mark(colour: 'red' | 'cyan', word: string): string {
+  return styleText(colour, word, { stream: process.stderr })
+}
+
+/**
+ * Bytes to stdout, whole, before the process may end. A reader that went away (`| head`) ends the program quietly.
+ */
+export function writeOut(data: string | Uint8Array): void {
+  let rest = typeof data === 'string' ? Buffer.from(data) : data
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest))
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') continue
+      if (error instanceof Error && 'code' in error && error.code === 'EPIPE') process.exit(0)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The command line: every command, its options and its help.
+ *
+ * @module
+ */
+import { type Argument, Command } from 'commander'
+import { addCerts } from './commands/certs.ts'
+import { addCompletion } from './commands/completion.ts'
+import { addFetch } from './commands/fetch.ts'
+import { addInit } from './commands/init.ts'
+import { addIssue } from './commands/issue.ts'
+import { addLogin, addLogout } from './commands/login.ts'
+import { addRequests } from './commands/request.ts'
+import { addServe } from './commands/serve.ts'
+import { addShow } from './commands/show.ts'
+import { addTrust } from './commands/trust.ts'
+import { addUp } from './commands/up.ts'
+import { addUser } from './commands/user.ts'
+import { VERSION } from './version.ts'
+
+/**
+ * The whole program; nothing runs until it is given a command line.
+ *
+ * @param argv - that command line, with the two leading entries of `process.argv`
+ */
+export async function buildProgram(argv: readonly string[]): Promise<Command> {
+  const program = new Command('countersign')
+    .description('Private HTTPS, verified at both ends.')
+    .version(VERSION)
+    .showSuggestionAfterError()
+    .showHelpAfterError('(run with -h for help)')
+    .helpCommand(false)
+    .exitOverride()
+    .configureHelp({
+      helpWidth: 80,
+      subcommandTerm: (command) =>
+        [command.name(), ...command.registeredArguments.map(argumentTerm)].join(' '),
+    })
+    .configureOutput({ getOutHelpWidth: () => 80, getErrHelpWidth: () => 80 })
+  program.commandsGroup('Authority:')
+  addUp(program)
+  addInit(program)
+  addIssue(program)
+  addCerts(program)
+  addShow(program)
+  addUser(program)
+  program.commandsGroup('Serving and calling:')
+  addServe(program)
+  addRequests(program)
+  addFetch(program)
+  addLogin(program)
+  addLogout(program)
+  program.commandsGroup('This machine:')
+  addTrust(program)
+  await addCompletion(program, argv)
+  return program
+}
+
+/** An argument as the help shows it: `<url>`, `[item...]`. */
+function argumentTerm(argument: Argument): string {
+  const name = argument.variadic ? `${argument.name()}...` : argument.name()
+  return argument.required ? `<${name}>` : `[${name}]`
+}

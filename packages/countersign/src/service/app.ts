@@ -1,0 +1,124 @@
+/**
+ * What the service answers on its HTTPS port: the rooms' own routes, health, metrics, the console, and a refusal
+ * for everything else.
+ *
+ * @module
+ */
+import type { Auth } from '@countersign/auth'
+import type { Authority } from '@countersign/authority'
+import { consoleFolder } from '@countersign/console'
+import { CountersignError, problemResponse } from '@countersign/core'
+import { type FetchEnvironment, serveFolder } from '@countersign/server'
+import type { Store } from '@countersign/store'
+import { Hono } from 'hono'
+import { VERSION } from '../version.ts'
+import type { Metrics } from './metrics.ts'
+import { openApiDocument } from './openapi.ts'
+
+/** The rooms that the service joins. */
+export interface Rooms {
+  store: Store
+  authority: Authority
+  auth: Auth
+  metrics: Metrics
+}
+
+/** The application behind TLS. */
+export function buildApp(rooms: Rooms): Hono<{ Bindings: FetchEnvironment }> {
+  const { auth, authority, metrics, store } = rooms
+  const app = new Hono<{ Bindings: FetchEnvironment }>()
+  app.use(async (context, next) => {
+    const started = performance.now()
+    await next()
+    for (const [name, value] of SECURITY_HEADERS) context.res.headers.set(name, value)
+    metrics.request(context.res.status, performance.now() - started)
+  })
+  app.get('/healthz', (context) => context.json({ status: 'ok', version: VERSION }))
+  app.get('/readyz', async () => readiness(store, authority))
+  app.get('/metrics', () => metrics.response())
+  app.get('/openapi.json', (context) => context.json(openApiDocument()))
+  app.route('/', auth.routes)
+  app.route('/', authority.routes)
+  app.get('/', (context) => context.redirect('/console/', 302))
+  app.get('/console', (context) => context.redirect('/console/', 308))
+  const files = serveFolder(consoleFolder)
+  app.get('/console/*', async (context) => {
+    const url = new URL(context.req.url)
+    url.pathname = url.pathname.slice('/console'.length)
+    const response = await files(new Request(url, context.req.raw), { peer: context.env.peer })
+    response.headers.set('content-security-policy', CONSOLE_POLICY)
+    return response
+  })
+  app.notFound(() =>
+    problemResponse({ status: 404, code: 'not-found', detail: 'there is nothing at this address' }),
+  )
+  app.onError((error) => toProblem(error))
+  return app
+}
+
+/** The application for plain HTTP on the same port: signed objects, which RFC 5280 wants over http. */
+export function buildPlainApp(authority: Authority): Hono {
+  const app = new Hono()
+  for (const path of ['/roots.pem', '/crl/:file']) {
+    app.get(path, async (context) => authority.routes.fetch(context.req.raw, context.env))
+  }
+  return app
+}
+
+async function readiness(store: Store, authority: Authority): Promise<Response> {
+  try {
+    await store.ping()
+  } catch (error) {
+    if (!(error instanceof CountersignError)) throw error
+    return problemResponse({
+      status: 503,
+      code: 'store-unavailable',
+      detail: 'the database does not answer',
+    })
+  }
+  if (!authority.issuer.isValidAt(new Date())) {
+    return problemResponse({
+      status: 503,
+      code: 'issuer-expired',
+      detail: 'the issuer is out of its validity',
+    })
+  }
+  return Response.json({ status: 'ready' })
+}
+
+/** What a room did not answer itself; nothing of an unknown error goes out. */
+function toProblem(error: unknown): Response {
+  if (error instanceof CountersignError) {
+    const { code, message, hint } = error
+    const status = UNAVAILABLE.has(code) ? 503 : 400
+    return problemResponse({
+      status,
+      code,
+      detail: status === 503 ? 'the service cannot answer now' : message,
+      hint,
+    })
+  }
+  process.stderr.write(
+    `unexpected: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  )
+  return problemResponse({
+    status: 500,
+    code: 'internal',
+    detail: 'the service failed on this request',
+  })
+}
+
+const UNAVAILABLE: ReadonlySet<string> = new Set(['unavailable', 'busy', 'open-failed', 'corrupt'])
+
+const CONSOLE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+  "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
+  ['strict-transport-security', 'max-age=63072000'],
+  ['x-content-type-options', 'nosniff'],
+  ['referrer-policy', 'no-referrer'],
+  ['cross-origin-opener-policy', 'same-origin'],
+  ['cross-origin-resource-policy', 'same-origin'],
+  ['x-frame-options', 'DENY'],
+]

@@ -1,0 +1,220 @@
+/**
+ * The service described as OpenAPI 3.1; a test holds it against the routes that are there.
+ *
+ * @module
+ */
+import { VERSION } from '../version.ts'
+
+/** The document that `/openapi.json` answers. */
+export function openApiDocument(): object {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'countersign',
+      version: VERSION,
+      description: 'Certificate authority and sign-in of one private network.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    paths: Object.fromEntries(
+      Object.entries(PATHS).map(([route, methods]) => [
+        route,
+        Object.fromEntries(
+          Object.entries(methods).map(([method, operation]) => [method, describe(operation)]),
+        ),
+      ]),
+    ),
+    components: { schemas: SCHEMAS, securitySchemes: { session: SESSION_COOKIE } },
+  }
+}
+
+interface Operation {
+  summary: string
+  /** Needs somebody signed in; then 401 is among the answers. */
+  signedIn?: boolean
+  /** Schema of the JSON body. */
+  body?: string
+  /** Status and what it holds: a schema's name, a media type, or nothing. */
+  answer: [status: number, content?: string]
+  parameters?: readonly object[]
+}
+
+function describe({ summary, signedIn, body, answer, parameters }: Operation): object {
+  const [status, content] = answer
+  return {
+    summary,
+    ...(signedIn === true ? { security: [{ session: [] }] } : {}),
+    ...(parameters === undefined ? {} : { parameters }),
+    ...(body === undefined ? {} : { requestBody: { required: true, content: jsonContent(body) } }),
+    responses: {
+      [status]: {
+        description: summary,
+        ...(content === undefined ? {} : { content: contentOf(content) }),
+      },
+      ...(signedIn === true ? { 401: PROBLEM } : {}),
+      default: PROBLEM,
+    },
+  }
+}
+
+function contentOf(content: string): object {
+  return content.includes('/') ? { [content]: {} } : jsonContent(content)
+}
+
+function jsonContent(schema: string): object {
+  return { 'application/json': { schema: { $ref: `#/components/schemas/${schema}` } } }
+}
+
+const PROBLEM = {
+  description: 'A refusal (RFC 9457)',
+  content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+}
+
+const SESSION_COOKIE = { type: 'apiKey', in: 'cookie', name: '__Host-countersign-sid' }
+
+const pathParameter = (name: string): object => ({
+  name,
+  in: 'path',
+  required: true,
+  schema: { type: 'string' },
+})
+const queryParameter = (name: string, description: string): object => ({
+  name,
+  in: 'query',
+  description,
+  schema: { type: 'string' },
+})
+
+const PATHS: Record<string, Record<string, Operation>> = {
+  '/healthz': { get: { summary: 'Whether the process answers', answer: [200, 'Health'] } },
+  '/readyz': { get: { summary: 'Whether database and issuer can serve', answer: [200, 'Health'] } },
+  '/metrics': { get: { summary: 'Numbers for Prometheus', answer: [200, 'text/plain'] } },
+  '/openapi.json': { get: { summary: 'This document', answer: [200, 'application/json'] } },
+  '/login': {
+    post: { summary: 'Sign in; sets the session cookie', body: 'Login', answer: [200, 'Session'] },
+  },
+  '/auth/logout': { post: { summary: 'End this session', answer: [204] } },
+  '/auth/session': {
+    get: { summary: 'Who is calling', signedIn: true, answer: [200, 'Session'] },
+  },
+  '/auth/sessions': {
+    get: { summary: 'The sessions of the caller', signedIn: true, answer: [200, 'Sessions'] },
+  },
+  '/auth/sessions/{sid}': {
+    delete: {
+      summary: 'End a session of the caller',
+      signedIn: true,
+      answer: [204],
+      parameters: [pathParameter('sid')],
+    },
+  },
+  '/auth/logout-others': {
+    post: { summary: 'End the other sessions', signedIn: true, answer: [200, 'Revoked'] },
+  },
+  '/auth/password': {
+    post: { summary: 'Change the password', signedIn: true, body: 'PasswordChange', answer: [204] },
+  },
+  '/auth/setup': {
+    get: { summary: 'Whether there is no administrator yet', answer: [200, 'SetupState'] },
+    post: { summary: 'Make the first administrator', body: 'Setup', answer: [200, 'Session'] },
+  },
+  '/roots.pem': { get: { summary: 'What clients trust', answer: [200, 'application/x-pem-file'] } },
+  '/crl/{file}': {
+    get: {
+      summary: 'A revocation list',
+      answer: [200, 'application/pkix-crl'],
+      parameters: [pathParameter('file')],
+    },
+  },
+  '/ca/certificates': {
+    get: {
+      summary: 'The ledger',
+      signedIn: true,
+      answer: [200, 'Certificates'],
+      parameters: [
+        queryParameter('limit', 'entries of a page, 1 to 999'),
+        queryParameter('after', 'next of the page before'),
+        queryParameter('q', 'part of a name or of the requester; a serial or fingerprint'),
+        queryParameter('expiring', 'only what ends within this time, as in 14d'),
+      ],
+    },
+    post: {
+      summary: 'Sign a certificate request',
+      signedIn: true,
+      body: 'Request',
+      answer: [201, 'IssuedCertificate'],
+    },
+  },
+  '/ca/certificates/{serial}/revoke': {
+    post: {
+      summary: 'Revoke a certificate',
+      signedIn: true,
+      answer: [200, 'Certificate'],
+      parameters: [pathParameter('serial')],
+    },
+  },
+}
+
+const text = { type: 'string' }
+const time = { type: 'string', format: 'date-time' }
+const list = (items: object): object => ({ type: 'array', items })
+const record = (
+  properties: Record<string, object>,
+  required = Object.keys(properties),
+): object => ({
+  type: 'object',
+  properties,
+  required,
+})
+
+const SCHEMAS: Record<string, object> = {
+  Problem: record(
+    { type: text, title: text, status: { type: 'integer' }, code: text, detail: text, hint: text },
+    ['type', 'title', 'status', 'code', 'detail'],
+  ),
+  Health: record({ status: text }),
+  Login: record({ username: text, password: text }),
+  Session: record({
+    principal: record({ id: text, name: text, roles: list(text) }),
+    session: record({ sid: text, idleExpires: time, expires: time }),
+  }),
+  Sessions: list(
+    record(
+      {
+        sid: text,
+        current: { type: 'boolean' },
+        created: time,
+        lastSeen: time,
+        address: text,
+        userAgent: text,
+      },
+      ['sid', 'current', 'created', 'lastSeen'],
+    ),
+  ),
+  Revoked: record({ revoked: { type: 'integer' } }),
+  PasswordChange: record({ current: text, new: text }),
+  SetupState: record({ needed: { type: 'boolean' } }),
+  Setup: record({ code: text, username: text, password: text }),
+  Request: record(
+    { csr: text, profile: { enum: ['server', 'client'] }, days: { type: 'integer' } },
+    ['csr'],
+  ),
+  IssuedCertificate: record({ certificate: text, chain: text, serial: text }),
+  Certificate: record(
+    {
+      serial: text,
+      names: list(text),
+      profile: text,
+      requester: text,
+      notBefore: time,
+      notAfter: time,
+      revokedAt: time,
+      fingerprint: text,
+      keyType: text,
+    },
+    ['serial', 'names', 'profile', 'requester', 'notBefore', 'notAfter', 'fingerprint', 'keyType'],
+  ),
+  Certificates: record(
+    { certificates: list({ $ref: '#/components/schemas/Certificate' }), next: text },
+    ['certificates'],
+  ),
+}

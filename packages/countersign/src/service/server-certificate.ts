@@ -1,0 +1,118 @@
+/**
+ * The service's own certificate: issued by its authority, kept in the data folder, renewed at two thirds of its life.
+ *
+ * @module
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import type { Authority } from '@countersign/authority'
+import { type Clock, CountersignError, writeFileAtomic } from '@countersign/core'
+import { Certificate, type GeneralName, parseGeneralName, PrivateKey } from '@countersign/x509'
+import type { DataFolder } from '../data-folder.ts'
+import { ProgramError } from '../errors.ts'
+
+/** A certificate with its key, as `serve` takes them. */
+export interface ServerIdentity {
+  certificate: Certificate
+  /** Leaf, then issuer. */
+  chainPem: string
+  keyPem: string
+  /** When it has to be replaced. */
+  renewAt: Date
+}
+
+/**
+ * The identity in the data folder where it still serves, else a new one.
+ *
+ * @param names - host names and addresses that it has to cover
+ */
+export async function ensureServerIdentity(
+  authority: Authority,
+  data: DataFolder,
+  names: readonly string[],
+  clock: Clock,
+): Promise<ServerIdentity> {
+  const kept = readIdentity(data)
+  if (kept !== undefined && stillServes(kept, authority, names, clock())) return kept
+  return await issueServerIdentity(authority, data, names)
+}
+
+/** Issues a new certificate for a new key and replaces the files. */
+export async function issueServerIdentity(
+  authority: Authority,
+  data: DataFolder,
+  names: readonly string[],
+): Promise<ServerIdentity> {
+  const key = await PrivateKey.generate('p256')
+  const issued = await authority.issue({
+    names: [...names],
+    publicKey: key.publicKey,
+    profile: 'server',
+    requester: 'countersign up',
+  })
+  const chainPem = issued.chain.map((certificate) => certificate.pem).join('')
+  const keyPem = key.toPem()
+  // Killed between the two, the pair does not match and is made again at the next start.
+  await writeFileAtomic(data.serverKey, keyPem)
+  await writeFileAtomic(data.serverCertificate, chainPem)
+  return toIdentity(issued.certificate, chainPem, keyPem)
+}
+
+/**
+ * The names of the service's certificate that its authority may sign; an authority constrained to other names
+ * leaves out `localhost`, and refuses to start where nothing is left.
+ *
+ * @throws {@link ProgramError} `name-not-permitted`
+ */
+export function permittedNames(authority: Authority, names: readonly string[]): string[] {
+  const permitted = names.filter((name) => authority.permits(name))
+  if (permitted.length > 0) return permitted
+  throw new ProgramError(
+    'name-not-permitted',
+    `this authority may sign none of ${names.join(', ')}`,
+    { hint: 'give a name inside its constraints: countersign up --name ca.corp.internal' },
+  )
+}
+
+function readIdentity(data: DataFolder): ServerIdentity | undefined {
+  if (!existsSync(data.serverCertificate) || !existsSync(data.serverKey)) return undefined
+  const chainPem = readFileSync(data.serverCertificate, 'utf8')
+  const keyPem = readFileSync(data.serverKey, 'utf8')
+  try {
+    const certificate = Certificate.parse(chainPem, data.serverCertificate)
+    const key = PrivateKey.parse(keyPem, { source: data.serverKey })
+    if (!key.publicKey.equals(certificate.publicKey)) return undefined
+    return toIdentity(certificate, chainPem, keyPem)
+  } catch (error) {
+    // A damaged file is made again: it holds nothing that cannot be.
+    if (error instanceof CountersignError) return undefined
+    throw error
+  }
+}
+
+function toIdentity(certificate: Certificate, chainPem: string, keyPem: string): ServerIdentity {
+  const start = certificate.notBefore.getTime()
+  const life = certificate.notAfter.getTime() - start
+  return { certificate, chainPem, keyPem, renewAt: new Date(start + (life * 2) / 3) }
+}
+
+function stillServes(
+  identity: ServerIdentity,
+  authority: Authority,
+  names: readonly string[],
+  now: Date,
+): boolean {
+  const { certificate } = identity
+  return (
+    certificate.isValidAt(now) &&
+    now < identity.renewAt &&
+    certificate.issuedBy(authority.issuer) &&
+    names.every((name) => covers(certificate, parseGeneralName(name)))
+  )
+}
+
+function covers(certificate: Certificate, name: GeneralName): boolean {
+  return certificate.subjectAltNames.some(
+    (own) =>
+      own.type === name.type && 'value' in own && 'value' in name && own.value === name.value,
+  )
+}

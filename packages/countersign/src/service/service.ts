@@ -1,0 +1,156 @@
+/**
+ * The whole service in one process: store, authority, sign-in and console behind one port.
+ *
+ * @module
+ */
+import { existsSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { createAuth } from '@countersign/auth'
+import { type Authority, createAuthority } from '@countersign/authority'
+import { type Clock, ensurePrivateFolder, systemClock } from '@countersign/core'
+import { type Server, serve } from '@countersign/server'
+import { refuseWrongClock } from '../clock.ts'
+import { readConfiguration, updateConfiguration } from '../configuration.ts'
+import type { DataFolder } from '../data-folder.ts'
+import { givenPassphrase, openDataStore } from '../open-data.ts'
+import { buildApp, buildPlainApp } from './app.ts'
+import { authorizeWith } from './authorize.ts'
+import { parseListenAddress } from './listen-address.ts'
+import { ServiceLock } from './lock.ts'
+import { Metrics } from './metrics.ts'
+import { ensureServerIdentity, permittedNames, type ServerIdentity } from './server-certificate.ts'
+import { every } from './timer.ts'
+
+/** What `countersign up` can be told. */
+export interface ServiceOptions {
+  data: DataFolder
+  /** `HOST:PORT`. @defaultValue the folder's setting, else `127.0.0.1:8443` */
+  listen?: string | undefined
+  /** Further host names of the service's own certificate. */
+  names?: readonly string[] | undefined
+  /** Database URL. @defaultValue the folder's setting, else its own SQLite file */
+  database?: string | undefined
+  /** A remark for the operator. */
+  note: (text: string) => void
+  clock?: Clock | undefined
+}
+
+/** A service that answers. */
+export interface Service extends AsyncDisposable {
+  url: string
+  authority: Authority
+  /** One-time code that makes the first administrator; `undefined` where there is one already. */
+  setupCode: string | undefined
+  /** True where this start made the authority. */
+  firstRun: boolean
+  /** Stops accepting, answers what is under way, closes. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts the service on a data folder; the first start makes the folder, the authority and the certificate.
+ *
+ * @throws ProgramError `already-running`, `clock-wrong`, `name-not-permitted`; errors of the rooms
+ */
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { data, note, clock = systemClock } = options
+  refuseWrongClock(clock)
+  ensurePrivateFolder(data.path)
+  await using undo = new AsyncDisposableStack()
+  const lock = undo.use(ServiceLock.take(data))
+  const firstRun = !existsSync(data.roots)
+  await updateConfiguration(data, given({ database: options.database }))
+  const configuration = readConfiguration(data)
+  const { host, port } = parseListenAddress(
+    options.listen ?? configuration.listen ?? '127.0.0.1:8443',
+  )
+
+  const store = undo.use(await openDataStore(data))
+  const auth = await createAuth({ store, clock, host })
+  const authority = await createAuthority({
+    store,
+    folder: data.path,
+    passphrase: givenPassphrase(),
+    authorize: authorizeWith(auth),
+    clock,
+  })
+  const names = permittedNames(authority, [
+    ...new Set([
+      'localhost',
+      '127.0.0.1',
+      '::1',
+      ...localNames(),
+      ...(configuration.names ?? []),
+      ...(options.names ?? []),
+    ]),
+  ])
+  let identity = await ensureServerIdentity(authority, data, names, clock)
+  const metrics = new Metrics(authority, () => identity, clock)
+  const server = await listen()
+  undo.use(server)
+  const renewal = every(
+    60_000,
+    async () => {
+      if (clock() < identity.renewAt) return
+      await renew()
+    },
+    note,
+  )
+  undo.use(renewal)
+  undo.use(every(600_000, async () => auth.sweep(), note))
+  const url = `https://${urlHost(host, names)}:${server.port}`
+  await lock.announce(url)
+  const setupCode = (await auth.needsSetup()) ? await auth.createSetupCode() : undefined
+
+  const owned = undo.move()
+  const close = once(async () => owned.disposeAsync())
+  return { url, authority, setupCode, firstRun, close, [Symbol.asyncDispose]: close }
+
+  async function listen(): Promise<Server> {
+    return await serve(buildApp({ store, authority, auth, metrics }), {
+      host,
+      port,
+      https: true,
+      cert: identity.chainPem,
+      key: identity.keyPem,
+      plain: buildPlainApp(authority),
+      onHandshakeError: () => {
+        metrics.handshakeFailure()
+      },
+    })
+  }
+
+  async function renew(): Promise<void> {
+    const next: ServerIdentity = await ensureServerIdentity(authority, data, names, clock)
+    await server.reload({ cert: next.chainPem, key: next.keyPem })
+    identity = next
+    note(
+      `renewed the service's certificate, valid until ${next.certificate.notAfter.toISOString()}`,
+    )
+  }
+}
+
+/** Leaves out what was not given, so that it does not overwrite a setting. */
+function given(settings: { database: string | undefined }): { database?: string } {
+  return settings.database === undefined ? {} : { database: settings.database }
+}
+
+/** This machine's own name, where it is a host name at all. */
+function localNames(): string[] {
+  const name = hostname().toLowerCase()
+  return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/.test(name)
+    ? [name]
+    : []
+}
+
+/** How the address is written in a URL: a name that the certificate covers. */
+function urlHost(host: string, names: readonly string[]): string {
+  const local = ['127.0.0.1', '::1', '0.0.0.0', '::', 'localhost'].includes(host)
+  const name = local ? (names[0] ?? 'localhost') : host
+  return name.includes(':') ? `[${name}]` : name
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let result: Promise<void> | undefined
+  return () => (result ??= work())
+}

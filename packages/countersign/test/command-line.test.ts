@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { describe, it } from 'node:test'
+import { runProgram, temporaryFolder } from '@countersign/testkit'
+
+const COMMANDS = [
+  [],
+  ['up'],
+  ['init'],
+  ['issue'],
+  ['certs'],
+  ['show'],
+  ['serve'],
+  ['get'],
+  ['post'],
+  ['fetch'],
+  ['login'],
+  ['logout'],
+  ['user'],
+  ['user', 'add'],
+  ['trust'],
+  ['trust', 'env'],
+  ['completion'],
+]
+
+describe('the help', () => {
+  for (const words of COMMANDS) {
+    it(`of "${['countersign', ...words].join(' ')}" fits 80 columns`, async () => {
+      const { code, stdout, stderr } = await runProgram([...words, '-h'])
+      assert.equal(code, 0)
+      assert.equal(stderr, '')
+      assert.match(stdout, /^Usage: countersign/)
+      for (const line of stdout.split('\n')) assert.ok(line.length <= 80, `${line.length}: ${line}`)
+    })
+  }
+})
+
+describe('a mistake on the command line', () => {
+  it('in a command names the one that was meant and exits 2', async () => {
+    const { code, stdout, stderr } = await runProgram(['isue', 'a.internal'])
+    assert.equal(code, 2)
+    assert.equal(stdout, '')
+    assert.match(stderr, /unknown command 'isue'/)
+    assert.match(stderr, /Did you mean issue\?/)
+  })
+
+  it('in an option names the one that was meant and exits 2', async () => {
+    const { code, stderr } = await runProgram(['issue', 'a.internal', '--dasy', '3'])
+    assert.equal(code, 2)
+    assert.match(stderr, /Did you mean --days\?/)
+  })
+
+  it('in a value says what is allowed and exits 2', async () => {
+    for (const args of [
+      ['issue', 'a.internal', '--days', '0'],
+      ['issue', 'a.internal', '--key-type', 'rsa1024'],
+      ['certs', '--expiring', 'soon'],
+      ['get', 'https://localhost', '--timeout', 'long'],
+      ['get', 'https://localhost', 'no-item'],
+      ['serve', '--listen', 'nowhere'],
+      ['issue'],
+    ]) {
+      const { code, stderr } = await runProgram(args)
+      assert.equal(code, 2, `${args.join(' ')}: ${stderr}`)
+      assert.doesNotMatch(stderr, /\n\s+at /)
+    }
+  })
+})
+
+describe('without an authority', () => {
+  it('every command that needs one says how to make it', async (t) => {
+    const data = path.join(temporaryFolder(t), 'none')
+    for (const args of [['issue', 'a.internal'], ['certs'], ['user', 'list']]) {
+      const { code, stderr } = await runProgram([...args, '--data', data])
+      assert.equal(code, 1)
+      assert.match(stderr, /there is no authority in /)
+      assert.match(stderr, new RegExp(`countersign init --data ${data}`))
+    }
+  })
+})
+
+describe('--json', () => {
+  it('prints one JSON value on stdout, for a result and for an error', async (t) => {
+    const data = path.join(temporaryFolder(t), 'data')
+    const made = await runProgram(['init', '--data', data, '--json'])
+    assert.equal(made.code, 0, made.stderr)
+    assert.equal(JSON.parse(made.stdout).data, data)
+    const again = await runProgram(['init', '--data', data, '--json'])
+    assert.equal(again.code, 1)
+    assert.equal(JSON.parse(again.stdout).code, 'already-initialised')
+    const list = await runProgram(['certs', '--data', data, '--json'])
+    assert.deepEqual(JSON.parse(list.stdout), [])
+  })
+})
+
+describe('--version', () => {
+  it("is the package's", async () => {
+    const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+    assert.equal((await runProgram(['--version'])).stdout.trim(), manifest.version)
+  })
+})

@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import {
+  outsidePython,
+  runCommand,
+  runProgram,
+  skipWithout,
+  temporaryFolder,
+} from '@countersign/testkit'
+import { Certificate, KEY_TYPES, type KeyType } from '@countersign/x509'
+import { initAuthority, issue } from './identity-files.ts'
+
+/** ML-DSA came with OpenSSL 3.5. */
+const CLASSIC = KEY_TYPES.filter((type) => !type.startsWith('ml-dsa'))
+
+let folder = ''
+let data = ''
+before(async () => {
+  folder = temporaryFolder(after)
+  data = await initAuthority(folder)
+})
+
+describe('countersign issue', () => {
+  for (const type of CLASSIC) {
+    it(`makes a ${type} chain that openssl verifies strictly`, {
+      skip: skipWithout('openssl'),
+    }, async () => {
+      await verifyWithOpenssl(data, type)
+    })
+  }
+
+  for (const type of ['p384', 'ed25519', 'rsa2048'] satisfies KeyType[]) {
+    it(`makes a ${type} authority whose chain openssl verifies strictly`, {
+      skip: skipWithout('openssl'),
+    }, async () => {
+      const own = await initAuthority(path.join(folder, `authority-${type}`), '--key-type', type)
+      await verifyWithOpenssl(own, type)
+    })
+  }
+
+  it('makes ML-DSA chains that Node verifies', async () => {
+    for (const type of KEY_TYPES.filter((name) => name.startsWith('ml-dsa'))) {
+      const files = await issue(data, folder, `${type}.corp.internal`, '--key-type', type)
+      const [leaf, issuer] = Certificate.parseAll(
+        readFileSync(files.certificate),
+        files.certificate,
+      )
+      const roots = Certificate.parseAll(readFileSync(files.roots), files.roots)
+      assert.equal(leaf?.publicKey.type, type)
+      assert.ok(leaf !== undefined && issuer !== undefined && leaf.issuedBy(issuer))
+      assert.ok(
+        new X509Certificate(issuer.pem).verify(new X509Certificate(roots[0]?.pem ?? '').publicKey),
+      )
+    }
+  })
+
+  it('toPythonDict() is what CPython reads, for every profile and key type that it can', async (t) => {
+    const python = outsidePython()
+    if (python === undefined) {
+      t.skip('needs python3')
+      return
+    }
+    for (const type of CLASSIC) {
+      for (const client of [false, true]) {
+        const name = client ? `person-${type}` : `host-${type}.corp.internal`
+        const files = await issue(
+          data,
+          folder,
+          name,
+          '--key-type',
+          type,
+          ...(client ? ['--client'] : []),
+        )
+        const script =
+          'import json, ssl, sys; print(json.dumps(ssl._ssl._test_decode_cert(sys.argv[1])))'
+        const { code, stdout, stderr } = await runCommand(python, ['-c', script, files.certificate])
+        assert.equal(code, 0, stderr)
+        const shown = await runProgram(['show', files.certificate, '--python'])
+        assert.deepEqual(JSON.parse(shown.stdout), JSON.parse(stdout), `${type} ${name}`)
+      }
+    }
+  })
+
+  it('writes the key 0600, the certificate as leaf then issuer, and the roots', async () => {
+    const files = await issue(data, folder, 'api.corp.internal')
+    assert.equal(statSync(files.key).mode & 0o777, 0o600)
+    const [leaf, issuer, ...rest] = Certificate.parseAll(readFileSync(files.certificate), '')
+    assert.deepEqual(leaf?.dnsNames, ['api.corp.internal'])
+    assert.ok(issuer?.isCa)
+    assert.deepEqual(rest, [])
+    const key = createPrivateKey(readFileSync(files.key))
+    assert.ok(new X509Certificate(leaf?.pem ?? '').checkPrivateKey(key))
+  })
+
+  it('does not write over a key unless told to', async () => {
+    await issue(data, folder, 'twice.corp.internal')
+    const key = path.join(folder, 'twice.corp.internal.key')
+    const before = readFileSync(key, 'utf8')
+    const again = await runProgram([
+      'issue',
+      'twice.corp.internal',
+      '--data',
+      data,
+      '--out',
+      folder,
+    ])
+    assert.equal(again.code, 1)
+    assert.match(again.stderr, /--force/)
+    assert.equal(readFileSync(key, 'utf8'), before)
+    await issue(data, folder, 'twice.corp.internal', '--force')
+    assert.notEqual(readFileSync(key, 'utf8'), before)
+  })
+
+  it('gives a plain client name a SPIFFE id, and leaves an e-mail address what it is', async () => {
+    const bob = await issue(data, folder, 'bob', '--client')
+    const leaf = Certificate.parse(readFileSync(bob.certificate), '')
+    assert.equal(leaf.subject.get('commonName'), 'bob')
+    assert.match(
+      leaf.subjectAltNames.map((name) => ('value' in name ? String(name.value) : '')).join(),
+      /^spiffe:\/\/[a-z0-9.-]+\/bob$/,
+    )
+    const mail = await issue(data, folder, 'bob@corp.internal', '--client')
+    assert.deepEqual(Certificate.parse(readFileSync(mail.certificate), '').subjectAltNames, [
+      { type: 'email', value: 'bob@corp.internal' },
+    ])
+  })
+
+  it('signs the key of a request and none of its extensions', {
+    skip: skipWithout('openssl'),
+  }, async () => {
+    const key = path.join(folder, 'request.key')
+    const csr = path.join(folder, 'request.csr')
+    const made = await runCommand('openssl', [
+      'req',
+      '-new',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-keyout',
+      key,
+      '-out',
+      csr,
+      '-subj',
+      '/CN=x.corp.internal',
+      '-addext',
+      'subjectAltName=DNS:x.corp.internal',
+      '-addext',
+      'basicConstraints=critical,CA:TRUE',
+      '-addext',
+      'keyUsage=critical,keyCertSign',
+    ])
+    assert.equal(made.code, 0, made.stderr)
+    const result = await runProgram([
+      'issue',
+      '--csr',
+      csr,
+      '--data',
+      data,
+      '--out',
+      folder,
+      '--json',
+    ])
+    assert.equal(result.code, 0, result.stderr)
+    const leaf = Certificate.parse(readFileSync(path.join(folder, 'x.corp.internal.crt')), '')
+    assert.equal(leaf.isCa, false)
+    assert.deepEqual(leaf.dnsNames, ['x.corp.internal'])
+    assert.ok(!existsSync(path.join(folder, 'x.corp.internal.key')))
+  })
+
+  it('honours the constraints of its authority, before anything is signed', async () => {
+    const own = await initAuthority(
+      path.join(folder, 'constrained'),
+      '--constrain',
+      '.corp.internal,10.0.0.0/8',
+    )
+    const out = path.join(folder, 'constrained')
+    await issue(own, out, 'a.corp.internal')
+    for (const name of ['a.example.com', '192.168.0.1', 'localhost']) {
+      const refused = await runProgram(['issue', name, '--data', own, '--out', out])
+      assert.equal(refused.code, 1, name)
+      assert.match(refused.stderr, /constrain|permit/i)
+      assert.ok(!existsSync(path.join(out, `${name}.crt`)))
+    }
+    const list = await runProgram(['certs', '--data', own, '--json'])
+    assert.equal(JSON.parse(list.stdout).length, 1)
+  })
+
+  const refused: [string, string[], RegExp][] = [
+    ['a name that is no host name', ['a_b..c'], /a_b\.\.c/],
+    ['a wildcard over a whole top level', ['*.internal'], /wildcard/i],
+    ['a request that is garbage', ['--csr', 'GARBAGE'], /GARBAGE/],
+    ['a request that is not there', ['--csr', 'nowhere.csr'], /nowhere\.csr/],
+  ]
+  for (const [name, args, words] of refused) {
+    it(`refuses ${name} and writes nothing`, async () => {
+      const garbage = path.join(folder, 'GARBAGE')
+      writeFileSync(garbage, 'not a request')
+      const out = path.join(folder, 'refused')
+      const result = await runProgram([
+        'issue',
+        ...args.map((arg) => (arg === 'GARBAGE' ? garbage : arg)),
+        '--data',
+        data,
+        '--out',
+        out,
+      ])
+      assert.ok(result.code === 1 || result.code === 2, `${result.code}`)
+      assert.match(result.stderr, words)
+      assert.doesNotMatch(result.stderr, /\n\s+at /)
+      assert.ok(!existsSync(out))
+    })
+  }
+})
+
+async function verifyWithOpenssl(from: string, type: KeyType): Promise<void> {
+  const out = path.join(folder, `out-${path.basename(path.dirname(from))}-${type}`)
+  const files = await issue(from, out, `${type}.corp.internal`, '--key-type', type)
+  const [leaf, issuer] = Certificate.parseAll(readFileSync(files.certificate), '')
+  const leafFile = path.join(out, 'leaf.pem')
+  const issuerFile = path.join(out, 'issuer.pem')
+  writeFileSync(leafFile, leaf?.pem ?? '')
+  writeFileSync(issuerFile, issuer?.pem ?? '')
+  const { code, stdout, stderr } = await runCommand('openssl', [
+    'verify',
+    '-x509_strict',
+    '-CAfile',
+    files.roots,
+    '-untrusted',
+    issuerFile,
+    leafFile,
+  ])
+  assert.equal(code, 0, stderr)
+  assert.match(stdout, /leaf\.pem: OK/)
+}
