@@ -10,9 +10,10 @@ import {
   connectionFailure,
   isReasonCode,
   reasonOf,
+  TlsError,
   type TrustDescription,
 } from '@countersign/tls'
-import { Certificate, X509Error } from '@countersign/x509'
+import type { Certificate } from '@countersign/x509'
 import { ConnectFailure, type Link } from './connect.ts'
 import {
   BodyError,
@@ -98,12 +99,11 @@ function handshakeFailure(failure: ConnectFailure, facts: RequestFacts): ClientE
   const url = shownUrl(facts.url)
   const context = facts.security?.context
   if (context === undefined) return lostConnection(cause, facts, undefined)
-  const chain = parsedChain(failure.chain)
   const said = connectionFailure(cause, {
     host: hostOf(facts.url),
     port: portOf(facts.url),
     trust: context.trust,
-    chain,
+    chain: failure.chain,
     own: context.certificate,
   })
   if (isTrustReason(said.code)) {
@@ -114,7 +114,7 @@ function handshakeFailure(failure: ConnectFailure, facts: RequestFacts): ClientE
       hint: said.hint,
       url,
       host: hostOf(facts.url),
-      chain: chain.map((certificate) => certificateFacts(certificate)),
+      chain: said instanceof TlsError ? (said.chain ?? []) : [],
       trust,
     })
   }
@@ -134,17 +134,6 @@ function handshakeFailure(failure: ConnectFailure, facts: RequestFacts): ClientE
     })
   }
   return new ConnectError('handshake-failed', said.message, { cause, url, hint: said.hint })
-}
-
-/** A certificate that cannot even be read must not hide why the connection was refused. */
-function parsedChain(ders: readonly Uint8Array[]): Certificate[] {
-  const chain: Certificate[] = []
-  try {
-    for (const der of ders) chain.push(Certificate.parse(der, 'the certificate of the server'))
-  } catch (error) {
-    if (!(error instanceof X509Error)) throw error
-  }
-  return chain
 }
 
 function isTrustReason(code: string): code is TrustReason {

@@ -71,6 +71,10 @@ export class PoolEntry {
   readonly #connecting = new Set<Socket>()
   readonly #forget: () => void
   #active = 0
+  #connected = 0
+  /** Connections whose answer came in during this turn of the event loop. */
+  #resting = 0
+  #waiting: { readonly outgoing: Outgoing; readonly exchange: Exchange }[] = []
 
   constructor(origin: string, destination: Destination, connections: number, forget: () => void) {
     const resumption = new Resumption()
@@ -83,22 +87,40 @@ export class PoolEntry {
     })
     // A pool without connections is forgotten, or a crawl over many hosts would keep one for each.
     const onIdle = (): void => {
-      if (this.#active === 0 && this.#pool.stats.connected === 0) this.#retire()
+      if (this.#active === 0 && this.#connected === 0) this.#retire()
     }
-    this.#pool.on('disconnect', onIdle)
+    this.#pool.on('connect', () => {
+      this.#connected++
+    })
+    this.#pool.on('disconnect', () => {
+      this.#connected--
+      onIdle()
+    })
     this.#pool.on('connectionError', onIdle)
   }
 
   send(outgoing: Outgoing, exchange: Exchange): void {
+    const free = this.#connected - this.#active - this.#resting
     this.#active++
-    this.#pool.dispatch(outgoing, exchange)
+    if (free <= 0 && this.#resting > 0) this.#waiting.push({ outgoing, exchange })
+    else this.#pool.dispatch(outgoing, exchange)
   }
 
   /** Called once for every {@link send}, when its exchange is over. */
   release(): void {
     this.#active--
+    // The transport gives a connection free one turn of the event loop after its answer. Whoever asks before would open
+    // another one: a loop of single calls would use two, and a steady load twice what it needs.
+    if (this.#resting++ === 0) queueMicrotask(() => setImmediate(this.#wake))
     // Nobody waits any more for what is still connecting: without this a process would live on until the system gives up.
     if (this.#active === 0) for (const socket of this.#connecting) socket.destroy()
+  }
+
+  readonly #wake = (): void => {
+    this.#resting = 0
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const { outgoing, exchange } of waiting) this.#pool.dispatch(outgoing, exchange)
   }
 
   async destroy(reason: Error): Promise<void> {

@@ -73,12 +73,12 @@ export class SessionTrust {
       return { context, verified, id: idOf(context) }
     }
     const identity = home ? plan.identity : undefined
-    const key = [
+    const key = JSON.stringify([
       // Unverified connections need no roots, and a broken variable must not stop them.
       verified ? sourcesKey(plan) : 'none',
       verified ? this.#stamp(plan) : '',
       identityKey(identity),
-    ].join('\0')
+    ])
     const context =
       contexts.get(key) ?? build(plan, identity, verified && this.#readEnvironment, verified)
     keep(key, context)
@@ -148,9 +148,10 @@ function keep(key: string, context: TlsContext): void {
   if (contexts.size > MOST_CONTEXTS && oldest !== undefined) contexts.delete(oldest)
 }
 
-function sourcesKey(plan: TrustPlan): string {
-  const only = plan.only === undefined ? '' : listed(plan.only.sources).map(sourceKey).join('|')
-  return `${only}\n${plan.extra.flatMap(listed).map(sourceKey).join('|')}`
+/** An empty list is not the same as none: the first is refused, the second is the default. */
+function sourcesKey(plan: TrustPlan): unknown[] {
+  const only = plan.only === undefined ? 'default' : listed(plan.only.sources).map(sourceKey)
+  return [only, plan.extra.map((sources) => listed(sources).map(sourceKey))]
 }
 
 function sourceKey(source: CaSource): string {
@@ -160,10 +161,10 @@ function sourceKey(source: CaSource): string {
   return hash('sha256', source)
 }
 
-function identityKey(identity: IdentityPlan | undefined): string {
-  if (identity === undefined) return ''
+function identityKey(identity: IdentityPlan | undefined): string[] {
+  if (identity === undefined) return []
   const { cert, key, passphrase } = identity
-  return [materialKey(cert), materialKey(key), hash('sha256', passphrase ?? '')].join('|')
+  return [materialKey(cert), materialKey(key), hash('sha256', passphrase ?? '')]
 }
 
 function materialKey(material: CertificateSource | KeySource | undefined): string {

@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import { ConnectError, get, IdentityError, Session } from '@countersign/client'
+import { scrubProcess, temporaryFolder, testAuthority } from '@countersign/testkit'
+import { createDefaultContext } from '@countersign/tls'
+import { failureOf } from './failures.ts'
+import { sendJson, startServer, type TestServer } from './servers.ts'
+
+scrubProcess()
+const ours = testAuthority()
+const folder = temporaryFolder(after)
+const alice = ours.issue({ names: ['alice'], client: true })
+const files = alice.write(folder, 'alice')
+const leaf = ours.issue({ names: ['localhost', '127.0.0.1'] })
+
+/** A server that asks for a client certificate and does without. */
+const ASKING = createDefaultContext({
+  purpose: 'client-auth',
+  cert: leaf.chainPem,
+  key: leaf.keyPem,
+  ca: ours.rootPem,
+  clientCertificates: 'ask',
+}).nodeServerOptions()
+
+async function mutual(maxVersion: 'TLSv1.2' | 'TLSv1.3' = 'TLSv1.3'): Promise<TestServer> {
+  return startServer((request, response) => sendJson(response, request.client ?? null), {
+    key: leaf.keyPem,
+    cert: leaf.chainPem,
+    ca: ours.rootPem,
+    requestCert: true,
+    maxVersion,
+  })
+}
+
+describe('a client certificate', () => {
+  it('is shown: as paths, as PEM text, from one file of both, in a context', async () => {
+    await using server = await mutual()
+    const ways = [
+      { ca: files.roots, cert: files.certificate, key: files.key },
+      { ca: ours.rootPem, cert: alice.chainPem, key: alice.keyPem },
+      { ca: ours.rootPem, cert: files.pem },
+      {
+        ca: ours.rootPem,
+        cert: alice.chainPem,
+        key: alice.key.toPem({ passphrase: 'p', iterations: 1000 }),
+        passphrase: 'p',
+      },
+      { verify: createDefaultContext({ ca: ours.rootPem, cert: files.pem }) },
+    ]
+    for (const options of ways) {
+      assert.equal(await (await get(server.url, options)).json(), 'alice')
+      await using session = new Session(options)
+      assert.equal(await (await session.get(server.url)).json(), 'alice')
+    }
+  })
+
+  it('that is required but not there is an IdentityError, not "other side closed"', async () => {
+    await using server = await mutual()
+    for (let round = 0; round < 8; round++) {
+      const error = await failureOf(get(server.url, { ca: ours.rootPem }))
+      assert.ok(error instanceof IdentityError, `${error.name} ${error.message}`)
+      assert.equal(error.code, 'server-refused-client-cert')
+      assert.equal(error.nodeCode, 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED')
+      assert.match(error.message, /none was offered/)
+      assert.match(error.hint ?? '', /cert/)
+      assert.equal(error.offered, undefined)
+    }
+    assert.equal(server.seen.length, 0)
+  })
+
+  it('that is required but not there is an error over TLS 1.2 as well', async () => {
+    await using server = await mutual('TLSv1.2')
+    const error = await failureOf(get(server.url, { ca: ours.rootPem }))
+    assert.ok(error instanceof IdentityError || error instanceof ConnectError, error.name)
+    assert.match(`${error.message} ${error.hint}`, /certificate|handshake/)
+  })
+
+  it('that the server does not trust is named in the error', async () => {
+    await using server = await mutual()
+    const stranger = testAuthority().issue({ names: ['mallory'], client: true })
+    const error = await failureOf(
+      get(server.url, { ca: ours.rootPem, cert: stranger.chainPem, key: stranger.keyPem }),
+    )
+    assert.ok(error instanceof ConnectError || error instanceof IdentityError)
+    assert.match(`${error.message} ${error.hint}`, /mallory/)
+  })
+
+  it('that failed is not tried again', async () => {
+    await using server = await mutual()
+    await failureOf(get(server.url, { ca: ours.rootPem, retry: 5 }))
+    assert.equal(server.connections, 1)
+  })
+
+  it('of one call is not on the connection of another', async () => {
+    await using server = await startServer(
+      (request, response) => sendJson(response, request.client ?? null),
+      ASKING,
+    )
+    await using session = new Session({ ca: ours.rootPem })
+    const identity = { cert: files.pem }
+    assert.equal(await (await session.get(server.url, identity)).json(), 'alice')
+    assert.equal(await (await session.get(server.url)).json(), null)
+    assert.equal(await (await session.get(server.url, identity)).json(), 'alice')
+  })
+
+  it('of a session goes only to its home', async () => {
+    await using home = await asking()
+    await using elsewhere = await asking()
+    await using session = new Session({ baseUrl: home.url, ca: ours.rootPem, cert: files.pem })
+    assert.equal(await (await session.get('/')).json(), 'alice')
+    assert.equal(await (await session.get(elsewhere.url)).json(), null)
+    await using both = new Session({
+      ca: ours.rootPem,
+      cert: files.pem,
+      origins: [home.url, elsewhere.url],
+    })
+    assert.equal(await (await both.get(home.url)).json(), 'alice')
+    assert.equal(await (await both.get(elsewhere.url)).json(), 'alice')
+  })
+})
+
+describe('a redirect to another origin', () => {
+  const secrets = {
+    authorization: 'Bearer secret',
+    'x-api-key': 'secret',
+    'proxy-authorization': 'Basic secret',
+    'private-token': 'secret',
+    accept: 'application/json',
+    'accept-language': 'de',
+  }
+  for (const status of [301, 302, 303, 307, 308]) {
+    it(`${status}: takes neither headers, cookies nor certificate along`, async () => {
+      await using target = await asking()
+      await using home = await startServer((_request, response) => {
+        response.writeHead(status, {
+          location: `${target.url}/landed`,
+          'set-cookie': [
+            'kept=secret; Path=/; HttpOnly',
+            'domain=secret; Path=/; Domain=localhost',
+          ],
+        })
+        response.end()
+      }, ASKING)
+      // Another host than the target's: cookies do not tell ports apart (RFC 6265 §8.5).
+      const start = `https://127.0.0.1:${home.port}/`
+      await using session = new Session({
+        ca: ours.rootPem,
+        cert: files.pem,
+        headers: { 'x-session': 'secret' },
+      })
+      const response = await session.get(start, { headers: secrets, cookies: { byhand: 'secret' } })
+      assert.equal(response.url, `${target.url}/landed`)
+      assert.equal(await response.json(), null, 'no client certificate')
+      const [arrived] = target.seen
+      assert.ok(arrived !== undefined)
+      assert.equal(
+        JSON.stringify(arrived).includes('secret'),
+        false,
+        JSON.stringify(arrived.headers),
+      )
+      assert.equal(arrived.headers['accept-language'], 'de')
+      const [left] = home.seen
+      assert.equal(left?.client, 'alice')
+      assert.equal(left?.headers['x-api-key'], 'secret')
+      assert.equal(left?.headers.cookie, 'byhand=secret')
+    })
+  }
+
+  it('takes nothing along either when it comes back', async () => {
+    let home: TestServer | undefined
+    await using target = await startServer(
+      (_request, response) => {
+        response.writeHead(302, { location: `${home?.url}/back` })
+        response.end()
+      },
+      { key: leaf.keyPem, cert: leaf.chainPem },
+    )
+    home = await startServer((request, response) => {
+      if (request.url === '/') response.writeHead(302, { location: target.url })
+      response.end()
+    }, ASKING)
+    await using started = home
+    await using session = new Session({ ca: ours.rootPem, cert: files.pem })
+    const response = await session.get(`${started.url}/`, { auth: { bearer: 'secret' } })
+    assert.equal(response.url, `${started.url}/back`)
+    assert.equal(started.seen[1]?.headers.authorization, undefined)
+    assert.equal(started.seen[1]?.client, undefined)
+  })
+
+  it('keeps everything on its own origin', async () => {
+    await using home = await startServer((request, response) => {
+      if (request.url === '/') response.writeHead(302, { location: '/next' })
+      response.end()
+    }, ASKING)
+    await using session = new Session({ ca: ours.rootPem, cert: files.pem })
+    await session.get(`${home.url}/`, { auth: { bearer: 'token' }, cookies: { a: 'b' } })
+    assert.equal(home.seen[1]?.headers.authorization, 'Bearer token')
+    assert.equal(home.seen[1]?.headers.cookie, 'a=b')
+    assert.equal(home.seen[1]?.client, 'alice')
+  })
+
+  it('does not take verify: false along', async () => {
+    const other = testAuthority().issue({ names: ['127.0.0.1'] })
+    await using target = await startServer((_request, response) => sendJson(response, 1), {
+      key: other.keyPem,
+      cert: other.chainPem,
+    })
+    await using home = await startServer(
+      (_request, response) => {
+        response.writeHead(302, { location: `https://127.0.0.1:${target.port}/` })
+        response.end()
+      },
+      { key: leaf.keyPem, cert: leaf.chainPem },
+    )
+    const error = await failureOf(get(home.url, { verify: false, warnInsecure: false }))
+    assert.equal(error.code, 'untrusted-root')
+    assert.equal(target.seen.length, 0)
+  })
+})
+
+async function asking(): Promise<TestServer> {
+  return startServer((request, response) => sendJson(response, request.client ?? null), ASKING)
+}
