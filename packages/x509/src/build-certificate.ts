@@ -192,10 +192,7 @@ function defaultAuthorityKeyId(
 function checkTemplate(template: CertificateTemplate): void {
   checkOptions(template, TEMPLATE_KEYS, 'buildCertificate')
   const { ca, subject, issuer, serialNumber, keyUsage } = template
-  const refuse = (fault: string, hint?: string): never => {
-    throw new X509Error('template-invalid', `buildCertificate: ${fault}`, { hint })
-  }
-  checkValidity(template.notBefore, template.notAfter, refuse)
+  checkValidity(template.notBefore, template.notAfter)
   if (issuer.isEmpty) refuse('the issuer has an empty name')
   if (serialNumber !== undefined && !isSerial(serialNumber)) {
     refuse(
@@ -217,15 +214,19 @@ function checkTemplate(template: CertificateTemplate): void {
     }
   }
   const extra = template.extraExtensions
-  if (extra !== undefined) checkExtra(extra, refuse)
+  if (extra !== undefined) checkExtra(extra)
 }
 
-function checkValidity(notBefore: Date, notAfter: Date, refuse: (fault: string) => never): void {
+function checkValidity(notBefore: Date, notAfter: Date): void {
   for (const [name, date] of Object.entries({ notBefore, notAfter })) {
-    const time = date.getTime()
-    if (!(time >= EARLIEST && time <= LATEST)) refuse(`${name} is no date from 1950 to 9999`)
+    const at = date.getTime()
+    if (!(at >= EARLIEST && at <= LATEST)) refuse(`${name} is no date from 1950 to 9999`)
   }
   if (notAfter.getTime() < notBefore.getTime()) refuse('notAfter comes before notBefore')
+}
+
+function refuse(fault: string, hint?: string): never {
+  throw new X509Error('template-invalid', `buildCertificate: ${fault}`, { hint })
 }
 
 function isSerial(bytes: Uint8Array): boolean {
@@ -235,10 +236,7 @@ function isSerial(bytes: Uint8Array): boolean {
   return octets <= 20
 }
 
-function checkExtra(
-  extensions: readonly RawExtension[],
-  refuse: (fault: string, hint?: string) => never,
-): void {
+function checkExtra(extensions: readonly RawExtension[]): void {
   const seen = new Set(WRITTEN_BY_FIELDS)
   for (const { oid } of extensions) {
     if (seen.has(oid)) {

@@ -283,8 +283,8 @@ export class DerReader {
       minute > 59 ||
       second > 59
     ) {
-      const form = yearDigits === 2 ? 'YYMMDDHHMMSSZ' : 'YYYYMMDDHHMMSSZ'
-      throw this.fault(part, `a time that is not a valid ${form}`)
+      const shape = yearDigits === 2 ? 'YYMMDDHHMMSSZ' : 'YYYYMMDDHHMMSSZ'
+      throw this.fault(part, `a time that is not a valid ${shape}`)
     }
     return date
   }

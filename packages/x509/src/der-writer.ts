@@ -43,7 +43,7 @@ export function sequence(...parts: readonly DerNode[]): DerElement {
 /** SET OF: its members are sorted by their encoding (X.690 §11.6). */
 export function setOf(...parts: readonly DerNode[]): DerElement {
   if (parts.length < 2) return element(TAG.set, ...parts)
-  return element(TAG.set, ...parts.map(encodeDer).sort(Buffer.compare))
+  return element(TAG.set, ...parts.map(encodeDer).toSorted((a, b) => Buffer.compare(a, b)))
 }
 
 /** `[number] EXPLICIT`, or `[number] IMPLICIT` of a constructed type: the parts in a constructed context tag. */

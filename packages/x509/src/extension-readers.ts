@@ -191,7 +191,7 @@ function readQualifier(list: DerReader): PolicyQualifier {
     const reference = notice.optional(TAG.sequence, 'noticeRef')
     const organization = reference && readText(reference, 'organization')
     const noticeNumbers =
-      reference && readList(reference, 'noticeNumbers', (list) => list.smallInteger('number'))
+      reference && readList(reference, 'noticeNumbers', (numbers) => numbers.smallInteger('number'))
     const text = notice.isEmpty ? undefined : readText(notice, 'explicitText')
     notice.finish('UserNotice')
     return { type: 'user-notice', text, organization, noticeNumbers }

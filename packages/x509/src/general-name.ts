@@ -6,13 +6,19 @@
  * @module
  */
 import { DerReader } from './der-reader.ts'
-import { asciiString, context, contextPrimitive, type DerNode, encodeDer } from './der-writer.ts'
+import {
+  asciiString,
+  context,
+  contextPrimitive,
+  type DerNode,
+  encodeDer,
+  oid as oidNode,
+} from './der-writer.ts'
 import { X509Error } from './errors.ts'
 import { bytesToIp, ipToBytes } from './ip-address.ts'
 import { Name } from './name.ts'
 import { decodeUtf8 } from './name-strings.ts'
 import { encodeOid } from './oid.ts'
-import { oid as oidNode } from './der-writer.ts'
 
 /** One general name. */
 export type GeneralName =
@@ -109,8 +115,9 @@ export function generalNameNode(name: GeneralName): DerNode {
     case 'x400':
       return context(3, name.value)
     case 'edi-party':
-      return context(5, name.value)
+      break
   }
+  return context(5, name.value)
 }
 
 /** The name for people: `DNS:api.corp.internal`, `IP:10.0.0.1`, as OpenSSL prefixes it. */
@@ -125,7 +132,7 @@ export function printGeneralName(name: GeneralName): string {
     case 'uri':
       return `URI:${name.value}`
     case 'directory':
-      return `DirName:${name.value}`
+      return `DirName:${name.value.toString()}`
     case 'registered-id':
       return `RID:${name.value}`
     case 'other':
@@ -134,8 +141,9 @@ export function printGeneralName(name: GeneralName): string {
       return `IP:invalid:${Buffer.from(name.value).toString('hex')}`
     case 'x400':
     case 'edi-party':
-      return `${name.type}:${Buffer.from(name.value).toString('hex')}`
+      break
   }
+  return `${name.type}:${Buffer.from(name.value).toString('hex')}`
 }
 
 /** Whether both are the same name in the same encoding. */

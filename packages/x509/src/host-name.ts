@@ -15,7 +15,7 @@ import { X509Error } from './errors.ts'
 export function normaliseHostName(text: string): string {
   const isWildcard = text.startsWith('*.')
   const name = toAscii(isWildcard ? text.slice(2) : text)
-  const problem = name === undefined ? unusable(text) : hostNameProblem(name)
+  const problem = name === undefined ? UNUSABLE : hostNameProblem(name)
   if (problem !== undefined) {
     const quoted = JSON.stringify(text.length > 300 ? `${text.slice(0, 300)}…` : text)
     throw new X509Error('name-invalid', `${quoted} is no host name: ${problem.fault}`, {
@@ -38,11 +38,7 @@ export function referenceHostName(text: string): string | undefined {
 
 function toAscii(text: string): string | undefined {
   // Left alone where it can be: domainToASCII reads `0x7f.1` as an address and writes 127.0.0.1.
-  if (/^[\u0020-\u007e]*$/.test(text)) {
-    const lower = text.toLowerCase()
-    if (!/(?:^|\.)xn--/.test(lower)) return lower
-    return domainToASCII(lower) === lower ? lower : undefined
-  }
+  if (/^[\u0020-\u007e]*$/.test(text)) return text.toLowerCase()
   if (/[\p{Cc}\s/:@?#%]/u.test(text)) return undefined
   return domainToASCII(text) || undefined
 }
@@ -50,15 +46,6 @@ function toAscii(text: string): string | undefined {
 interface Problem {
   fault: string
   hint: string
-}
-
-function unusable(text: string): Problem {
-  return text.includes('xn--')
-    ? { fault: 'a label is not valid punycode', hint: 'write the name in its own letters' }
-    : {
-        fault: 'it has characters no host name can have',
-        hint: 'use letters, digits, hyphens and dots',
-      }
 }
 
 function hostNameProblem(name: string): Problem | undefined {
@@ -100,4 +87,9 @@ function hostNameProblem(name: string): Problem | undefined {
     }
   }
   return undefined
+}
+
+const UNUSABLE: Problem = {
+  fault: 'it has characters no host name can have',
+  hint: 'use letters, digits, hyphens and dots',
 }

@@ -113,7 +113,7 @@ export class Name {
   /** A key under which equal names are equal texts. */
   get comparable(): string {
     this.#comparable ??= this.rdns
-      .map((rdn) => rdn.map(comparableAttribute).sort().join('\u0001'))
+      .map((rdn) => rdn.map(comparableAttribute).toSorted().join('\u0001'))
       .join('\u0002')
     return this.#comparable
   }
@@ -161,10 +161,10 @@ function encodeAttribute(input: AttributeInput): Uint8Array {
   const label = known?.name ?? type
   if (typeof value !== 'string' || value === '')
     throw new X509Error('name-invalid', `${label}: it is empty`)
-  if (!value.isWellFormed() || /[\u0000-\u001f\u007f]/.test(value)) {
+  if (!value.isWellFormed() || /\p{Cc}/u.test(value)) {
     throw new X509Error('name-invalid', `${label}: it has control characters`)
   }
-  const length = [...value].length
+  const length = Array.from(value).length
   if (known !== undefined && length > known.maxLength) {
     throw new X509Error(
       'name-invalid',
@@ -209,9 +209,9 @@ function printAttribute({ type, value, tag, bytes }: NameAttribute): string {
   const escaped = value
     .replace(/[\\",+<>;]/g, (character) => `\\${character}`)
     .replace(/^[ #]| $/g, (character) => `\\${character}`)
-    .replace(/[\u0000-\u001f\u007f]/g, (character) => {
-      return `\\${character.charCodeAt(0).toString(16).padStart(2, '0')}`
-    })
+    .replace(/\p{Cc}/gu, (character) =>
+      Buffer.from(character).toString('hex').replace(/../g, String.raw`\$&`),
+    )
   return `${label}=${escaped}`
 }
 
@@ -221,5 +221,5 @@ const ONE_BYTE_TAGS: ReadonlyMap<string, number> = new Map<string, number>([
   ['teletex', TAG.teletexString],
 ])
 const PRINTABLE = /^[A-Za-z0-9 '()+,./:=?-]*$/
-const ASCII = /^[\u0000-\u007f]*$/
-const LATIN_1 = /^[\u0000-\u00ff]*$/
+const ASCII = /^\p{ASCII}*$/u
+const LATIN_1 = /^[ -ÿ]*$/

@@ -110,8 +110,9 @@ function pythonAltName(name: GeneralName): PythonAltName {
     case 'x400':
       return ['X400Name', '<unsupported>']
     case 'edi-party':
-      return ['EdiPartyName', '<unsupported>']
+      break
   }
+  return ['EdiPartyName', '<unsupported>']
 }
 
 /** IPv6 as eight groups without leading zeros, upper case, never shortened. */

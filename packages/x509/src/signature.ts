@@ -6,6 +6,7 @@
  * @module
  */
 import { type KeyObject, constants, sign, verify } from 'node:crypto'
+import { errorCode } from '@countersign/core'
 import { DerReader, plainView } from './der-reader.ts'
 import { encodeDer, nullValue, oid, sequence } from './der-writer.ts'
 import { X509Error } from './errors.ts'
@@ -35,13 +36,13 @@ export interface SyncSigner extends Signer {
  * @throws {@link X509Error} `key-unsupported` for other keys
  */
 export function createSigner(privateKey: KeyObject, publicKey: PublicKey): SyncSigner {
-  const choice = SIGNING.get(publicKey.description) ?? SIGNING.get(publicKey.algorithm)
-  if (choice === undefined) {
+  const chosen = SIGNING.get(publicKey.description) ?? SIGNING.get(publicKey.algorithm)
+  if (chosen === undefined) {
     throw new X509Error('key-unsupported', `cannot sign with a ${publicKey.description} key`, {
       hint: 'use a P-256 key',
     })
   }
-  const { hash, algorithm } = choice
+  const { hash, algorithm } = chosen
   return {
     publicKey,
     signatureAlgorithm: algorithm,
@@ -75,7 +76,7 @@ export function verifySignature(
     return verify(pss.hash, tbs, options, signature)
   } catch (error) {
     // A key or signature that OpenSSL cannot even load verifies nothing.
-    if (error instanceof Error) return false
+    if (error instanceof X509Error || errorCode(error)?.startsWith('ERR_') === true) return false
     throw error
   }
 }
