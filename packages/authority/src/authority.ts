@@ -5,9 +5,10 @@
  */
 import type { Clock } from '@countersign/core'
 import { isUniqueViolation, type Store } from '@countersign/store'
-import { Certificate, type RevocationReason } from '@countersign/x509'
+import { Certificate, parseGeneralName, type RevocationReason, X509Error } from '@countersign/x509'
 import type { Hono } from 'hono'
 import { activeCa, type CaRecord } from './ca-records.ts'
+import { checkConstraints } from './constraints.ts'
 import { AuthorityError } from './errors.ts'
 import {
   type ApprovedRequest,
@@ -20,7 +21,7 @@ import { Ledger } from './ledger.ts'
 import type { LedgerTables } from './ledger-schema.ts'
 import { LedgerWriter } from './ledger-writer.ts'
 import type { NameSpace } from './name-space.ts'
-import type { Policy } from './policy.ts'
+import { checkNames, type Policy } from './policy.ts'
 import { Revocation } from './revocation.ts'
 import type {
   Authority,
@@ -107,6 +108,20 @@ export class OpenedAuthority implements Authority {
 
   async unlock(): Promise<void> {
     await this.#issuerRecord.key.signer()
+  }
+
+  permits(name: string): boolean {
+    try {
+      const names = [parseGeneralName(name)]
+      checkNames(this.#rules.policy, names)
+      if (this.#rules.constraints !== undefined) {
+        checkConstraints(this.#rules.constraints, names, undefined)
+      }
+      return true
+    } catch (error) {
+      if (error instanceof AuthorityError || error instanceof X509Error) return false
+      throw error
+    }
   }
 
   async issue(request: IssueRequest): Promise<Issued> {

@@ -70,7 +70,7 @@ export class CaKey {
     if (!key.publicKey.equals(certificate.publicKey)) {
       throw new AuthorityError(
         'key-mismatch',
-        `${this.#file} is not the key of ${certificate.subject}`,
+        `${this.#file} is not the key of ${certificate.subject.toString()}`,
         {
           hint: 'the folder and the database belong to different authorities: give both as they were used before',
         },

@@ -7,7 +7,8 @@
  *
  * - DNS: the domains given; none given, then only `invalid`, which nobody can have (RFC 6761 §6.4). An excluded empty
  *   domain would say the same, but Java takes it for no constraint at all.
- * - IP: the ranges given; a family with none is excluded whole (0.0.0.0/0, ::/0).
+ * - IP: the ranges given, and of a family with none only an address kept for documentation (RFC 5737, RFC 3849); no
+ *   ranges given at all, then every address is excluded (0.0.0.0/0, ::/0).
  * - e-mail: the mailboxes given with `@`, else those at the domains given, else `invalid`.
  * - URI: the hosts given, and always the trust domain.
  *
@@ -47,15 +48,14 @@ export function constrainedSpace(entries: readonly string[], trustDomain: string
 
 /** The extension that says so; critical, as x509 writes it. */
 export function nameConstraintsOf(space: NameSpace): NameConstraints {
-  const has = (length: number): boolean => space.ip.some((range) => range.address.length === length)
   return {
     permitted: [
       ...space.dns.map((value) => ({ type: 'dns', value }) as const),
-      ...space.ip.map(ipSubtree),
+      ...permittedRanges(space.ip).map(ipSubtree),
       ...space.email.map((value) => ({ type: 'email', value }) as const),
       ...space.uri.map((value) => ({ type: 'uri', value }) as const),
     ],
-    excluded: [...(has(4) ? [] : [ALL_IPV4]), ...(has(16) ? [] : [ALL_IPV6])].map(ipSubtree),
+    excluded: space.ip.length > 0 ? [] : [ALL_IPV4, ALL_IPV6].map(ipSubtree),
   }
 }
 
@@ -92,9 +92,27 @@ function refuse(space: NameSpace, name: string): never {
   )
 }
 
+/**
+ * Ranges of both families, where any is given. GnuTLS lets a family through that is not named, and Java 17 fails on an
+ * address that it holds against an excluded range of the other family; so the family that is not given gets an address
+ * that nobody has.
+ */
+function permittedRanges(ranges: readonly IpRange[]): IpRange[] {
+  if (ranges.length === 0) return []
+  const absent = [NOBODY_IPV4, NOBODY_IPV6].filter(
+    ({ address }) => !ranges.some((range) => range.address.length === address.length),
+  )
+  return [...ranges, ...absent]
+}
+
 function ipSubtree(range: IpRange): GeneralSubtree {
   return { type: 'ip', value: formatIpRange(range) }
 }
 
 /** Reserved: no host can be called so. */
 const NOBODY = 'invalid'
+const NOBODY_IPV4: IpRange = { address: Uint8Array.of(192, 0, 2, 0), prefix: 32 }
+const NOBODY_IPV6: IpRange = {
+  address: Uint8Array.of(0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+  prefix: 128,
+}

@@ -130,7 +130,7 @@ async function refuseLostRoots(file: string, roots: readonly Certificate[]): Pro
   if (lost === undefined) return
   throw new AuthorityError(
     'roots-differ',
-    `${file} holds ${lost.subject}, which is not of this authority`,
+    `${file} holds ${lost.subject.toString()}, which is not of this authority`,
     {
       hint: 'choose another folder, or move the file away; nothing was changed',
     },

@@ -91,11 +91,11 @@ export class LedgerWriter {
       if (together.length > 1 && isUniqueViolation(error)) {
         for (const one of together) await this.#writeTogether([one])
       } else {
-        for (const { reject } of together) reject(error)
+        for (const waiting of together) waiting.reject(error)
       }
       return
     }
-    for (const { resolve } of together) resolve()
+    for (const waiting of together) waiting.resolve()
   }
 
   async #insert(entries: readonly NewEntry[]): Promise<void> {

@@ -75,22 +75,18 @@ export function parseNameSpace(
  * the space does not know never does.
  */
 export function nameSpaceContains(space: NameSpace, name: GeneralName): boolean {
-  switch (name.type) {
-    case 'dns': {
-      const host = name.value.startsWith('*.') ? name.value.slice(2) : name.value
-      return space.dns.some((domain) => host === domain || host.endsWith(`.${domain}`))
-    }
-    case 'ip': {
-      const address = ipToBytes(name.value)
-      return address !== undefined && space.ip.some((range) => ipRangeContains(range, address))
-    }
-    case 'email':
-      return space.email.includes(name.value.slice(name.value.lastIndexOf('@') + 1).toLowerCase())
-    case 'uri':
-      return space.uri.includes(uriHost(name.value) ?? '')
-    default:
-      return false
+  if (name.type === 'dns') {
+    const host = name.value.startsWith('*.') ? name.value.slice(2) : name.value
+    return space.dns.some((domain) => host === domain || host.endsWith(`.${domain}`))
   }
+  if (name.type === 'ip') {
+    const address = ipToBytes(name.value)
+    return address !== undefined && space.ip.some((range) => ipRangeContains(range, address))
+  }
+  if (name.type === 'email') {
+    return space.email.includes(name.value.slice(name.value.lastIndexOf('@') + 1).toLowerCase())
+  }
+  return name.type === 'uri' && space.uri.includes(uriHost(name.value) ?? '')
 }
 
 /** The space in its own notation, for messages. */

@@ -5,6 +5,7 @@
  * @module
  */
 import { CoreError, parseDuration, problemResponse } from '@countersign/core'
+import { StoreError } from '@countersign/store'
 import { Hono } from 'hono'
 import type { OpenedAuthority } from './authority.ts'
 import { AuthorityError, statusOf } from './errors.ts'
@@ -201,9 +202,27 @@ function refusal(error: Error): Response {
       hint: error.hint,
     })
   }
+  // Nothing is answered without the ledger.
+  if (error instanceof StoreError && STORE_FAULTS.has(error.code)) {
+    const detail = 'the database cannot be reached'
+    return problemResponse({
+      status: 503,
+      code: 'store-unavailable',
+      detail,
+      hint: 'try again later',
+    })
+  }
+  // What is not foreseen is the server's to log.
   throw error
 }
 
+const STORE_FAULTS: ReadonlySet<string> = new Set([
+  'unavailable',
+  'busy',
+  'closed',
+  'disk-full',
+  'read-only',
+])
 const REQUEST_FAULTS: ReadonlySet<string> = new Set([
   'option-unknown',
   'option-invalid',

@@ -145,6 +145,8 @@ export interface Authority {
    * @throws {@link AuthorityError} `key-missing`, `key-malformed`, `key-mismatch`, `passphrase-missing`, `passphrase-wrong`
    */
   unlock(): Promise<void>
+  /** Whether a server certificate for this host name or address would be within policy and constraints. */
+  permits(name: string): boolean
   /**
    * Signs one certificate. It is in the ledger when the promise resolves.
    *

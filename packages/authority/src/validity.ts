@@ -58,14 +58,14 @@ function checkAuthority(now: Date, issuer: Certificate, root: Certificate): void
     if (now < certificate.notBefore) {
       throw clockWrong(
         now,
-        `${certificate.subject} is valid from ${certificate.notBefore.toISOString()}`,
+        `${certificate.subject.toString()} is valid from ${certificate.notBefore.toISOString()}`,
       )
     }
   }
   if (now >= root.notAfter) {
     throw new AuthorityError(
       'root-expired',
-      `${root.subject} ended at ${root.notAfter.toISOString()}`,
+      `${root.subject.toString()} ended at ${root.notAfter.toISOString()}`,
       {
         hint: 'make a new authority and hand out its root; certificates under this one are refused everywhere',
       },
@@ -74,7 +74,7 @@ function checkAuthority(now: Date, issuer: Certificate, root: Certificate): void
   if (now.getTime() + SHORTEST_MS > issuer.notAfter.getTime()) {
     throw new AuthorityError(
       'issuer-expired',
-      `${issuer.subject} ${now < issuer.notAfter ? 'ends' : 'ended'} at ${issuer.notAfter.toISOString()}`,
+      `${issuer.subject.toString()} ${now < issuer.notAfter ? 'ends' : 'ended'} at ${issuer.notAfter.toISOString()}`,
       { hint: 'renew the issuer; that needs the root key' },
     )
   }
