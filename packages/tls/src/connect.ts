@@ -8,8 +8,10 @@ import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'n
 import { checkOptions, waitFor } from '@countersign/core'
 import { createDefaultContext, TlsContext } from './context.ts'
 import { TlsError } from './errors.ts'
-import { connectionFailure, rememberChain } from './failure.ts'
+import { connectionFailure } from './failure.ts'
 import type { ConnectOptions } from './options.ts'
+import { serverPeer } from './peer.ts'
+import { PresentedChain, readPresented } from './presented.ts'
 import { checkServerName, normalHost, verifiedName } from './server-name.ts'
 import { TlsSocket } from './socket.ts'
 
@@ -31,7 +33,7 @@ export async function connect(options: ConnectOptions): Promise<TlsSocket> {
   const host = normalHost(options.host)
   const port = checkedPort(options.port)
   const name = verifiedName(host, options.serverName)
-  const { socket, session } = await waitFor(
+  const { socket, presented, session } = await waitFor(
     `connect to ${options.host}:${port}`,
     options,
     (signal) =>
@@ -44,7 +46,8 @@ export async function connect(options: ConnectOptions): Promise<TlsSocket> {
       }),
   )
   try {
-    return new TlsSocket(socket, context, { name, session })
+    const peer = serverPeer(socket, presented.ask(), context.trust)
+    return new TlsSocket(socket, context, { peer, name, session })
   } catch (error) {
     socket.destroy()
     throw error
@@ -59,17 +62,23 @@ interface Target {
   signal: AbortSignal
 }
 
-function handshake(
-  options: ConnectionOptions,
-  target: Target,
-): Promise<{ socket: TLSSocket; session: Buffer | undefined }> {
+interface Connected {
+  socket: TLSSocket
+  presented: PresentedChain
+  session: Buffer | undefined
+}
+
+function handshake(options: ConnectionOptions, target: Target): Promise<Connected> {
   const { context, host, port, name, signal } = target
-  const { promise, resolve, reject } = Promise.withResolvers<{
-    socket: TLSSocket
-    session: Buffer | undefined
-  }>()
-  const socket = connectTls(options)
-  const chain = rememberChain(socket)
+  const { promise, resolve, reject } = Promise.withResolvers<Connected>()
+  const socket = connectTls({
+    ...options,
+    checkServerIdentity: (_host, certificate) => {
+      presented.keep(certificate)
+      return checkServerName(name, certificate)
+    },
+  })
+  const presented = new PresentedChain(socket)
   let session: Buffer | undefined
   const onSession = (data: Buffer): void => {
     session = data
@@ -77,29 +86,34 @@ function handshake(
   const onAbort = (): void => {
     socket.destroy()
   }
+  // A tunnel that ends is not always an error for Node.
+  const onClose = (): void => {
+    fail(new TlsError('reset', 'the connection was cut before the handshake was done'))
+  }
   const settle = (): void => {
     signal.removeEventListener('abort', onAbort)
-    socket.off('session', onSession)
+    socket.off('session', onSession).off('close', onClose)
   }
   const fail = (error: unknown): void => {
     settle()
     socket.destroy()
-    const own = context.certificate
-    reject(connectionFailure(error, { host, port, trust: context.trust, chain: chain(), own }))
+    const { trust, certificate: own } = context
+    reject(connectionFailure(error, { host, port, trust, chain: presented.der, own }))
   }
   signal.addEventListener('abort', onAbort, { once: true })
   // TLS 1.2 gives its session before `secureConnect`.
   socket.on('session', onSession)
   socket.once('error', fail)
+  socket.once('close', onClose)
   socket.once('secureConnect', () => {
-    const fault = socket.isSessionReused() ? resumptionFault(socket, name) : undefined
+    const fault = socket.isSessionReused() ? resumptionFault(presented.ask(), name) : undefined
     if (fault !== undefined) {
       fail(fault)
       return
     }
     settle()
     socket.off('error', fail)
-    resolve({ socket, session })
+    resolve({ socket, presented, session })
   })
   return promise
 }
@@ -132,16 +146,17 @@ function nodeOptions(
 }
 
 /** Node checks neither name nor dates on a resumed session. */
-function resumptionFault(socket: TLSSocket, name: string): unknown {
-  const presented = socket.getPeerCertificate()
-  if (presented.raw === undefined) {
-    return new TlsError('reset', 'the resumed session carries no certificate')
+function resumptionFault([leaf]: readonly Uint8Array[], name: string): unknown {
+  if (leaf === undefined) return new TlsError('reset', 'the resumed session has no certificate')
+  try {
+    const certificate = readPresented(leaf)
+    if (!certificate.isValidAt(new Date())) {
+      return Object.assign(new Error('certificate has expired'), { code: 'CERT_HAS_EXPIRED' })
+    }
+    return checkServerName(name, certificate)
+  } catch (error) {
+    return error
   }
-  const now = Date.now()
-  if (Date.parse(presented.valid_to) < now) {
-    return Object.assign(new Error('certificate has expired'), { code: 'CERT_HAS_EXPIRED' })
-  }
-  return checkServerName(name, presented)
 }
 
 function checkedPort(port: number): number {

@@ -7,11 +7,11 @@ import { hash } from 'node:crypto'
 import type { ConnectionOptions, SecureContext, Server, TlsOptions } from 'node:tls'
 import { checkOptions } from '@countersign/core'
 import type { Certificate } from '@countersign/x509'
-import { checkLifetime } from './certificate-lifetime.ts'
 import { contextSettings, type ContextSettings } from './context-settings.ts'
 import { TlsError } from './errors.ts'
 import type { ClientCertificates, TlsContextOptions } from './options.ts'
 import { loadIdentity } from './identity.ts'
+import { checkLifetime, checkStrength } from './own-certificate.ts'
 import { type Protocols, resolveProtocols } from './profiles.ts'
 import { loadRevocationLists, type RevocationList } from './revocation.ts'
 import { buildSecureContext, sharedSecureContext } from './secure-context.ts'
@@ -106,26 +106,25 @@ export class TlsContext {
   }
 
   /**
-   * Puts this context into a running server of Node's: new handshakes use it, sessions of another epoch are not resumed.
+   * Puts this context into a server of Node's: new handshakes use it, sessions of another epoch are not resumed.
    *
    * @param ticketKeys - 48 bytes; without them tickets issued before are lost
    */
   applyTo(server: Server, ticketKeys?: Buffer): void {
     const options = this.nodeServerOptions()
-    server.setSecureContext(ticketKeys === undefined ? options : { ...options, ticketKeys })
-    // Node's server reads these two once, from its constructor; setSecureContext passes neither on.
-    Object.assign(server, {
-      requestCert: options.requestCert,
-      rejectUnauthorized: options.rejectUnauthorized,
-    })
-    // It also drops allowPartialTrustChain on the way to its context. Ours has it.
-    if ('_sharedCreds' in server) {
-      const built =
-        ticketKeys === undefined
-          ? this.secureContext
-          : buildSecureContext({ ...this.#settings, ticketKeys })
-      Object.assign(server, { _sharedCreds: built })
+    const { requestCert, rejectUnauthorized } = options
+    // setSecureContext passes neither on.
+    Object.assign(server, { requestCert, rejectUnauthorized })
+    if (!('_sharedCreds' in server)) {
+      server.setSecureContext(ticketKeys === undefined ? options : { ...options, ticketKeys })
+      return
     }
+    // Node's own way builds a context again and drops allowPartialTrustChain on it.
+    const context =
+      ticketKeys === undefined
+        ? this.secureContext
+        : buildSecureContext({ ...this.#settings, ticketKeys })
+    Object.assign(server, { _sharedCreds: context })
   }
 
   /**
@@ -147,6 +146,7 @@ export class TlsContext {
   }
 
   #checkIdentity(options: TlsContextOptions): void {
+    checkStrength(this.chain)
     if (this.purpose === 'server-auth') return
     if (this.certificate === undefined) {
       throw new TlsError('cert-missing', 'a server needs a certificate and its key', {

@@ -105,7 +105,7 @@ export interface TlsErrorDetail extends ErrorDetail {
   port?: number | undefined
   /** Number of the TLS alert that was received (RFC 8446 §6). */
   alert?: number | undefined
-  /** The chain the other side presented, leaf first. */
+  /** The chain the other side presented, leaf first; with the trusted certificate it ends at, where there is one. */
   chain?: readonly CertificateFacts[] | undefined
 }
 

@@ -3,12 +3,11 @@
  *
  * @module
  */
-import type { PeerCertificate, TLSSocket } from 'node:tls'
 import { CoreError, errorCode, errorMessage } from '@countersign/core'
 import type { Certificate } from '@countersign/x509'
 import { certificateFacts, certificateTitle } from './certificate-facts.ts'
 import { TlsError, type TlsErrorCode } from './errors.ts'
-import { presentedChain } from './presented.ts'
+import { readPresentedChain } from './presented.ts'
 import { alertOf, classify, hintOf, messageOf } from './reasons.ts'
 import type { TrustStore } from './trust-store.ts'
 
@@ -17,33 +16,26 @@ export interface FailureFacts {
   host: string
   port: number
   trust: TrustStore
-  /** What the server presented, leaf first. */
-  chain: readonly Certificate[]
+  /** DER of what the server presented, leaf first. */
+  chain: readonly Uint8Array[]
   /** The certificate we presented. */
   own: Certificate | undefined
 }
 
-/**
- * Remembers the chain a server presents while Node verifies it; by the time of the `error` event Node has dropped it.
- *
- * @param socket - of `tls.connect`, before its handshake is done
- * @returns answers the chain, leaf first; empty before the handshake
- */
-export function rememberChain(socket: TLSSocket): () => Certificate[] {
-  let presented: PeerCertificate | undefined
-  // In front of Node's own listener, which verifies and destroys. getPeerX509Certificate() here would make Node 24
-  // refuse good certificates; getPeerCertificate(true) does not.
-  socket.prependOnceListener('secure', () => {
-    presented = socket.getPeerCertificate(true)
-  })
-  return () => (presented === undefined ? [] : presentedChain(presented))
+/** The same, with the chain read. */
+interface ReadFacts {
+  trust: TrustStore
+  chain: readonly Certificate[]
+  own: Certificate | undefined
 }
 
 /** The error of a connection to a server that failed, with the facts. */
 export function connectionFailure(error: unknown, facts: FailureFacts): TlsError | CoreError {
   // A time-out, an abort and a name mismatch are said already.
   if (error instanceof CoreError) return error
-  const { host, port, chain } = facts
+  const { host, port, trust, own } = facts
+  const chain = readPresentedChain(facts.chain)
+  const read: ReadFacts = { trust, chain, own }
   const where = `${hostInUrl(host)}:${port}`
   const nodeCode = errorCode(error) ?? errorCode(firstOf(error))
   const shared = {
@@ -63,9 +55,9 @@ export function connectionFailure(error: unknown, facts: FailureFacts): TlsError
     const code = chain.length === 0 ? 'connect-failed' : 'handshake-failed'
     return new TlsError(code, `${where}: ${errorMessage(error)}`, shared)
   }
-  const code = refined(row.code, facts)
+  const code = refined(row.code, read)
   const message = code === row.code ? row.message : messageOf(code)
-  const said = FACTS.get(code)?.(facts)
+  const said = FACTS.get(code)?.(read)
   return new TlsError(
     code,
     said === undefined ? `${where}: ${message}` : `${where}: ${message}: ${said}`,
@@ -74,10 +66,11 @@ export function connectionFailure(error: unknown, facts: FailureFacts): TlsError
 }
 
 /**
- * OpenSSL says "unable to verify the first certificate" whenever a server sends its leaf alone and the issuer is not
- * trusted: an intermediate that was not sent, a root that is not trusted, or a root that was made again.
+ * OpenSSL says "unable to get local issuer certificate" (without partial chains "unable to verify the first certificate")
+ * whenever a server sends its leaf alone and the issuer is not trusted: an intermediate that was not sent, a root that is
+ * not trusted, or a root that was made again.
  */
-function refined(code: TlsErrorCode, { chain, trust }: FailureFacts): TlsErrorCode {
+function refined(code: TlsErrorCode, { chain, trust }: ReadFacts): TlsErrorCode {
   if (code !== 'missing-intermediate' && code !== 'untrusted-root' && code !== 'bad-signature') {
     return code
   }
@@ -87,8 +80,8 @@ function refined(code: TlsErrorCode, { chain, trust }: FailureFacts): TlsErrorCo
   if (sameName.length > 0 && !sameName.some((issuer) => top.verifySignature(issuer.publicKey))) {
     return 'key-mismatch'
   }
-  if (code !== 'missing-intermediate') return code
-  return looksIssuedByRoot(top, trust) ? 'untrusted-root' : code
+  if (code === 'bad-signature' || chain.length > 1) return code
+  return looksIssuedByRoot(top, trust) ? 'untrusted-root' : 'missing-intermediate'
 }
 
 /** Without the issuer there is no proof; its name, and who of the same organisation is trusted, are the evidence. */
@@ -105,9 +98,9 @@ function looksIssuedByRoot(leaf: Certificate, trust: TrustStore): boolean {
 }
 
 /** What a reason says beside its standing words. */
-const FACTS: ReadonlyMap<TlsErrorCode, (facts: FailureFacts) => string | undefined> = new Map<
+const FACTS: ReadonlyMap<TlsErrorCode, (facts: ReadFacts) => string | undefined> = new Map<
   TlsErrorCode,
-  (facts: FailureFacts) => string | undefined
+  (facts: ReadFacts) => string | undefined
 >([
   ['untrusted-root', unknownIssuer],
   ['missing-intermediate', unknownIssuer],
@@ -153,7 +146,7 @@ const FACTS: ReadonlyMap<TlsErrorCode, (facts: FailureFacts) => string | undefin
   ],
 ])
 
-function unknownIssuer({ chain, trust }: FailureFacts): string | undefined {
+function unknownIssuer({ chain, trust }: ReadFacts): string | undefined {
   const top = chain.at(-1)
   if (top === undefined) return undefined
   return `${certificateTitle(top)} is issued by ${top.issuer.toString()}, consulted were ${consulted(trust)}`

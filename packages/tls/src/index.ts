@@ -8,7 +8,7 @@ export {
   type TlsErrorCode,
   type TlsErrorDetail,
 } from './errors.ts'
-export { connectionFailure, type FailureFacts, rememberChain } from './failure.ts'
+export { connectionFailure, type FailureFacts } from './failure.ts'
 export { handshakeFailure } from './handshake-failure.ts'
 export { listen, TlsListener } from './listen.ts'
 export type {
@@ -30,6 +30,7 @@ export type {
   TrustOptions,
 } from './options.ts'
 export type { TlsPeer } from './peer.ts'
+export { PresentedChain } from './presented.ts'
 export type { ProfileName, Protocols, ProtocolVersion } from './profiles.ts'
 export { isReasonCode, type Reason, reasonOf } from './reasons.ts'
 export { checkServerName } from './server-name.ts'

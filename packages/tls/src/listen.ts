@@ -10,6 +10,7 @@ import type { TlsContext } from './context.ts'
 import { TlsError } from './errors.ts'
 import { handshakeFailure, unauthorized } from './handshake-failure.ts'
 import type { ListenOptions, RemoteAddress } from './options.ts'
+import { clientPeer } from './peer.ts'
 import { addressOf, TlsSocket } from './socket.ts'
 
 /**
@@ -21,8 +22,13 @@ import { addressOf, TlsSocket } from './socket.ts'
 export async function listen(options: ListenOptions): Promise<TlsListener> {
   checkOptions(options, LISTEN_OPTIONS, 'listen')
   const { host = '127.0.0.1', port = 0, context, backlog } = options
+  const { requestCert, rejectUnauthorized, ALPNProtocols } = context.nodeServerOptions()
   const server = createServer({
-    ...context.nodeServerOptions(),
+    requestCert,
+    rejectUnauthorized,
+    ALPNProtocols,
+    // The context below replaces what Node builds here; without this it would load the public roots.
+    ca: [],
     handshakeTimeout: options.handshakeTimeoutMs ?? 10_000,
     allowHalfOpen: true,
   })
@@ -168,7 +174,9 @@ export class TlsListener implements AsyncDisposable {
   #admit(socket: TLSSocket): TlsSocket | TlsError {
     try {
       const fault = unauthorized(socket, this.context.clientCertificates)
-      return fault ?? new TlsSocket(socket, this.context)
+      if (fault !== undefined) return fault
+      const peer = clientPeer(socket, this.context.trust)
+      return new TlsSocket(socket, this.context, { peer })
     } catch (error) {
       if (error instanceof TlsError) return error
       throw error

@@ -3,9 +3,50 @@
  *
  * @module
  */
-import type { PeerCertificate } from 'node:tls'
+import type { PeerCertificate, TLSSocket } from 'node:tls'
 import { Certificate, X509Error } from '@countersign/x509'
 import { TlsError } from './errors.ts'
+
+/**
+ * Remembers the chain that a server presents, as DER, leaf first.
+ *
+ * When verification fails Node destroys the socket in the same turn, and by the `error` event the chain is gone. So it is
+ * fetched at the moment of `destroy`, with verification on and at no cost while nothing fails: `getPeerCertificate(true)`
+ * takes as long as a fifth of a handshake. Not getPeerX509Certificate(): before Node has verified the name, it makes Node 24
+ * refuse good certificates.
+ *
+ * @param socket - of `tls.connect`, before its handshake is done
+ */
+export class PresentedChain {
+  readonly #socket: TLSSocket
+  #chain: readonly Uint8Array[] = []
+
+  constructor(socket: TLSSocket) {
+    this.#socket = socket
+    const destroy = socket.destroy.bind(socket)
+    socket.destroy = (error) => {
+      if (this.#chain.length === 0) this.keep(socket.getPeerCertificate(true))
+      return destroy(error)
+    }
+    socket.once('secureConnect', () => Reflect.deleteProperty(socket, 'destroy'))
+  }
+
+  /** Takes what Node hands to `checkServerIdentity`. */
+  keep(presented: PeerCertificate | null): void {
+    this.#chain = derChain(presented)
+  }
+
+  /** The chain; empty where the handshake did not get that far. */
+  get der(): readonly Uint8Array[] {
+    return this.#chain
+  }
+
+  /** Asks for it where Node did not hand it over: a resumed session verifies nothing. */
+  ask(): readonly Uint8Array[] {
+    if (this.#chain.length === 0) this.keep(this.#socket.getPeerCertificate(true))
+    return this.#chain
+  }
+}
 
 /**
  * Reads a certificate of a peer whole, so that no later look at its names can throw.
@@ -28,19 +69,28 @@ export function readPresented(der: Uint8Array): Certificate {
   }
 }
 
-/** Node's linked list as certificates, leaf first; the last one links to itself. It ends before one that cannot be read. */
-export function presentedChain(presented: PeerCertificate): Certificate[] {
-  const chain: Certificate[] = []
-  let next: unknown = presented
-  while (chain.length < LONGEST_CHAIN && isRaw(next)) {
+/** The certificates of a chain; it ends before one that cannot be read. */
+export function readPresentedChain(chain: readonly Uint8Array[]): Certificate[] {
+  const certificates: Certificate[] = []
+  for (const der of chain) {
     try {
-      const certificate = readPresented(next.raw)
-      if (chain.some((one) => one.equals(certificate))) break
-      chain.push(certificate)
+      certificates.push(readPresented(der))
     } catch (error) {
       if (error instanceof TlsError) break
       throw error
     }
+  }
+  return certificates
+}
+
+/** Node's linked list as DER; the last one links to itself. */
+function derChain(presented: PeerCertificate | null): Uint8Array[] {
+  const chain: Uint8Array[] = []
+  const seen = new Set<unknown>()
+  let next: unknown = presented
+  while (chain.length < LONGEST_CHAIN && isRaw(next) && !seen.has(next)) {
+    seen.add(next)
+    chain.push(next.raw)
     next = next.issuerCertificate
   }
   return chain

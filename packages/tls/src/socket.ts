@@ -9,7 +9,7 @@ import { checkOptions, errorCode, errorMessage, type WaitOptions, waitFor } from
 import type { TlsContext } from './context.ts'
 import { TlsError } from './errors.ts'
 import type { FileSource, RemoteAddress, SendFileOptions, SocketOptions } from './options.ts'
-import { peerOf, type TlsPeer } from './peer.ts'
+import type { TlsPeer } from './peer.ts'
 import { normalHost } from './server-name.ts'
 import type { TlsSession } from './session.ts'
 import { socketFailure } from './socket-failure.ts'
@@ -22,6 +22,14 @@ export interface TlsCipher {
   name: string
   /** The name of the RFCs. */
   standardName: string
+}
+
+/** What the handshake brought beside the socket. */
+export interface SocketDetails {
+  peer: TlsPeer
+  /** The name of the server that was verified. */
+  name?: string | undefined
+  session?: Buffer | undefined
 }
 
 /**
@@ -54,11 +62,7 @@ export class TlsSocket implements AsyncDisposable {
   readonly #verifiedName: string
 
   /** @internal Made by {@link connect} and {@link listen}; takes the socket over. */
-  constructor(
-    socket: TLSSocket,
-    context: TlsContext,
-    details: { name?: string | undefined; session?: Buffer | undefined } = {},
-  ) {
+  constructor(socket: TLSSocket, context: TlsContext, details: SocketDetails) {
     this.#socket = socket
     this.context = context
     this.remote = addressOf(socket.remoteAddress, socket.remotePort)
@@ -70,7 +74,7 @@ export class TlsSocket implements AsyncDisposable {
     this.group = groupOf(socket)
     this.serverName = serverNameOf(socket)
     this.resumed = socket.isSessionReused()
-    this.peer = peerOf(socket, context.trust)
+    this.peer = details.peer
     this.#verifiedName = details.name ?? ''
     this.#session = details.session
     this.#input = new SocketInput(socket)

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { errorCode, errorMessage } from '@countersign/core'
 import { Certificate, X509Error } from '@countersign/x509'
@@ -73,9 +73,14 @@ export function readFolder(folder: string, name: string): TrustPart {
     throw missing(folder, name, error)
   }
   const found = new Map<string, Certificate>()
+  const seen = new Set<string>()
   for (const file of files.toSorted()) {
-    const full = path.join(folder, file)
-    if (!existsSync(full) || statSync(full).isDirectory()) continue
+    const link = path.join(folder, file)
+    if (!existsSync(link)) continue
+    // /etc/ssl/certs holds two links to each file.
+    const full = realpathSync(link)
+    if (seen.has(full) || statSync(full).isDirectory()) continue
+    seen.add(full)
     for (const certificate of certificatesOfFile(full, name)) {
       found.set(certificate.fingerprint, certificate)
     }
