@@ -88,7 +88,9 @@ export function guardHandler<Extra extends { peer: AuthPeer }>(
 
 /** The peer of a request to a Hono app; without one the connection counts as unencrypted. */
 export function peerOf(c: Context<AuthEnv>): AuthPeer | undefined {
-  const { peer, incoming } = c.env
+  // Not there at all where an app is asked without a server (`app.request`).
+  const bindings: AuthBindings | undefined = c.env
+  const { peer, incoming } = bindings ?? {}
   if (peer !== undefined || incoming === undefined) return peer
   const { socket } = incoming
   return { address: socket.remoteAddress, encrypted: socket instanceof TLSSocket }

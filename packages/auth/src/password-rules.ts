@@ -48,20 +48,31 @@ export function weakPasswordReasons(
   const reasons: WeakPasswordReason[] = []
   if (Array.from(password).length < minLength) reasons.push('too-short')
   if (isRepeated(password)) reasons.push('repeated')
-  const bare = smallestPeriod(undress(password))
-  const names = new Set(context.flatMap(nameWords))
-  if (isMadeOf(bare, names)) reasons.push('contains-name')
-  else if (isMadeOf(bare, new Set([...names, ...COMMON_WORDS]))) reasons.push('common')
+  const names = new Set(
+    context
+      .flatMap(partsOf)
+      .flatMap(undress)
+      .filter((word) => word.length > 2),
+  )
+  const bare = undress(password).map(smallestPeriod)
+  if (bare.some((text) => isMadeOf(text, names))) reasons.push('contains-name')
+  else {
+    const words = new Set([...names, ...COMMON_WORDS])
+    if (bare.some((text) => isMadeOf(text, words))) reasons.push('common')
+  }
   return reasons
 }
 
-/** Lower case, the usual digits for letters read back, and only letters kept; what is left is what the owner thought of. */
-function undress(password: string): string {
-  const inside = password.toLowerCase().replace(/^\P{L}+|\P{L}+$/gu, '')
-  const read = Array.from(inside)
-    .map((character) => LOOKALIKES.get(character) ?? character)
-    .join('')
-  return read.replace(/\P{L}+/gu, '')
+/** A name whole and in its parts. */
+function partsOf(name: string): string[] {
+  return [name, ...name.split(/[^\p{L}]+/u)]
+}
+
+/** What the owner thought of: lower case, letters only; once as it stands, once with digits and signs read as letters. */
+function undress(text: string): string[] {
+  const inside = text.toLowerCase().replace(/^\P{L}+|\P{L}+$/gu, '')
+  const read = Array.from(inside, (character) => LOOKALIKES.get(character) ?? character).join('')
+  return [inside, read].map((each) => each.replace(/\P{L}+/gu, ''))
 }
 
 /**
@@ -97,12 +108,6 @@ function smallestPeriod(text: string): string {
     if (text.startsWith(text.slice(length))) return text.slice(0, length)
   }
   return text
-}
-
-/** A name whole and in its parts, undressed like a password; parts under three letters say nothing. */
-function nameWords(name: string): string[] {
-  const parts = name.split(/[^\p{L}]+/u)
-  return [name, ...parts].map(undress).filter((word) => word.length >= 3)
 }
 
 const LOOKALIKES = new Map([
