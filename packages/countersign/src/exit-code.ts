@@ -11,7 +11,11 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof ProgramError) return error.exit
   if (!(error instanceof CountersignError)) return EXIT.failed
   const code: string = error.code
-  return BY_CODE.get(code) ?? BY_CLASS.get(error.name) ?? EXIT.failed
+  return (
+    BY_CLASS.get(error.name) ??
+    (error.name === 'TlsError' ? BY_TLS_CODE.get(code) : BY_CODE.get(code)) ??
+    EXIT.failed
+  )
 }
 
 /** By class, so that a command that never speaks to a network need not load the client. */
@@ -23,7 +27,7 @@ const BY_CLASS: ReadonlyMap<string, number> = new Map([
   ['OptionError', EXIT.usage],
 ])
 
-const BY_CODE: ReadonlyMap<string, number> = new Map([
+const BY_TLS_CODE: ReadonlyMap<string, number> = new Map([
   ...[
     'untrusted-root',
     'missing-intermediate',
@@ -49,7 +53,11 @@ const BY_CODE: ReadonlyMap<string, number> = new Map([
   ...['not-tls', 'reset', 'connect-failed', 'connect-refused', 'connect-timeout'].map(
     (code) => [code, EXIT.unreachable] as const,
   ),
-  ...['option-unknown', 'option-invalid', 'duration-invalid', 'name-invalid'].map(
+])
+
+/** A value that cannot be what it stands for is a mistake on the command line. */
+const BY_CODE: ReadonlyMap<string, number> = new Map(
+  ['option-unknown', 'option-invalid', 'duration-invalid', 'name-invalid'].map(
     (code) => [code, EXIT.usage] as const,
   ),
-])
+)

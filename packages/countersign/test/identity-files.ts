@@ -16,8 +16,15 @@ export interface IdentityFiles {
 /** Makes an authority and answers its data folder. */
 export async function initAuthority(folder: string, ...args: string[]): Promise<string> {
   const data = path.join(folder, 'data')
-  const { code, stderr } = await runProgram(['init', '--data', data, '--org', 'Example', ...args])
-  if (code !== 0) throw new Error(stderr)
+  const { code, stdout, stderr } = await runProgram([
+    'init',
+    '--data',
+    data,
+    '--org',
+    'Example',
+    ...args,
+  ])
+  if (code !== 0) throw new Error(`${stdout}${stderr}`)
   return data
 }
 
@@ -38,7 +45,7 @@ export async function issue(
     '--json',
     ...args,
   ])
-  if (code !== 0) throw new Error(stderr)
+  if (code !== 0) throw new Error(`${stdout}${stderr}`)
   const { serial } = JSON.parse(stdout)
   const base = path.join(folder, name)
   return {

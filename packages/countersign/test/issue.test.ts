@@ -16,10 +16,9 @@ import { initAuthority, issue } from './identity-files.ts'
 /** ML-DSA came with OpenSSL 3.5. */
 const CLASSIC = KEY_TYPES.filter((type) => !type.startsWith('ml-dsa'))
 
-let folder = ''
+const folder = temporaryFolder(after)
 let data = ''
 before(async () => {
-  folder = temporaryFolder(after)
   data = await initAuthority(folder)
 })
 
@@ -116,14 +115,14 @@ describe('countersign issue', () => {
 
   it('gives a plain client name a SPIFFE id, and leaves an e-mail address what it is', async () => {
     const bob = await issue(data, folder, 'bob', '--client')
-    const leaf = Certificate.parse(readFileSync(bob.certificate), '')
+    const leaf = leafOf(bob.certificate)
     assert.equal(leaf.subject.get('commonName'), 'bob')
     assert.match(
       leaf.subjectAltNames.map((name) => ('value' in name ? String(name.value) : '')).join(),
       /^spiffe:\/\/[a-z0-9.-]+\/bob$/,
     )
     const mail = await issue(data, folder, 'bob@corp.internal', '--client')
-    assert.deepEqual(Certificate.parse(readFileSync(mail.certificate), '').subjectAltNames, [
+    assert.deepEqual(leafOf(mail.certificate).subjectAltNames, [
       { type: 'email', value: 'bob@corp.internal' },
     ])
   })
@@ -164,7 +163,7 @@ describe('countersign issue', () => {
       '--json',
     ])
     assert.equal(result.code, 0, result.stderr)
-    const leaf = Certificate.parse(readFileSync(path.join(folder, 'x.corp.internal.crt')), '')
+    const leaf = leafOf(path.join(folder, 'x.corp.internal.crt'))
     assert.equal(leaf.isCa, false)
     assert.deepEqual(leaf.dnsNames, ['x.corp.internal'])
     assert.ok(!existsSync(path.join(folder, 'x.corp.internal.key')))
@@ -190,7 +189,7 @@ describe('countersign issue', () => {
 
   const refused: [string, string[], RegExp][] = [
     ['a name that is no host name', ['a_b..c'], /a_b\.\.c/],
-    ['a wildcard over a whole top level', ['*.internal'], /wildcard/i],
+    ['a wildcard over a whole top level', ['*.internal'], /top level/],
     ['a request that is garbage', ['--csr', 'GARBAGE'], /GARBAGE/],
     ['a request that is not there', ['--csr', 'nowhere.csr'], /nowhere\.csr/],
   ]
@@ -214,6 +213,13 @@ describe('countersign issue', () => {
     })
   }
 })
+
+/** The first certificate of a file. */
+function leafOf(file: string): Certificate {
+  const [leaf] = Certificate.parseAll(readFileSync(file), file)
+  assert.ok(leaf !== undefined)
+  return leaf
+}
 
 async function verifyWithOpenssl(from: string, type: KeyType): Promise<void> {
   const out = path.join(folder, `out-${path.basename(path.dirname(from))}-${type}`)

@@ -15,14 +15,12 @@ import { type IdentityFiles, initAuthority, issue } from './identity-files.ts'
 
 const PAGE = 'Top-level content\n'
 
-let folder = ''
-let site = ''
+const folder = temporaryFolder(after)
+const site = path.join(folder, 'site')
 let server: IdentityFiles
 let client: IdentityFiles
 
 before(async () => {
-  folder = temporaryFolder(after)
-  site = path.join(folder, 'site')
   mkdirSync(site)
   writeFileSync(path.join(site, 'index.html'), PAGE)
   const data = await initAuthority(folder)

@@ -17,9 +17,10 @@ import { addUser, PASSWORD, type RunningService, signIn, startUp } from './runni
 scrubProcess()
 
 describe('countersign up, first run', () => {
+  const data = path.join(temporaryFolder(after), 'data')
   let service: RunningService
   before(async () => {
-    service = await startUp(path.join(temporaryFolder(after), 'data'))
+    service = await startUp(data)
   })
   after(async () => {
     await service[Symbol.asyncDispose]()

@@ -4,18 +4,12 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import path from 'node:path'
 import type { Issued } from '@countersign/authority'
 import { errorMessage, writeFileAtomic } from '@countersign/core'
-import {
-  CertificateRequest,
-  KEY_TYPES,
-  type KeyType,
-  PrivateKey,
-  printGeneralName,
-} from '@countersign/x509'
+import { CertificateRequest, KEY_TYPES, type KeyType, PrivateKey } from '@countersign/x509'
 import { type Command, Option } from 'commander'
 import { addCommand, dataOption, perform, type SharedFlags, wholeNumber } from '../command.ts'
 import { ProgramError } from '../errors.ts'
@@ -57,6 +51,7 @@ export function addIssue(program: Command): void {
       perform(flags, async ({ output, data }) => {
         const request = flags.csr === undefined ? undefined : readRequest(flags.csr)
         refuseWrongUse(names, flags)
+        if (flags.force !== true) await refuseExistingKey(path.resolve(flags.out), names)
         const key = request === undefined ? await PrivateKey.generate(flags.keyType) : undefined
         const written = await withAuthority(data, async (authority) => {
           const issued = await authority.issue({
@@ -100,10 +95,23 @@ export function addIssue(program: Command): void {
     )
 }
 
+/** Before anything is issued: what cannot be handed over should not be in the ledger. */
+async function refuseExistingKey(folder: string, names: readonly string[]): Promise<void> {
+  const [name] = names
+  if (name === undefined) return
+  const { identityFileName } = await import('@countersign/authority')
+  const file = path.join(folder, `${identityFileName(name)}.key`)
+  if (!existsSync(file)) return
+  throw new ProgramError('file-exists', `${file} is there already`, {
+    hint: 'choose another folder with --out, or replace the key with --force',
+  })
+}
+
 /** The first name as it was given, or as the certificate has it. */
 function nameOf(names: readonly string[], { certificate }: Pick<Issued, 'certificate'>): string {
   const [first] = certificate.subjectAltNames
-  return names[0] ?? (first === undefined ? 'certificate' : printGeneralName(first))
+  const own = first !== undefined && typeof first.value === 'string' ? first.value : undefined
+  return names[0] ?? own ?? certificate.serialNumber
 }
 
 interface BundlePassword {
