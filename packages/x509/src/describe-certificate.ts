@@ -70,7 +70,9 @@ function authorityText(certificate: Certificate): string | undefined {
   const constraints = certificate.extensions.basicConstraints
   if (constraints?.ca !== true) return constraints === undefined ? undefined : 'no'
   const { pathLength } = constraints
-  return pathLength === undefined ? 'yes' : `yes, ${pathLength} further authorities below it`
+  if (pathLength === undefined) return 'yes'
+  if (pathLength === 0) return 'yes, for leaves only'
+  return `yes, ${pathLength} further ${pathLength === 1 ? 'level' : 'levels'} of authorities below it`
 }
 
 function constraintTexts(constraints: NameConstraints | undefined): string[] {

@@ -29,7 +29,7 @@ import { ipRangeToBytes } from './ip-address.ts'
 import { isOid, OID } from './oid.ts'
 
 /** An extension around the DER of its value. */
-export function extensionNode(dotted: string, critical: boolean, value: DerNode): DerNode {
+function extensionNode(dotted: string, critical: boolean, value: DerNode): DerNode {
   const id = oid(dotted)
   return critical
     ? sequence(id, boolean(true), octetString(value))

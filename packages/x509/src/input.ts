@@ -24,7 +24,7 @@ export function readInput(
     })
   }
   if (input.length === 0) throw new X509Error('pem-empty', `${source} is empty`, { source })
-  if (input[0] === 0x30) return Uint8Array.from(input)
+  if (input[0] === 0x30) return new Uint8Array(input)
   const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength)
   if (bytes.includes('-----BEGIN ')) return parsePem(bytes.toString('latin1'), source)
   throw new X509Error(code, `${source} is neither PEM nor DER`, {

@@ -32,7 +32,7 @@ export function parseGeneralName(text: string): GeneralName {
  *
  * @throws {@link X509Error} `name-invalid`
  */
-export function normaliseEmail(text: string): string {
+function normaliseEmail(text: string): string {
   const at = text.lastIndexOf('@')
   const local = text.slice(0, at)
   if (!/^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/.test(local)) {

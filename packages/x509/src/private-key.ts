@@ -141,7 +141,6 @@ export class PrivateKey {
       throw new X509Error('key-malformed', `${source}: a private key that cannot be used`, {
         source,
         cause: error,
-        hint: `see what it is: openssl pkey -in ${source} -text -noout`,
       })
     }
     if (!SIGNING_TYPES.has(keyObject.asymmetricKeyType ?? '')) {

@@ -113,7 +113,7 @@ export class PublicKey {
 
   /** SHA-1 over the bit string (RFC 5280 §4.2.1.2, method 1): 20 bytes that name the key; no protection of anything. */
   keyId(): Uint8Array {
-    this.#keyId ??= Uint8Array.from(hash('sha1', this.#bits, 'buffer'))
+    this.#keyId ??= new Uint8Array(hash('sha1', this.#bits, 'buffer'))
     return this.#keyId
   }
 
