@@ -100,9 +100,10 @@ export class PoolEntry {
   }
 
   send(outgoing: Outgoing, exchange: Exchange): void {
-    const free = this.#connected - this.#active - this.#resting
+    const waiting = this.#waiting
+    const free = this.#connected - (this.#active - waiting.length) - this.#resting
     this.#active++
-    if (free <= 0 && this.#resting > 0) this.#waiting.push({ outgoing, exchange })
+    if (free <= 0 && waiting.length < this.#resting) waiting.push({ outgoing, exchange })
     else this.#pool.dispatch(outgoing, exchange)
   }
 
@@ -111,16 +112,16 @@ export class PoolEntry {
     this.#active--
     // The transport gives a connection free one turn of the event loop after its answer. Whoever asks before would open
     // another one: a loop of single calls would use two, and a steady load twice what it needs.
-    if (this.#resting++ === 0) queueMicrotask(() => setImmediate(this.#wake))
+    this.#resting++
+    queueMicrotask(() => setImmediate(this.#wake))
     // Nobody waits any more for what is still connecting: without this a process would live on until the system gives up.
     if (this.#active === 0) for (const socket of this.#connecting) socket.destroy()
   }
 
   readonly #wake = (): void => {
-    this.#resting = 0
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const { outgoing, exchange } of waiting) this.#pool.dispatch(outgoing, exchange)
+    this.#resting--
+    const next = this.#waiting.shift()
+    if (next !== undefined) this.#pool.dispatch(next.outgoing, next.exchange)
   }
 
   async destroy(reason: Error): Promise<void> {
