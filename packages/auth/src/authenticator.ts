@@ -10,7 +10,8 @@ import type { OnAuthEvent } from './events.ts'
 import { LESSON_COOKIES, readLessonCookies } from './lesson.ts'
 import { type AuthPeer, isLoopback } from './peer.ts'
 import type { Refusal, RefusalCode, Refusals } from './problems.ts'
-import type { LiveSession, Sessions } from './sessions.ts'
+import type { Sessions } from './sessions.ts'
+import type { LiveSession } from './session-types.ts'
 import { digest } from './token.ts'
 
 /** What {@link Authenticator} is made of. */
@@ -26,7 +27,7 @@ export interface AuthenticatorParts {
 }
 
 /** What the session's cookie is called. */
-export interface SessionCookieNames {
+interface SessionCookieNames {
   /** Over HTTPS, with the prefix that keeps subdomains and plain HTTP from setting it. */
   secure: string
   /** Over plain HTTP, where that is allowed. */

@@ -35,7 +35,6 @@ export const COMMON_WORDS: ReadonlySet<string> = new Set(
   google facebook amazon apple microsoft windows linux ubuntu debian samsung iphone android twitter instagram linkedin
   diamond silver gold golden purple yellow orange green blue black white red pink
   whatever nothing something anything forever trustno nopassword mypassword thepassword yourpassword newpassword oldpassword
-  correcthorsebatterystaple
   my the your new old our this that is
   `
     .trim()

@@ -17,7 +17,7 @@ import {
   withCookies,
 } from './route-parts.ts'
 import { LESSON_LOGIN, LOGIN } from './schemas.ts'
-import type { NewSession } from './sessions.ts'
+import type { NewSession } from './session-types.ts'
 import type { SignInFailure } from './sign-in.ts'
 
 /** Signs somebody in. */

@@ -11,7 +11,7 @@ import type { HashGateOptions } from './hash-gate.ts'
 import { isLoopbackHost } from './peer.ts'
 import { MIN_LENGTH_BOUNDS, type PasswordRules } from './password-rules.ts'
 import { type Argon2Cost, checkCost, DEFAULT_COST } from './phc.ts'
-import type { SessionLife } from './sessions.ts'
+import type { SessionLife } from './session-types.ts'
 import { DEFAULT_LIMITS, type ThrottleLimits } from './throttle.ts'
 
 /** How passwords are hashed. */

@@ -26,7 +26,7 @@ export type WeakPasswordReason =
   | 'contains-name'
 
 /** Bytes a password may have; 64 MiB of password would cost 0.3 s to hash. */
-export const MAX_PASSWORD_BYTES = 1024
+const MAX_PASSWORD_BYTES = 1024
 
 /** Bounds of {@link PasswordRules.minLength}: 8 is NIST's floor with a second factor. */
 export const MIN_LENGTH_BOUNDS = { lowest: 8, highest: 64, usual: 15 } as const

@@ -13,7 +13,7 @@ export interface Fields {
 }
 
 /** Bytes a body may have. */
-export const MAX_BODY_BYTES = 16_384
+const MAX_BODY_BYTES = 16_384
 
 /**
  * Reads the body of a request.
@@ -39,7 +39,7 @@ export async function readFields(request: Request): Promise<Fields | RefusalCode
  * Reads `application/x-www-form-urlencoded` (WHATWG URL §5.1), but refuses what that reads leniently: broken percent encoding,
  * broken UTF-8, a name twice.
  */
-export function parseForm(text: string): Record<string, string> {
+function parseForm(text: string): Record<string, string> {
   const fields = new Map<string, string>()
   for (const pair of text.split('&')) {
     if (pair === '') continue

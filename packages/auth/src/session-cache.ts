@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LiveSession } from './sessions.ts'
+import type { LiveSession } from './session-types.ts'
 
 interface Entry {
   readonly session: LiveSession

@@ -13,7 +13,7 @@ import { randomBase32 } from './ulid.ts'
 import { insertUser, type NewUser, type User, type Users } from './users.ts'
 
 /** The role that may administer the service; the first user gets it. */
-export const ADMIN_ROLE = 'admin'
+const ADMIN_ROLE = 'admin'
 
 /** One-time codes for the first administrator. */
 export class Setup {
