@@ -1,0 +1,403 @@
+import assert from 'node:assert/strict'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createAuthority, initAuthority, openAuthority } from '@countersign/authority'
+import { openStore } from '@countersign/store'
+import { scrubProcess, startCommand, temporaryFolder } from '@countersign/testkit'
+import { Certificate, CertificateRevocationList, PrivateKey } from '@countersign/x509'
+import {
+  childArguments,
+  codeOf,
+  makeAuthority,
+  openMemory,
+  serverRequest,
+  sqliteUrl,
+} from './fixture.ts'
+
+scrubProcess()
+
+describe('initAuthority', () => {
+  it('makes a root for ten years, an issuer for one, and files that only their owner reads', async (t) => {
+    const { authority, folder } = await makeAuthority(t, { organization: 'Acme' })
+    const [root, ...others] = authority.roots
+    assert.ok(root !== undefined)
+    assert.deepEqual(others, [])
+    const { issuer } = authority
+    assert.match(root.subject.toString(), /^CN=Acme Root 20\d\d [0-9a-f]{4},O=Acme$/)
+    assert.match(issuer.subject.toString(), /^CN=Acme Issuer 20\d\d [0-9a-f]{4},O=Acme$/)
+    assert.equal(issuer.issuedBy(root), true)
+    assert.deepEqual(root.extensions.basicConstraints, { ca: true, pathLength: 1 })
+    assert.deepEqual(issuer.extensions.basicConstraints, { ca: true, pathLength: 0 })
+    assert.deepEqual(root.extensions.keyUsage, ['keyCertSign', 'cRLSign'])
+    assert.equal(root.extensions.nameConstraints, undefined)
+    assert.equal(root.notAfter.getUTCFullYear() - root.notBefore.getUTCFullYear(), 10)
+    assert.equal(issuer.notAfter.getUTCFullYear() - issuer.notBefore.getUTCFullYear(), 1)
+    const modes = readdirSync(folder).map((name) => [
+      name,
+      statSync(path.join(folder, name)).mode & 0o777,
+    ])
+    assert.deepEqual(modes, [
+      ['issuer.key', 0o600],
+      ['passphrase', 0o600],
+      ['root.key', 0o600],
+      ['roots.pem', 0o644],
+    ])
+    assert.equal(statSync(folder).mode & 0o777, 0o700)
+    assert.equal(readFileSync(path.join(folder, 'roots.pem'), 'utf8'), root.pem)
+    const passphrase = readFileSync(path.join(folder, 'passphrase'), 'utf8').trim()
+    assert.equal(Buffer.from(passphrase, 'base64url').length, 32)
+    for (const [name, certificate] of [
+      ['root.key', root],
+      ['issuer.key', issuer],
+    ] as const) {
+      const pem = readFileSync(path.join(folder, name), 'utf8')
+      assert.match(pem, /^-----BEGIN ENCRYPTED PRIVATE KEY-----/)
+      assert.equal(
+        PrivateKey.parse(pem, { passphrase }).publicKey.equals(certificate.publicKey),
+        true,
+      )
+    }
+  })
+
+  it('names every generation anew', async (t) => {
+    const [a, b] = [await makeAuthority(t), await makeAuthority(t)]
+    assert.equal(a.authority.issuer.subject.equals(b.authority.issuer.subject), false)
+    assert.equal(a.authority.roots[0]?.subject.equals(b.authority.issuer.subject), false)
+  })
+
+  it('keeps a passphrase that is given to itself: in no file, not in the database', async (t) => {
+    const folder = temporaryFolder(t)
+    const passphrase = 'correct horse battery staple'
+    {
+      await using store = await openStore(sqliteUrl(folder))
+      const authority = await initAuthority({ store, folder, passphrase })
+      await authority.issue(serverRequest())
+    }
+    assert.equal(existsSync(path.join(folder, 'passphrase')), false)
+    for (const name of readdirSync(folder)) {
+      assert.equal(readFileSync(path.join(folder, name)).includes(passphrase), false, name)
+    }
+    await using store = await openStore(sqliteUrl(folder))
+    const open = (given?: string): Promise<string> =>
+      openAuthority({ store, folder, passphrase: given }).then((one) => codeOf(one.unlock()))
+    assert.equal(await open(), 'passphrase-missing')
+    assert.equal(await open('wrong'), 'passphrase-wrong')
+    assert.equal(await open(passphrase), 'none')
+  })
+
+  it('takes the passphrase that an operator has put into the folder', async (t) => {
+    const folder = temporaryFolder(t)
+    writeFileSync(path.join(folder, 'passphrase'), 'of my own\r\n', { mode: 0o600 })
+    const store = await openMemory(t)
+    const authority = await initAuthority({ store, folder })
+    assert.equal(await codeOf(authority.unlock()), 'none')
+    assert.equal(readFileSync(path.join(folder, 'passphrase'), 'utf8'), 'of my own\r\n')
+    PrivateKey.parse(readFileSync(path.join(folder, 'root.key'), 'utf8'), {
+      passphrase: 'of my own',
+    })
+  })
+
+  it('puts constraints on root and issuer, critical, with every other kind of name shut out', async (t) => {
+    const { authority } = await makeAuthority(t, {
+      constrain: ['.Corp.Internal'],
+      trustDomain: 'corp.internal',
+    })
+    for (const certificate of [...authority.roots, authority.issuer]) {
+      assert.deepEqual(certificate.extensions.nameConstraints, {
+        permitted: [
+          { type: 'dns', value: 'corp.internal' },
+          { type: 'email', value: 'corp.internal' },
+          { type: 'uri', value: 'corp.internal' },
+        ],
+        excluded: [
+          { type: 'ip', value: '0.0.0.0/0' },
+          { type: 'ip', value: '::/0' },
+        ],
+      })
+    }
+  })
+
+  it('under constraints on addresses permits no host name, and of the other family nobody', async (t) => {
+    const { authority } = await makeAuthority(t, { constrain: ['10.0.0.0/8'] })
+    assert.deepEqual(authority.issuer.extensions.nameConstraints, {
+      permitted: [
+        { type: 'dns', value: 'invalid' },
+        { type: 'ip', value: '10.0.0.0/8' },
+        { type: 'ip', value: '2001:db8::/128' },
+        { type: 'email', value: 'invalid' },
+        { type: 'uri', value: 'countersign.internal' },
+      ],
+      excluded: [],
+    })
+  })
+
+  it('refuses options that make no sense, before it writes anything', async (t) => {
+    const folder = path.join(temporaryFolder(t), 'data')
+    const store = await openMemory(t)
+    const refused: [object, string][] = [
+      [{ organisation: 'Acme' }, 'option-unknown'],
+      [{ organization: ' ' }, 'option-invalid'],
+      [{ organization: 'a\nb' }, 'option-invalid'],
+      [{ organization: 'x'.repeat(65) }, 'option-invalid'],
+      [{ keyType: 'p265' }, 'option-invalid'],
+      [{ passphrase: '' }, 'option-invalid'],
+      [{ trustDomain: 'Corp Internal' }, 'option-invalid'],
+      [{ constrain: [] }, 'constraint-invalid'],
+      [{ constrain: ['10.0.0.1/8'] }, 'constraint-invalid'],
+      [{ publicUrl: 'https://ca.test' }, 'option-invalid'],
+      [{ clock: () => new Date(0) }, 'clock-wrong'],
+    ]
+    for (const [options, code] of refused) {
+      const given = Object.assign({ store, folder }, options)
+      assert.equal(await codeOf(initAuthority(given)), code, JSON.stringify(options))
+    }
+    assert.equal(existsSync(folder), false)
+    assert.equal(await codeOf(openAuthority({ store, folder })), 'not-initialised')
+  })
+
+  it('never makes a second one: not in the database, not over the keys of another', async (t) => {
+    const { store, folder, authority } = await makeAuthority(t)
+    const before = contents(folder)
+    await assert.rejects(initAuthority({ store, folder }), {
+      code: 'already-initialised',
+      message: /has an authority already, of Countersign/,
+    })
+    const empty = path.join(temporaryFolder(t), 'other')
+    assert.equal(await codeOf(initAuthority({ store, folder: empty })), 'already-initialised')
+    const other = await openMemory(t)
+    await assert.rejects(initAuthority({ store: other, folder }), { code: 'folder-foreign' })
+    assert.deepEqual(contents(folder), before)
+    assert.equal(await codeOf(openAuthority({ store: other, folder })), 'not-initialised')
+    const again = await createAuthority({ store, folder })
+    assert.equal(again.issuer.fingerprint, authority.issuer.fingerprint)
+  })
+
+  it('signs a list for the root while its key is here, good for as long as it may be away', async (t) => {
+    const { authority, folder } = await makeAuthority(t)
+    rmSync(path.join(folder, 'root.key'))
+    const [ofIssuer, ofRoot] = await authority.crl()
+    assert.ok(ofIssuer !== undefined && ofRoot !== undefined)
+    assert.match(ofRoot.ca, /^root-/)
+    const list = CertificateRevocationList.parse(ofRoot.der)
+    assert.equal(
+      list.verifySignature(authority.roots[0]?.publicKey ?? authority.issuer.publicKey),
+      true,
+    )
+    const days = (ofRoot.nextUpdate.getTime() - ofRoot.thisUpdate.getTime()) / 86_400_000
+    assert.equal(Math.round(days), 365)
+  })
+})
+
+describe('initAuthority, interrupted', () => {
+  it('before the commit, leaves nothing, and the next one clears up', async (t) => {
+    const folder = temporaryFolder(t)
+    const result = await runChild(folder, 'before-commit')
+    assert.equal(result.signal, 'SIGKILL')
+    assert.equal(staged(folder).length, 1)
+    assert.equal(existsSync(path.join(folder, 'root.key')), false)
+    await using store = await openStore(sqliteUrl(folder))
+    assert.equal(await codeOf(openAuthority({ store, folder })), 'not-initialised')
+    await works(folder)
+    assert.deepEqual(staged(folder), [])
+  })
+
+  it('after the commit, is finished by the next open, and by the next init', async (t) => {
+    for (const next of ['open', 'init'] as const) {
+      const folder = temporaryFolder(t)
+      assert.equal((await runChild(folder, 'after-commit')).signal, 'SIGKILL')
+      assert.equal(staged(folder).length, 1)
+      assert.equal(existsSync(path.join(folder, 'issuer.key')), false)
+      if (next === 'init') assert.equal((await runChild(folder)).stdout, 'already-initialised\n')
+      await works(folder)
+      assert.deepEqual(staged(folder), [])
+    }
+  })
+
+  it('between the files, is finished by the next open', async (t) => {
+    for (const moved of [
+      ['root.key'],
+      ['root.key', 'issuer.key'],
+      ['issuer.key', 'passphrase'],
+      [],
+    ]) {
+      const folder = temporaryFolder(t)
+      await runChild(folder, 'after-commit')
+      const [staging = ''] = staged(folder)
+      for (const name of moved)
+        renameSync(path.join(folder, staging, name), path.join(folder, name))
+      await works(folder)
+      assert.deepEqual(staged(folder), [])
+    }
+  })
+
+  it('at any moment at all, leaves an authority that works or none', async (t) => {
+    const outcomes = new Set<string>()
+    for (let round = 0; round < 8; round++) {
+      const folder = temporaryFolder(t)
+      await using child = startCommand(
+        process.execPath,
+        childArguments('init.ts', sqliteUrl(folder), folder),
+      )
+      // The database appears first; from there it takes some tens of milliseconds.
+      while (!existsSync(path.join(folder, 'ledger.db')) && child.child.exitCode === null)
+        await sleep(1)
+      await sleep(round * 6)
+      child.child.kill('SIGKILL')
+      await child.ended
+      const finished = child.stdout()
+      const fingerprint = await works(folder)
+      if (finished.startsWith('made ')) assert.equal(finished, `made ${fingerprint}\n`)
+      outcomes.add(finished === '' ? 'killed' : 'finished')
+    }
+    assert.ok(outcomes.has('killed'))
+  })
+
+  it('never takes a staged key for one when another authority has its place', async (t) => {
+    const folder = temporaryFolder(t)
+    await runChild(folder, 'after-commit')
+    writeFileSync(path.join(folder, 'root.key'), 'somebody else put this here')
+    await using store = await openStore(sqliteUrl(folder))
+    assert.equal(await codeOf(openAuthority({ store, folder })), 'folder-foreign')
+    assert.equal(readFileSync(path.join(folder, 'root.key'), 'utf8'), 'somebody else put this here')
+    assert.equal(staged(folder).length, 1)
+  })
+})
+
+describe('initAuthority, by two processes at once', () => {
+  it('lets one through and refuses the other', async (t) => {
+    for (let round = 0; round < 2; round++) {
+      const folder = temporaryFolder(t)
+      const outputs = await Promise.all([runChild(folder), runChild(folder), runChild(folder)])
+      const printed = outputs.map(({ stdout }) => stdout).toSorted()
+      const fingerprint = await works(folder)
+      assert.deepEqual(printed, [
+        'already-initialised\n',
+        'already-initialised\n',
+        `made ${fingerprint}\n`,
+      ])
+      assert.deepEqual(staged(folder), [])
+    }
+  })
+})
+
+describe('openAuthority', () => {
+  const home = temporaryFolder(after)
+
+  it('opens without any key, and names what is missing when one is needed', async (t) => {
+    const { store, folder } = await makeAuthority(t)
+    rmSync(path.join(folder, 'root.key'))
+    const authority = await openAuthority({ store, folder })
+    assert.equal(await codeOf(authority.issue(serverRequest())), 'none')
+    const key = path.join(folder, 'issuer.key')
+    const text = readFileSync(key, 'utf8')
+    for (const [content, code] of [
+      [undefined, 'key-missing'],
+      ['', 'key-malformed'],
+      [
+        '-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n',
+        'key-malformed',
+      ],
+      [text.slice(0, 200), 'key-malformed'],
+      [PrivateKey.generateSync('p256').toPem(), 'key-mismatch'],
+    ] as const) {
+      rmSync(key, { force: true })
+      if (content !== undefined) writeFileSync(key, content)
+      const damaged = await openAuthority({ store, folder })
+      assert.equal(damaged.roots.length, 1)
+      assert.deepEqual((await damaged.list()).length, 1)
+      await assert.rejects(damaged.issue(serverRequest()), { code }, String(content))
+      // Mended, it works without being opened again.
+      writeFileSync(key, text)
+      assert.equal(await codeOf(damaged.issue(serverRequest())), 'none')
+      await store.database<{ certificate: object }>().deleteFrom('certificate').execute()
+      await damaged.issue(serverRequest())
+    }
+  })
+
+  it('writes roots.pem anew where it is missing or wrong', async (t) => {
+    const { store, folder, authority } = await makeAuthority(t)
+    const file = path.join(folder, 'roots.pem')
+    for (const content of [undefined, '', 'no certificate']) {
+      rmSync(file)
+      if (content !== undefined) writeFileSync(file, content)
+      await openAuthority({ store, folder })
+      assert.equal(readFileSync(file, 'utf8'), authority.rootsPem)
+      assert.equal(statSync(file).mode & 0o777, 0o644)
+    }
+  })
+
+  it('has no routes without somebody who says who is calling', async (t) => {
+    const { authority } = await makeAuthority(t)
+    assert.throws(() => authority.routes, { code: 'routes-unavailable' })
+  })
+
+  it('serves two folders of one database, the keys of one of which are missing', async (t) => {
+    const { store, authority } = await makeAuthority(t)
+    const folder = path.join(home, 'second')
+    const second = await openAuthority({ store, folder })
+    assert.equal(second.rootsPem, authority.rootsPem)
+    await assert.rejects(second.unlock(), {
+      code: 'key-missing',
+      message: /issuer\.key is not there/,
+    })
+    assert.deepEqual(readdirSync(folder), ['roots.pem'])
+    mkdirSync(path.join(folder, '.init-0123'))
+    await openAuthority({ store, folder })
+    assert.deepEqual(readdirSync(folder), ['roots.pem'])
+  })
+})
+
+function runChild(folder: string, stop?: string): ReturnType<typeof runCommandAnyEnd> {
+  return runCommandAnyEnd(
+    childArguments('init.ts', sqliteUrl(folder), folder, ...(stop === undefined ? [] : [stop])),
+  )
+}
+
+/** Unlike `runCommand`, takes a SIGKILL for an answer. */
+async function runCommandAnyEnd(
+  args: string[],
+): Promise<{ signal: string | null; stdout: string }> {
+  await using child = startCommand(process.execPath, args)
+  const { signal } = await child.ended
+  return { signal, stdout: child.stdout() }
+}
+
+/** Opens or makes the authority, issues, and checks that files and database agree. @returns the root's fingerprint */
+async function works(folder: string): Promise<string> {
+  await using store = await openStore(sqliteUrl(folder))
+  const authority = await createAuthority({ store, folder })
+  const { certificate, chain } = await authority.issue(serverRequest())
+  const [root] = Certificate.parseAll(readFileSync(path.join(folder, 'roots.pem')))
+  assert.ok(root !== undefined)
+  assert.equal(certificate.issuedBy(chain[1]), true)
+  assert.equal(chain[1].issuedBy(root), true)
+  const passphrase = readFileSync(path.join(folder, 'passphrase'), 'utf8').trim()
+  const rootKey = PrivateKey.parse(readFileSync(path.join(folder, 'root.key'), 'utf8'), {
+    passphrase,
+  })
+  assert.equal(rootKey.publicKey.equals(root.publicKey), true)
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => !name.startsWith('ledger.db')),
+    ['issuer.key', 'passphrase', 'root.key', 'roots.pem'],
+  )
+  return root.fingerprint
+}
+
+function staged(folder: string): string[] {
+  return readdirSync(folder).filter((name) => name.startsWith('.init-'))
+}
+
+function contents(folder: string): [string, string][] {
+  return readdirSync(folder).map((name) => [name, readFileSync(path.join(folder, name), 'utf8')])
+}

@@ -1,0 +1,12 @@
+import path from 'node:path'
+import { after, describe } from 'node:test'
+import { scrubProcess, temporaryFolder } from '@countersign/testkit'
+import { ledgerTests } from './ledger-conformance.ts'
+
+scrubProcess()
+
+describe('the ledger on SQLite', () => {
+  const folder = temporaryFolder(after)
+  let count = 0
+  ledgerTests({ create: async () => `sqlite:${path.join(folder, `${++count}.db`)}` })
+})
