@@ -1,0 +1,78 @@
+/** What the tests of the page share: the page built from its sources, and a browser that looks at it. */
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import {
+  type BrowserContextOptions,
+  type Page,
+  runCommand,
+  type TestBrowser,
+} from '@countersign/testkit'
+import type { Service } from './service.ts'
+
+/** Builds the page into `folder` as the repository's build does, so that no test meets a stale one. */
+export async function buildPage(folder: string): Promise<void> {
+  const manifest = createRequire(import.meta.url).resolve('vite/package.json')
+  const { code, stdout, stderr } = await runCommand(process.execPath, [
+    path.join(path.dirname(manifest), 'bin', 'vite.js'),
+    'build',
+    '--logLevel',
+    'warn',
+    '--config',
+    fileURLToPath(new URL('../vite.config.ts', import.meta.url)),
+    '--outDir',
+    folder,
+  ])
+  assert.equal(code, 0, stdout + stderr)
+}
+
+/** A page with an empty cookie jar, and what it complained about. */
+export interface WatchedPage extends AsyncDisposable {
+  readonly page: Page
+  /** Errors of scripts, refusals of the content security policy, answers from elsewhere. */
+  readonly complaints: string[]
+}
+
+/** Opens the console at an address behind `#`. */
+export async function openConsole(
+  { browser }: TestBrowser,
+  service: Service,
+  hash = '',
+  options: BrowserContextOptions = {},
+): Promise<WatchedPage> {
+  const context = await browser.newContext({ locale: 'en-GB', reducedMotion: 'reduce', ...options })
+  const page = await context.newPage()
+  page.setDefaultTimeout(10_000)
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('console', (message) => {
+    // The browser itself reports every status from 400 on; those are the subject of some tests.
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) {
+      complaints.push(message.text())
+    }
+  })
+  page.on('response', (response) => {
+    if (!response.url().startsWith(service.url)) complaints.push(`asked ${response.url()}`)
+  })
+  await page.goto(`${service.url}/console/${hash}`)
+  return { page, complaints, [Symbol.asyncDispose]: () => context.close() }
+}
+
+/** Signs in by the form. */
+export async function signIn(page: Page, password = 'correct horse battery staple'): Promise<void> {
+  await page.getByLabel('User name').fill('alice')
+  await page.getByLabel(/^Password$/).fill(password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+}
+
+/** Waits for the heading of a screen. */
+export async function seeScreen(page: Page, name: string): Promise<void> {
+  await page.getByRole('heading', { name, exact: true }).waitFor()
+  assert.equal(await page.title(), `${name} · Countersign`)
+}
+
+/** Waits until the list of certificates has exactly so many rows. */
+export async function seeRows(page: Page, count: number): Promise<void> {
+  await page.locator(`tbody > tr:nth-child(${count}):last-child`).waitFor({ state: 'attached' })
+}

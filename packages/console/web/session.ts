@@ -1,0 +1,108 @@
+/**
+ * Who is in front of the page: being found out, setting up, signed out, or signed in.
+ *
+ * @module
+ */
+import { signal } from '@preact/signals'
+import { ApiError, toApiError } from './api-error.ts'
+import {
+  fetchSession,
+  fetchSetupNeeded,
+  postLogin,
+  postLogout,
+  postSetup,
+  type SignedIn,
+} from './api.ts'
+
+/** Where the page stands. */
+export type Phase =
+  | { readonly name: 'starting' }
+  | { readonly name: 'failed'; readonly error: ApiError }
+  | { readonly name: 'set-up' }
+  | { readonly name: 'signed-out'; readonly notice?: string | undefined }
+  | { readonly name: 'signed-in'; readonly who: SignedIn }
+
+/** Where the page stands now. */
+export const phase = signal<Phase>({ name: 'starting' })
+
+/** Finds out which screen comes first. */
+export async function start(): Promise<void> {
+  phase.value = { name: 'starting' }
+  try {
+    enter(await fetchSession())
+  } catch (error) {
+    const fault = toApiError(error)
+    if (fault.status === 401) await startSignedOut()
+    else phase.value = { name: 'failed', error: fault }
+  }
+}
+
+async function startSignedOut(): Promise<void> {
+  try {
+    phase.value = (await fetchSetupNeeded()) ? { name: 'set-up' } : { name: 'signed-out' }
+  } catch (error) {
+    phase.value = { name: 'failed', error: toApiError(error) }
+  }
+}
+
+/** Signs in; throws what the service says against it. */
+export async function signIn(username: string, password: string): Promise<void> {
+  enter(await postLogin(username, password))
+}
+
+/** Makes the first administrator, who is signed in with it. */
+export async function setUp(code: string, username: string, password: string): Promise<void> {
+  enter(await postSetup(code, username, password))
+}
+
+/** Leaves; throws where the service could not be told, because the session then still stands. */
+export async function signOut(): Promise<void> {
+  try {
+    await postLogout()
+  } catch (error) {
+    if (toApiError(error).status !== 401) throw error
+  }
+  leave()
+}
+
+/** Called by every screen with what its requests threw: an ended session leads to the sign-in. */
+export function endedBy(error: unknown): boolean {
+  if (!(error instanceof ApiError) || error.status !== 401) return false
+  if (phase.value.name === 'signed-in') leave('Your session has ended. Sign in to go on.')
+  return true
+}
+
+/** Called after every answer: the service counts idle time from there. */
+export function noteActivity(): void {
+  if (phase.value.name === 'signed-in') watchIdle()
+}
+
+let idleMs = 0
+let endsAt = 0
+let timer: ReturnType<typeof setTimeout> | undefined
+
+function enter(who: SignedIn): void {
+  idleMs = Math.max(0, who.idleExpires.getTime() - Date.now())
+  endsAt = who.expires.getTime()
+  phase.value = { name: 'signed-in', who }
+  watchIdle()
+}
+
+/**
+ * Leaves by the page's own clock: asking the service whether the session still stands would keep it alive, and a
+ * page that was left open would never be signed out.
+ */
+function watchIdle(): void {
+  clearTimeout(timer)
+  const wait = Math.min(idleMs, endsAt - Date.now())
+  timer = setTimeout(() => leave(IDLE_NOTICE), Math.min(Math.max(wait, 0) + 1000, LONGEST_TIMER_MS))
+}
+
+function leave(notice?: string): void {
+  clearTimeout(timer)
+  phase.value = { name: 'signed-out', notice }
+}
+
+const IDLE_NOTICE = 'You were signed out because the session reached its time limit.'
+/** Anything longer would fire at once. */
+const LONGEST_TIMER_MS = 2_147_483_647
