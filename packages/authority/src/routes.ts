@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { CoreError, parseDuration, problemResponse } from '@countersign/core'
+import { checkOptions, CoreError, parseDuration, problemResponse } from '@countersign/core'
 import { StoreError } from '@countersign/store'
 import { Hono } from 'hono'
 import type { OpenedAuthority } from './authority.ts'
@@ -112,7 +112,9 @@ export function createRoutes(authority: OpenedAuthority, authorize: Authorize): 
     const caller = await admit('revoke', context.req.raw, context.env)
     if (caller instanceof Response) return caller
     const body = await readBody(context.req.raw, BODY_LIMIT)
-    const { reason } = body.length === 0 ? {} : parseJsonObject(body)
+    const fields = body.length === 0 ? {} : parseJsonObject(body)
+    checkOptions(fields, ['reason'], 'the body')
+    const { reason } = fields
     const entry = await authority.revoke(
       context.req.param('serial'),
       parseRevocationReason(typeof reason === 'string' ? reason : 'unspecified'),
