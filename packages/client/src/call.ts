@@ -53,8 +53,9 @@ class Call {
   readonly #support: CallSupport
   readonly #started = performance.now()
   readonly #history: ClientResponse[] = []
-  /** Hops seen, with their cookies: the same twice is a loop. */
+  /** Hops made, with their cookies: a page that sets one and redirects to itself is no loop. */
   #seen: Set<string> | undefined
+  #sentCookies: string | undefined
   #exchange: Exchange | undefined
   /** The exchange whose answer was handed out. */
   #final: Exchange | undefined
@@ -129,7 +130,7 @@ class Call {
     const { connectTimeoutMs } = plan.limits
     const security =
       hop.url.protocol === 'https:'
-        ? support.trust.security(plan.trust, plan.home && !hop.away)
+        ? support.trust.security(plan.trust, plan.home, hop.away)
         : undefined
     if (security?.verified === false && plan.limits.warnInsecure) warnInsecure(hop.url.origin)
     const facts = { url: hop.url, method: hop.method, security, connectTimeoutMs }
@@ -147,10 +148,8 @@ class Call {
   }
 
   #outgoing(hop: Hop, exchange: Exchange): Outgoing {
-    const cookies = cookieHeader(
-      this.#support.jar?.pairsFor(hop.url) ?? [],
-      hop.away ? [] : this.#plan.cookies,
-    )
+    const cookies = this.#cookiesFor(hop)
+    this.#sentCookies = cookies
     return {
       origin: hop.url.origin,
       path: hop.url.pathname + hop.url.search,
@@ -215,24 +214,24 @@ class Call {
         },
       )
     }
-    this.#seen ??= new Set([this.#nameOf(hop)])
-    const name = this.#nameOf(next)
-    if (this.#seen.has(name)) {
+    this.#seen ??= new Set()
+    this.#seen.add(`${hop.method} ${hop.url.href} ${this.#sentCookies}`)
+    if (this.#seen.has(`${next.method} ${next.url.href} ${this.#cookiesFor(next)}`)) {
       throw new RedirectError(
         'redirect-loop',
         `${shownUrl(hop.url)} redirects in a loop, back to ${shownUrl(next.url)}`,
         detail,
       )
     }
-    this.#seen.add(name)
     this.#history.push(response)
     return next
   }
 
-  /** A page that sets a cookie and redirects to itself is no loop: the second time the cookie is there. */
-  #nameOf(hop: Hop): string {
-    const cookies = cookieHeader(this.#support.jar?.pairsFor(hop.url) ?? [], []) ?? ''
-    return `${hop.method} ${hop.url.href} ${cookies}`
+  #cookiesFor(hop: Hop): string | undefined {
+    return cookieHeader(
+      this.#support.jar?.pairsFor(hop.url) ?? [],
+      hop.away ? [] : this.#plan.cookies,
+    )
   }
 
   async #pause(retryAfter: string | undefined): Promise<void> {

@@ -86,7 +86,8 @@ export function openConnection(
       ? net.connect({ host, port })
       : tls.connect(tlsOptions(destination, security, resumption.offer()))
   let chain: readonly Uint8Array[] = []
-  let notAfter = Number.POSITIVE_INFINITY
+  // Until it is known, no session is kept.
+  let notAfter = 0
   let stage: 'tcp' | 'tls' = 'tcp'
   let link: Link | undefined
   let finished = false

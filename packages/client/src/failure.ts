@@ -130,7 +130,7 @@ function handshakeFailure(failure: ConnectFailure, facts: RequestFacts): ClientE
     return new ConnectError('reset', `${origin} cut the connection during the TLS handshake`, {
       cause,
       url,
-      hint: `the port may speak plain HTTP, or a client certificate is required; countersign explain ${origin} looks closer`,
+      hint: 'the port may speak plain HTTP, or something between the two machines cuts the connection',
     })
   }
   return new ConnectError('handshake-failed', said.message, { cause, url, hint: said.hint })
@@ -157,7 +157,7 @@ function lostConnection(cause: unknown, facts: RequestFacts, link: Link | undefi
   const { origin } = facts.url
   const url = shownUrl(facts.url)
   const nodeCode = errorCode(cause)
-  if (nodeCode?.startsWith('HPE_') === true || nodeCode === 'UND_ERR_HEADERS_OVERFLOW') {
+  if (isParserError(cause) || nodeCode === 'UND_ERR_HEADERS_OVERFLOW') {
     return new ConnectError(
       'not-http',
       `${origin} did not answer in HTTP: ${errorMessage(cause)}`,
@@ -170,6 +170,9 @@ function lostConnection(cause: unknown, facts: RequestFacts, link: Link | undefi
             : undefined,
       },
     )
+  }
+  if (nodeCode === 'UND_ERR_DESTROYED' || nodeCode === 'UND_ERR_CLOSED') {
+    return new OptionError('session-closed', 'the session was closed', { cause, url })
   }
   if (nodeCode === 'UND_ERR_INVALID_ARG') {
     return new OptionError('option-invalid', errorMessage(cause), { cause, url })
@@ -199,7 +202,7 @@ function lostHint(facts: RequestFacts, link: Link | undefined): string | undefin
 function bodyFailure(cause: unknown, facts: RequestFacts): BodyError {
   const where = `${facts.method} ${shownUrl(facts.url)}`
   const detail = { cause, url: shownUrl(facts.url) }
-  if (errorCode(cause)?.startsWith('HPE_') === true) {
+  if (isParserError(cause)) {
     return new BodyError(
       'body-malformed',
       `${where}: the body breaks the rules of HTTP/1.1`,
@@ -211,6 +214,11 @@ function bodyFailure(cause: unknown, facts: RequestFacts): BodyError {
     `${where}: the connection broke before the body was whole`,
     detail,
   )
+}
+
+/** The HTTP parser gives its errors a name, but not always a code. */
+function isParserError(error: unknown): boolean {
+  return error instanceof Error && error.name === 'HTTPParserError'
 }
 
 /** Which certificates were believed, and where they came from. */

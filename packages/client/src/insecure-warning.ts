@@ -15,7 +15,7 @@ export function warnInsecure(origin: string): void {
   process.emitWarning(
     `connections to ${origin} are not verified: anybody between can read and change them. ` +
       `Pass the certificate or its root as verify: '/path/to/roots.pem' instead of verify: false; ` +
-      `"countersign explain ${origin}" says which one is missing`,
+      `"countersign show ${origin}" prints what the server presents`,
     { type: 'CountersignInsecure' },
   )
 }

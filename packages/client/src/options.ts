@@ -104,11 +104,6 @@ export function checkSessionOptions(options: object): void {
   check(options, SESSION_OPTIONS, 'Session')
 }
 
-/** The names a call knows, for those who take a call's options among their own. */
-export function requestOptionNames(): readonly string[] {
-  return REQUEST_OPTIONS
-}
-
 /**
  * Refuses every option that is not among `known`.
  *

@@ -68,7 +68,7 @@ export class Session implements AsyncDisposable {
     }
     const plan = trustPlan(options)
     const trust = new SessionTrust(plan, trustEnvironment)
-    if (saysSomething(plan)) trust.security(NO_PLAN, true)
+    if (saysSomething(plan)) trust.security(NO_PLAN, true, false)
     this.#support = {
       trust,
       pools: new ConnectionPools(wholeNumber('maxConnections', maxConnections, 256, 65_535)),
@@ -139,7 +139,7 @@ export class Session implements AsyncDisposable {
 
   /** The store that servers are verified against; `trust.describe()` says where every certificate came from. */
   get trust(): TrustStore {
-    return this.#support.trust.security(NO_PLAN, true).context.trust
+    return this.#support.trust.security(NO_PLAN, true, false).context.trust
   }
 
   /**
@@ -205,7 +205,7 @@ export class Session implements AsyncDisposable {
       body,
       cookies: options.cookies === undefined ? [] : cookiesByHand(options),
       trust: trustPlan(options),
-      home: home || saysWho(options),
+      home,
       limits: limitsOf(options, this.#limits),
       signal: options.signal,
     }
@@ -245,11 +245,6 @@ function cookiesByHand(options: RequestOptions): [string, string][] {
     throw new OptionError('option-conflict', 'cookies and a header cookie contradict each other')
   }
   return cookiePairs(options.cookies ?? {})
-}
-
-/** Whether the call itself names an identity or switches verification off: then it means the URL it is made to. */
-function saysWho(options: RequestOptions): boolean {
-  return options.cert !== undefined || options.key !== undefined || options.verify === false
 }
 
 function saysSomething(plan: TrustPlan): boolean {

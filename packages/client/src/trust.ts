@@ -30,8 +30,11 @@ export type NamedSecurity = Security & { readonly id: string }
 export class SessionTrust {
   readonly #plan: TrustPlan
   readonly #readEnvironment: boolean
-  /** What the session itself says, resolved: with its identity and without. Kept until the environment says otherwise. */
-  readonly #own = new Map<boolean, { readonly stamp: string; readonly security: NamedSecurity }>()
+  /** What the session itself says, resolved; kept until the environment says otherwise. */
+  readonly #own = new WeakMap<
+    TrustPlan,
+    { readonly stamp: string; readonly security: NamedSecurity }
+  >()
 
   constructor(plan: TrustPlan, readEnvironment: boolean) {
     this.#plan = plan
@@ -47,16 +50,18 @@ export class SessionTrust {
    * The security of a connection.
    *
    * @param call - what the call says
-   * @param home - whether the connection is to an origin that the identity and `verify: false` are meant for
+   * @param home - whether the connection is to an origin that the session's identity and `verify: false` are meant for
+   * @param away - whether it is to an origin the call was redirected to; then its own are not meant for it either
    * @throws {@link OptionError} with the code of the layer below: `ca-missing`, `key-mismatch`
    */
-  security(call: TrustPlan, home: boolean): NamedSecurity {
-    if (call !== NO_PLAN) return this.#resolve(overlay(call, this.#plan), home)
-    const stamp = this.#stamp(this.#plan)
-    const known = this.#own.get(home)
+  security(call: TrustPlan, home: boolean, away: boolean): NamedSecurity {
+    const mine = home && !away ? this.#plan : abroad(this.#plan)
+    if (call !== NO_PLAN) return this.#resolve(overlay(away ? abroad(call) : call, mine))
+    const known = this.#own.get(mine)
+    const stamp = this.#stamp(mine)
     if (known !== undefined && known.stamp === stamp) return known.security
-    const security = this.#resolve(this.#plan, home)
-    this.#own.set(home, { stamp, security })
+    const security = this.#resolve(mine)
+    this.#own.set(mine, { stamp, security })
     return security
   }
 
@@ -66,13 +71,13 @@ export class SessionTrust {
     return matters ? VARIABLES.map((name) => process.env[name] ?? '').join('\n') : ''
   }
 
-  #resolve(plan: TrustPlan, home: boolean): NamedSecurity {
-    const verified = plan.verified !== false || !home
+  #resolve(plan: TrustPlan): NamedSecurity {
+    const verified = plan.verified !== false
     if (plan.context !== undefined) {
-      const context = home ? plan.context : withoutIdentity(plan.context)
+      const { context } = plan
       return { context, verified, id: idOf(context) }
     }
-    const identity = home ? plan.identity : undefined
+    const { identity } = plan
     const key = JSON.stringify([
       // Unverified connections need no roots, and a broken variable must not stop them.
       verified ? sourcesKey(plan) : 'none',
@@ -91,7 +96,7 @@ export class SessionTrust {
  *
  * @throws {@link OptionError}
  */
-export function usable<T>(option: 'ca' | 'verify' | undefined, read: () => T): T {
+function usable<T>(option: 'ca' | 'verify' | undefined, read: () => T): T {
   try {
     return read()
   } catch (error) {
@@ -120,7 +125,25 @@ function build(
   })
 }
 
-/** The same trust for an origin that is not to see who we are. */
+/** A plan for an origin that is not to see who we are, and that nobody excused from being verified. */
+function abroad(plan: TrustPlan): TrustPlan {
+  if (plan.verified !== false && plan.identity === undefined && plan.context === undefined) {
+    return plan
+  }
+  let without = stripped.get(plan)
+  if (without === undefined) {
+    without = {
+      ...plan,
+      verified: plan.verified === false ? undefined : plan.verified,
+      identity: undefined,
+      context: plan.context === undefined ? undefined : withoutIdentity(plan.context),
+    }
+    stripped.set(plan, without)
+  }
+  return without
+}
+
+/** The same trust without our certificate. */
 function withoutIdentity(context: TlsContext): TlsContext {
   if (context.certificate === undefined) return context
   let plain = anonymous.get(context)
@@ -207,6 +230,7 @@ function codeOf(error: CountersignError): OptionErrorCode {
 }
 
 const contexts = new Map<string, TlsContext>()
+const stripped = new WeakMap<TrustPlan, TrustPlan>()
 const anonymous = new WeakMap<TlsContext, TlsContext>()
 const ids = new WeakMap<TlsContext, string>()
 let lastId = 0

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test'
 import { AbortError, gather, OptionError, Session, StatusError } from '@countersign/client'
 import { scrubProcess, temporaryFolder, testAuthority } from '@countersign/testkit'
 import { createDefaultContext } from '@countersign/tls'
-import { failureOf } from './failures.ts'
+import { asGiven, failureOf } from './failures.ts'
 import { sendJson, startServer, type TestServer } from './servers.ts'
 
 scrubProcess()
@@ -175,10 +175,6 @@ describe('C6: routes of (url, headers) fetched together as JSON', () => {
 
   it('passes on what the iterable or onProgress throws', async () => {
     await using session = new Session({ baseUrl: server.url, ca: roots })
-    function* broken(): Generator<string> {
-      yield '/1'
-      throw new Error('no more')
-    }
     await assert.rejects(gather(broken(), { session }), /no more/)
     await assert.rejects(
       gather(['/1', '/2', '/3'], {
@@ -192,8 +188,7 @@ describe('C6: routes of (url, headers) fetched together as JSON', () => {
   })
 
   it('refuses options nobody knows', async () => {
-    const options = { concurency: 2 }
-    await assert.rejects(gather([], options), {
+    await assert.rejects(gather([], asGiven({ concurency: 2 })), {
       code: 'option-unknown',
       hint: 'did you mean "concurrency"?',
     })
@@ -201,3 +196,8 @@ describe('C6: routes of (url, headers) fetched together as JSON', () => {
     assert.deepEqual(await gather([]), [])
   })
 })
+
+function* broken(): Generator<string> {
+  yield '/1'
+  throw new Error('no more')
+}

@@ -109,6 +109,12 @@ describe('a client certificate', () => {
     await using session = new Session({ baseUrl: home.url, ca: ours.rootPem, cert: files.pem })
     assert.equal(await (await session.get('/')).json(), 'alice')
     assert.equal(await (await session.get(elsewhere.url)).json(), null)
+    const unverified = { verify: false, warnInsecure: false } as const
+    assert.equal(await (await session.get(elsewhere.url, unverified)).json(), null)
+    assert.equal(await (await session.get('/', unverified)).json(), 'alice')
+    const bob = ours.issue({ names: ['bob'], client: true })
+    const own = { cert: bob.chainPem, key: bob.keyPem }
+    assert.equal(await (await session.get(elsewhere.url, own)).json(), 'bob')
     await using both = new Session({
       ca: ours.rootPem,
       cert: files.pem,

@@ -70,6 +70,8 @@ export async function startTcp(accept: (socket: net.Socket) => void): Promise<Te
   const server = net.createServer((socket) => {
     socket.on('error', () => {})
     accept(socket)
+    // Read, or the end of the connection would never be seen.
+    socket.resume()
   })
   return Object.assign(await listening(server, 'http://127.0.0.1'), { seen: [] })
 }

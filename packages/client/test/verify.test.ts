@@ -3,11 +3,11 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { del, get, OptionError, Session, TrustError } from '@countersign/client'
+import { del, get, OptionError, Session, TrustError, type TrustOptions } from '@countersign/client'
 import { scrubProcess, temporaryFolder, testAuthority } from '@countersign/testkit'
 import { createDefaultContext, TrustStore } from '@countersign/tls'
 import { buildCertificate, Name, PrivateKey } from '@countersign/x509'
-import { failureOf } from './failures.ts'
+import { asGiven, failureOf } from './failures.ts'
 import { sendJson, startServer, type TestServer, warningsOf } from './servers.ts'
 
 scrubProcess()
@@ -102,10 +102,7 @@ describe('C2: verify: false', () => {
   })
 })
 
-const shapes: readonly (readonly [
-  string,
-  () => NonNullable<ConstructorParameters<typeof Session>[0]>,
-])[] = [
+const shapes: readonly (readonly [string, () => TrustOptions])[] = [
   ['verify: a file', () => ({ verify: roots })],
   ['verify: a folder', () => ({ verify: folderOf('only-roots', { 'ours.pem': ours.rootPem }) })],
   ['verify: a TrustStore', () => ({ verify: TrustStore.fromFile(roots) })],
@@ -502,8 +499,7 @@ describe('sources that are not usable are refused at construction', () => {
   }
 
   it('a misspelt option comes with the one that was probably meant', () => {
-    const options = { verfy: roots }
-    assert.throws(() => new Session(options), { hint: 'did you mean "verify"?' })
+    assert.throws(() => new Session(asGiven({ verfy: roots })), { hint: 'did you mean "verify"?' })
   })
 })
 
