@@ -5,15 +5,16 @@
  */
 import { signal } from '@preact/signals'
 
+/** The ledger: what is searched, and the certificate that is looked at. */
+export interface CertificatesRoute {
+  readonly screen: 'certificates'
+  readonly serial: string | undefined
+  readonly text: string
+  readonly expiring: boolean
+}
+
 /** A screen and what it shows. */
-export type Route =
-  | {
-      readonly screen: 'certificates'
-      readonly serial: string | undefined
-      readonly text: string
-      readonly expiring: boolean
-    }
-  | { readonly screen: 'sessions' }
+export type Route = CertificatesRoute | { readonly screen: 'sessions' }
 
 /** The screen now. */
 export const route = signal<Route>(parseRoute(location.hash))
@@ -23,7 +24,7 @@ addEventListener('hashchange', () => {
 })
 
 /** Reads an address; what is not understood is the first screen. */
-export function parseRoute(hash: string): Route {
+function parseRoute(hash: string): Route {
   const [path = '', search = ''] = hash.replace(/^#\/?/, '').split('?', 2)
   const [screen, detail] = path.split('/')
   if (screen === 'sessions') return { screen }

@@ -68,6 +68,13 @@ export function isUniqueViolation(error: unknown): error is StoreError {
   return error instanceof StoreError && error.code === 'unique-violation'
 }
 
+/** The refusal of kysely's `stream`: it would hold a connection, SQLite's only one, for as long as the reader takes. */
+export function streamingError(): StoreError {
+  return new StoreError('query-failed', 'rows cannot be streamed', {
+    hint: 'read in pages: where key > last, order by key, limit',
+  })
+}
+
 /**
  * Another transaction was in the way, and running the same work again may succeed: what `transaction` retries.
  * It never leaves this package; when the attempts are used up it becomes `busy`.

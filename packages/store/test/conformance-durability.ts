@@ -4,7 +4,7 @@ import { it } from 'node:test'
 import { openStore } from '@countersign/store'
 import { startCommand } from '@countersign/testkit'
 import { childArguments } from './children.ts'
-import type { TestDatabases } from './conformance.ts'
+import type { TestDatabases } from './databases.ts'
 import type { Tables } from './schema.ts'
 
 /** Declares the tests. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { type Migration, openStore, type Store } from '@countersign/store'
 import { runCommand } from '@countersign/testkit'
-import type { TestDatabases } from './conformance.ts'
+import type { TestDatabases } from './databases.ts'
 import { childArguments } from './children.ts'
 import { FIRST, MIGRATIONS, type Tables } from './schema.ts'
 

@@ -229,4 +229,10 @@ export function valueTests(shared: () => Store): void {
     const wrong = { name: 'a\0', from: 0, active: true }
     await assert.rejects(query.first(wrong), { code: 'value-invalid' })
   })
+
+  it('refuses to stream rows, which would hold a connection for as long as the reader takes', async () => {
+    const query = shared().database<Tables>().selectFrom('counter').selectAll()
+    await assert.rejects(query.stream().next(), { code: 'query-failed' })
+    await shared().ping()
+  })
 }

@@ -8,13 +8,8 @@ import { durabilityTests } from './conformance-durability.ts'
 import { migrationTests } from './conformance-migrations.ts'
 import { transactionTests } from './conformance-transactions.ts'
 import { valueTests } from './conformance-values.ts'
+import type { TestDatabases } from './databases.ts'
 import { MIGRATIONS } from './schema.ts'
-
-/** A database server, or a folder of files. */
-export interface TestDatabases {
-  /** The address of a new, empty database. */
-  create(): Promise<string>
-}
 
 /** Declares the suites; called inside a `describe`. */
 export function conformance(databases: TestDatabases): void {

@@ -3,8 +3,7 @@ import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { Icon } from '../parts/icons.tsx'
-import { goTo } from '../route.ts'
-import type { CertificatesRoute } from './certificates.tsx'
+import { type CertificatesRoute, goTo } from '../route.ts'
 
 export function CertificateFilter(props: { route: CertificatesRoute }): JSX.Element {
   const { route } = props

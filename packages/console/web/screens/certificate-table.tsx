@@ -5,8 +5,7 @@ import { elapsedPart, remainingText, stateOf, stateWord } from '../certificate-s
 import { StateIcon } from '../parts/icons.tsx'
 import { Empty } from '../parts/notice.tsx'
 import { TimeOf } from '../parts/time-of.tsx'
-import { goTo, hrefOf } from '../route.ts'
-import type { CertificatesRoute } from './certificates.tsx'
+import { type CertificatesRoute, goTo, hrefOf } from '../route.ts'
 
 export function CertificateTable(props: {
   rows: readonly CertificateEntry[]

@@ -8,13 +8,11 @@ import { Heading } from '../parts/heading.tsx'
 import { Icon } from '../parts/icons.tsx'
 import { useLoaded } from '../parts/loading.ts'
 import { ErrorNotice } from '../parts/notice.tsx'
-import { goTo, type Route } from '../route.ts'
+import { type CertificatesRoute, goTo } from '../route.ts'
 import { endedBy, noteActivity } from '../session.ts'
 import { CertificateDetail } from './certificate-detail.tsx'
 import { CertificateFilter } from './certificate-filter.tsx'
 import { CertificateTable, LoadingTable, NoCertificates } from './certificate-table.tsx'
-
-export type CertificatesRoute = Extract<Route, { screen: 'certificates' }>
 
 export function Certificates(props: { route: CertificatesRoute }): JSX.Element {
   const { serial, text, expiring } = props.route

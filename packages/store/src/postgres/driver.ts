@@ -19,7 +19,7 @@ import {
   type TransactionSettings,
 } from 'kysely'
 import type { Pool, PoolClient, QueryResult as PgResult } from 'pg'
-import { StoreError } from '../errors.ts'
+import { StoreError, streamingError } from '../errors.ts'
 import { checkParameters } from '../parameters.ts'
 import type { TransactionScope } from '../scope.ts'
 import { postgresError } from './errors.ts'
@@ -148,9 +148,7 @@ class PostgresConnection implements DatabaseConnection {
   }
 
   streamQuery(): AsyncIterableIterator<never> {
-    throw new StoreError('query-failed', 'rows cannot be streamed', {
-      hint: 'read in pages: where key > last, order by key, limit',
-    })
+    throw streamingError()
   }
 
   release(): void {

@@ -16,7 +16,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
-import { StoreError } from '../errors.ts'
+import { StoreError, streamingError } from '../errors.ts'
 import type { Mutex } from '../mutex.ts'
 import { checkParameters } from '../parameters.ts'
 import type { TransactionScope } from '../scope.ts'
@@ -152,15 +152,8 @@ class SqliteConnection implements DatabaseConnection {
 }
 
 /** The refusal of a query in a transaction that has already failed. */
-export function abortedError(): StoreError {
+function abortedError(): StoreError {
   return new StoreError('transaction-aborted', 'an earlier query of this transaction failed', {
     hint: 'let its error end the transaction; what was done is rolled back',
-  })
-}
-
-/** The refusal of kysely's `stream`: on SQLite it would hold the only connection for as long as the reader takes. */
-export function streamingError(): StoreError {
-  return new StoreError('query-failed', 'rows cannot be streamed', {
-    hint: 'read in pages: where key > last, order by key, limit',
   })
 }

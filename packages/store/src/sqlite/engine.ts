@@ -9,12 +9,6 @@ import type { Bindable } from '../parameters.ts'
 /** A row as the caller sees it. */
 export type Row = Record<string, unknown>
 
-/** What a statement did. */
-export interface Changes {
-  readonly changes: number
-  readonly lastId: number
-}
-
 /** A prepared statement with what is known about its columns. */
 export interface Prepared {
   readonly statement: StatementSync
