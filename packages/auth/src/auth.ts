@@ -53,7 +53,7 @@ export interface Auth {
   protect<Extra extends { peer: AuthPeer }>(
     handler: GuardedHandler<Extra>,
     options?: GuardOptions,
-  ): (request: Request, context: Extra) => Promise<Response>
+  ): (request: Request, context: Extra) => Response | Promise<Response>
 
   /** Whether there is no administrator yet. */
   needsSetup(): Promise<boolean>
