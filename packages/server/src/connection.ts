@@ -12,7 +12,7 @@ import type { TlsContext } from '@countersign/tls'
 import type { Certificate } from '@countersign/x509'
 import type { Peer } from './peer.ts'
 import { recheck } from './recheck.ts'
-import type { Refusal } from './refusal.ts'
+import { type Refusal, validityRefusal } from './refusal.ts'
 
 /** What a connection knows about itself when it opens. */
 export interface ConnectionFacts {
@@ -81,10 +81,11 @@ export class Connection {
     current: TlsContext | undefined,
     now: Date,
   ): Refusal | undefined {
-    if (this.#context === current || this.#context?.epoch === current?.epoch) {
-      return certificate.isValidAt(now) ? undefined : lapsed(certificate, now)
+    const before = this.#context
+    if (before === undefined || current === undefined || before.epoch === current.epoch) {
+      return validityRefusal(certificate, now)
     }
-    return recheck(certificate, this.#context, current, now)
+    return recheck(certificate, before, current, now)
   }
 }
 
@@ -105,17 +106,6 @@ export function connectionOf(socket: Socket): Connection | undefined {
  */
 export function peerOf(incoming: IncomingMessage): Peer | undefined {
   return CONNECTIONS.get(incoming.socket)?.peer
-}
-
-function lapsed(certificate: Certificate, now: Date): Refusal {
-  const early = now < certificate.notBefore
-  return {
-    code: early ? 'not-yet-valid' : 'expired',
-    message: early
-      ? `the client certificate is not valid before ${certificate.notBefore.toISOString()}`
-      : `the client certificate expired on ${certificate.notAfter.toISOString()}`,
-    hint: 'connect again with a certificate that is valid now',
-  }
 }
 
 /** What a request without a certificate is told where one is required. */

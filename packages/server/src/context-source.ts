@@ -9,6 +9,7 @@ import { type ClientCertificates, createDefaultContext, type TlsContext } from '
 import { type Adhoc, makeAdhoc } from './adhoc.ts'
 import { ServerError } from './errors.ts'
 import type { ServeOptions, TlsSources } from './options.ts'
+import { rememberLists } from './revocation-lists.ts'
 
 /** Everything a context is made from. */
 export interface ContextSource {
@@ -121,7 +122,9 @@ export function buildContext({ sources, fixed, adhoc }: ContextSource): TlsConte
           pfx: sources.pfx,
         }
       : { cert: adhoc.certificates, key: adhoc.key }
-  return createDefaultContext({ purpose: 'client-auth', ...identity, ca, crl, ...fixed })
+  const context = createDefaultContext({ purpose: 'client-auth', ...identity, ca, crl, ...fixed })
+  rememberLists(context, crl)
+  return context
 }
 
 function checkContext(context: TlsContext, fixed: FixedSettings): TlsContext {

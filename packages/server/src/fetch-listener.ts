@@ -31,33 +31,42 @@ export async function createFetchListener(
   const { getRequestListener, RequestError } = await import('@hono/node-server')
   const answered = alreadyAnswered()
 
+  const fail = (error: unknown, incoming: IncomingMessage): Response => {
+    state.reportError(error, incoming)
+    return problemResponse(HANDLER_FAILED)
+  }
+
   const finish = (
     response: unknown,
     incoming: IncomingMessage,
     outgoing: ServerResponse,
   ): Response => {
-    const checked = checkResponse(response)
-    if (hasBodyAtHand(checked)) return checked
-    void writeResponse(checked, outgoing, (error) => state.reportError(error, incoming))
-    return answered
+    try {
+      const checked = checkResponse(response)
+      if (hasBodyAtHand(checked)) return checked
+      void writeResponse(checked, outgoing, (error) => state.reportError(error, incoming))
+      return answered
+    } catch (error) {
+      return fail(error, incoming)
+    }
   }
 
   return getRequestListener(
     (request, { incoming, outgoing }) => {
-      const fail = (error: unknown): Response => {
-        state.reportError(error, incoming)
-        return problemResponse(HANDLER_FAILED)
-      }
+      const peer = connectionOf(incoming.socket)?.peer
+      // The dispatcher lets only known connections through: its socket was taken away since.
+      if (peer === undefined) return answered
+      let result: unknown
       try {
-        const peer = connectionOf(incoming.socket)?.peer
-        if (peer === undefined) throw new ServerError('accept-failed', 'a request without a peer')
-        const result = fetch(request, { peer, incoming, outgoing })
-        return result instanceof Promise
-          ? result.then((response) => finish(response, incoming, outgoing)).catch(fail)
-          : finish(result, incoming, outgoing)
+        result = fetch(request, { peer, incoming, outgoing })
       } catch (error) {
-        return fail(error)
+        return fail(error, incoming)
       }
+      if (!(result instanceof Promise)) return finish(result, incoming, outgoing)
+      return result.then(
+        (response) => finish(response, incoming, outgoing),
+        (error: unknown) => fail(error, incoming),
+      )
     },
     {
       hostname,
@@ -85,24 +94,20 @@ function alreadyAnswered(): Response {
 }
 
 function checkResponse(value: unknown): Response {
-  // Not `instanceof`: with the globals replaced, what Node's fetch returns is no instance of the new class.
   if (!isResponse(value)) {
     throw new ServerError('response-invalid', 'the handler returned no Response')
   }
-  if (!Number.isInteger(value.status) || value.status < 200 || value.status > 599) {
-    throw new ServerError('response-invalid', `the handler returned the status ${value.status}`)
+  const { status } = value
+  if (!Number.isInteger(status) || status < 200 || status > 599) {
+    throw new ServerError('response-invalid', `the handler returned the status ${status}`)
   }
   return value
 }
 
+/** Not only `instanceof`: with the globals replaced, what Node's fetch returns is no instance of the new class. */
 function isResponse(value: unknown): value is Response {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'status' in value &&
-    'headers' in value &&
-    'body' in value
-  )
+  if (value instanceof Response) return true
+  return typeof value === 'object' && value !== null && 'status' in value && 'body' in value
 }
 
 /**
@@ -110,12 +115,13 @@ function isResponse(value: unknown): value is Response {
  * of its own, `[status, body, headers]`; a response without it only takes the longer way.
  */
 function hasBodyAtHand(response: Response): boolean {
-  for (const symbol of Object.getOwnPropertySymbols(response)) {
-    if (symbol.description !== 'cache') continue
-    const parts: unknown = Reflect.get(response, symbol)
-    if (!Array.isArray(parts)) return false
-    const body: unknown = parts[1]
-    return body === null || typeof body === 'string' || body instanceof Uint8Array
-  }
-  return false
+  partsSymbol ??= Object.getOwnPropertySymbols(response).find(
+    ({ description }) => description === 'cache',
+  )
+  const parts: unknown = partsSymbol === undefined ? undefined : Reflect.get(response, partsSymbol)
+  if (!Array.isArray(parts)) return false
+  const body: unknown = parts[1]
+  return body === null || typeof body === 'string' || body instanceof Uint8Array
 }
+
+let partsSymbol: symbol | undefined

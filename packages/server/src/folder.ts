@@ -13,8 +13,8 @@ import { pipeline } from 'node:stream/promises'
 import { checkOptions, errorMessage, problemDocument } from '@countersign/core'
 import { ServerError } from './errors.ts'
 import { answerFile, type ByteRange, type HeaderReader } from './folder-answer.ts'
-import { findFile } from './folder-path.ts'
-import { type DirectHandler, nodeListener } from './handler.ts'
+import { findFile, type Found } from './folder-path.ts'
+import { nodeListener, type ShorterWay } from './handler.ts'
 
 /** How a folder is served. */
 export interface FolderOptions {
@@ -28,6 +28,9 @@ export interface FolderOptions {
   headers?: Readonly<Record<string, string>> | undefined
 }
 
+/** What {@link serveFolder} answers with. */
+export type FolderHandler = ((request: Request) => Promise<Response>) & ShorterWay
+
 /**
  * Serves the files of a folder: GET and HEAD, types, ETags, single ranges. Nothing outside the folder, no file or folder
  * whose name begins with a dot, no listings.
@@ -36,7 +39,7 @@ export interface FolderOptions {
  * @returns a handler for `serve`, and for any application that calls `(request) => Promise<Response>`
  * @throws {@link ServerError} `folder-missing`, `not-a-folder`; CoreError `option-unknown`
  */
-export function serveFolder(folder: string, options: FolderOptions = {}): DirectHandler {
+export function serveFolder(folder: string, options: FolderOptions = {}): FolderHandler {
   checkOptions(options, ['index', 'prefix', 'cacheControl', 'headers'], 'serveFolder')
   const settings: FolderSettings = {
     root: rootOf(folder),
@@ -133,10 +136,7 @@ async function answer(
       allow: 'GET, HEAD',
     })
   }
-  const { prefix } = settings
-  const within = pathname.startsWith(`${prefix}/`) ? pathname.slice(prefix.length) : undefined
-  const found =
-    within === undefined ? undefined : await findFile(settings.root, within, settings.index)
+  const found = await findUnder(settings, pathname)
   if (found === undefined) return notFound(settings, header)
   if (found.kind === 'folder') {
     // An empty segment never gets here, so this cannot become `//host`.
@@ -158,6 +158,15 @@ async function answer(
     headers: { ...headers, ...settings.headers },
     body: bytes === undefined ? undefined : { handle, bytes },
   }
+}
+
+async function findUnder(
+  { root, index, prefix }: FolderSettings,
+  pathname: string,
+): Promise<Found | undefined> {
+  if (prefix !== '' && pathname === prefix) return { kind: 'folder' }
+  if (!pathname.startsWith(`${prefix}/`)) return undefined
+  return findFile(root, pathname.slice(prefix.length), index)
 }
 
 function notFound(settings: FolderSettings, header: HeaderReader): Answer {

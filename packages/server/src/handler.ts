@@ -46,14 +46,13 @@ export class NodeListener {
   }
 }
 
-/**
- * A fetch handler that knows a shorter way to the socket; `serve` takes the listener, everybody else the function.
- * `serveFolder` makes one.
- */
-export type DirectHandler = FetchHandler & { readonly nodeListener: NodeListener }
+/** A fetch handler may know a shorter way to the socket: `serve` takes this one, everybody else the function. */
+export interface ShorterWay {
+  readonly nodeListener: NodeListener
+}
 
 /** Everything `serve` serves. */
-export type Handler = FetchHandler | FetchApplication | NodeListener | DirectHandler
+export type Handler = FetchHandler | FetchApplication | NodeListener
 
 /**
  * Marks a Node listener: `serve(nodeListener((req, res) => res.end('hello')))`; an Express or Fastify handler too.
@@ -85,7 +84,7 @@ export type FetchCallback = (
  */
 export function resolveHandler(handler: Handler, where: string): ResolvedHandler {
   if (handler instanceof NodeListener) return { kind: 'listener', listener: handler.listener }
-  if (isDirect(handler)) return { kind: 'listener', listener: handler.nodeListener.listener }
+  if (hasShorterWay(handler)) return { kind: 'listener', listener: handler.nodeListener.listener }
   if (isApplication(handler)) {
     return {
       kind: 'fetch',
@@ -103,13 +102,11 @@ export function resolveHandler(handler: Handler, where: string): ResolvedHandler
       hint: 'wrap it: serve(nodeListener(app))',
     })
   }
-  return {
-    kind: 'fetch',
-    fetch: (request, environment) => handler(request, { peer: environment.peer }),
-  }
+  // The environment is a context and more; to make a second object of it for every request would show.
+  return { kind: 'fetch', fetch: handler }
 }
 
-function isDirect(handler: Handler): handler is DirectHandler {
+function hasShorterWay(handler: Handler): handler is FetchHandler & ShorterWay {
   return (
     typeof handler === 'function' &&
     'nodeListener' in handler &&

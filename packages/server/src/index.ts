@@ -1,9 +1,8 @@
 export type { AdhocOptions } from './adhoc.ts'
 export { peerOf } from './connection.ts'
 export { ServerError, type ServerErrorCode, type ServerErrorDetail } from './errors.ts'
-export { type FolderOptions, serveFolder } from './folder.ts'
+export { type FolderHandler, type FolderOptions, serveFolder } from './folder.ts'
 export {
-  type DirectHandler,
   type FetchApplication,
   type FetchEnvironment,
   type FetchHandler,
@@ -12,6 +11,7 @@ export {
   NodeListener,
   nodeListener,
   type RequestListener,
+  type ShorterWay,
 } from './handler.ts'
 export type { LimitOptions } from './limits.ts'
 export type { ServeOptions, TlsSources } from './options.ts'

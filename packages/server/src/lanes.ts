@@ -8,11 +8,11 @@ import { createServer as createHttpServer, type Server as HttpServer } from 'nod
 import type { Server as HttpsServer } from 'node:https'
 import type { Server as NetServer, Socket } from 'node:net'
 import type { TlsContext } from '@countersign/tls'
-import { Connection, register } from './connection.ts'
+import { Connection, connectionOf, register } from './connection.ts'
 import { createDispatcher, responseClass } from './dispatch.ts'
 import { createFrontDoor } from './front-door.ts'
 import type { RequestListener } from './handler.ts'
-import { originOf, rememberOrigin } from './handshake-failure.ts'
+import { originOf, rememberOrigin } from './origin.ts'
 import { nodeHttpOptions } from './limits.ts'
 import { createLane } from './secure-lane.ts'
 import type { ServerState } from './state.ts'
@@ -38,7 +38,10 @@ export class Lanes {
   readonly #dispatcher: RequestListener
   readonly #plain: Lane
   readonly #retired = new Set<Lane>()
+  /** Every TCP connection and where it went; `undefined` while its first byte is awaited. */
   readonly #sockets = new Map<Socket, Lane | undefined>()
+  /** What requests come in by: TLS connections whose handshake is done. */
+  readonly #secured = new Set<Socket>()
   /** The same for every lane, so that a new certificate ends no session; the epoch of a context does. */
   readonly #ticketKeys = randomBytes(48)
   #current: Lane
@@ -120,7 +123,7 @@ export class Lanes {
 
   #secure(context: TlsContext): Lane {
     return {
-      server: createLane(this.#state, context, this.#dispatcher, this.#ticketKeys),
+      server: createLane(this.#state, context, this.#dispatcher, this.#ticketKeys, this.#secured),
       open: 0,
     }
   }
@@ -165,12 +168,20 @@ export class Lanes {
 
   #closeIdle(): void {
     for (const [socket, lane] of this.#sockets) {
-      if (lane === undefined) socket.destroy()
+      if (lane === undefined || isUnused(socket)) socket.destroy()
+    }
+    for (const socket of this.#secured) {
+      if (isUnused(socket)) socket.destroy()
     }
     for (const lane of [this.#plain, this.#current, ...this.#retired]) {
       lane.server.closeIdleConnections()
     }
   }
+}
+
+/** Node does not call a connection idle on which no request has begun. */
+function isUnused(socket: Socket): boolean {
+  return connectionOf(socket)?.used === false
 }
 
 function plainServer(state: ServerState, dispatcher: RequestListener): HttpServer {

@@ -3,18 +3,12 @@
  *
  * @module
  */
-import type { ReasonCode } from '@countersign/tls'
-import type { Peer } from './peer.ts'
+import type { TlsError, TlsErrorCode } from '@countersign/tls'
+import type { Certificate } from '@countersign/x509'
 
-/** The codes of a refusal: those of TLS, and what only a server sees. */
+/** The codes of a refusal: those of TLS, and one that only a server knows. */
 export type RefusalCode =
-  | ReasonCode
-  | 'no-client-certificate'
-  | 'client-refused-server-cert'
-  | 'protocol-mismatch'
-  | 'alpn-mismatch'
-  | 'handshake-failed'
-  | 'handshake-timeout'
+  | TlsErrorCode
   /** What the server trusts changed, and this connection cannot be judged anew: a new one can. */
   | 'connection-outdated'
 
@@ -22,10 +16,10 @@ export type RefusalCode =
 export interface Refusal {
   readonly code: RefusalCode
   readonly message: string
-  readonly hint: string
+  readonly hint?: string | undefined
 }
 
-/** A handshake that failed, or a connection whose certificate no longer counts. */
+/** A handshake that failed, or a connection whose certificate does not count any more. */
 export interface HandshakeFailure extends Refusal {
   /** The address of the client; `unknown` where the connection was gone before it could be read. */
   readonly address: string
@@ -36,9 +30,23 @@ export interface HandshakeFailure extends Refusal {
 
 /** A refusal, with whom it met. */
 export function failureOf(
-  refusal: Refusal,
-  peer: Pick<Peer, 'address' | 'port'>,
-  nodeCode?: string,
+  refusal: Refusal | TlsError,
+  { address, port }: { readonly address: string; readonly port: number },
 ): HandshakeFailure {
-  return { ...refusal, address: peer.address, port: peer.port, nodeCode }
+  const { code, message, hint } = refusal
+  const nodeCode = 'nodeCode' in refusal ? refusal.nodeCode : undefined
+  return { code, message, hint, address, port, nodeCode }
+}
+
+/** Why a certificate does not count at this time, or `undefined` where it does. */
+export function validityRefusal(certificate: Certificate, now: Date): Refusal | undefined {
+  if (certificate.isValidAt(now)) return undefined
+  const early = now < certificate.notBefore
+  return {
+    code: early ? 'not-yet-valid' : 'expired',
+    message: early
+      ? `the client certificate is not valid before ${certificate.notBefore.toISOString()}`
+      : `the client certificate expired on ${certificate.notAfter.toISOString()}`,
+    hint: 'connect again with a certificate that is valid now',
+  }
 }

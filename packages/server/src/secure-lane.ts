@@ -7,19 +7,15 @@
  * @module
  */
 import { createServer, type Server as HttpsServer } from 'node:https'
+import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import type { TlsContext } from '@countersign/tls'
+import { handshakeFailure, type TlsContext, type TlsError } from '@countersign/tls'
 import { Certificate, X509Error } from '@countersign/x509'
 import { Connection, NO_CERTIFICATE, register } from './connection.ts'
 import { responseClass } from './dispatch.ts'
 import type { RequestListener } from './handler.ts'
-import {
-  certificateRefusal,
-  handshakeFailure,
-  originOf,
-  verificationCode,
-} from './handshake-failure.ts'
 import { nodeHttpOptions } from './limits.ts'
+import { originOf, originUnder } from './origin.ts'
 import type { Peer } from './peer.ts'
 import { failureOf, type Refusal } from './refusal.ts'
 import type { ServerState } from './state.ts'
@@ -29,19 +25,23 @@ import type { ServerState } from './state.ts'
  *
  * @param ticketKeys - 48 bytes; the same for every lane of a server, so that sessions live on when only the certificate
  * changes. When the trust changes, the context's epoch ends them.
+ * @param sockets - gets every connection whose handshake is done, for as long as it is open
  */
 export function createLane(
   state: ServerState,
   context: TlsContext,
   dispatcher: RequestListener,
   ticketKeys: Buffer,
+  sockets: Set<Socket>,
 ): HttpsServer {
+  const { ALPNProtocols } = context.nodeServerOptions()
   const lane = createServer(
     {
-      ...context.nodeServerOptions(),
       ...nodeHttpOptions(state.limits),
+      ALPNProtocols,
+      // The context replaces what Node builds here; without this it would load the public roots first.
+      ca: [],
       handshakeTimeout: state.limits.handshakeMs,
-      ticketKeys,
       ServerResponse: responseClass(state),
     },
     dispatcher,
@@ -50,9 +50,12 @@ export function createLane(
   // Before the HTTP server's own listener: a request must never come from a connection that is not known.
   lane.prependListener('secureConnection', (socket) => {
     register(socket, openConnection(state, context, socket))
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    if (state.draining) socket.destroy()
   })
   lane.on('tlsClientError', (error, socket) => {
-    state.reportHandshake(handshakeFailure(error, socket))
+    state.reportHandshake(failureOf(handshakeFailure(error, socket), originUnder(socket)))
   })
   // Node starts to watch for late headers when a server begins to listen, which a lane never does.
   lane.emit('listening')
@@ -71,14 +74,14 @@ function openConnection(state: ServerState, context: TlsContext, socket: TLSSock
     certificate: identity.certificate,
   }
   if (identity.refusal !== undefined) {
-    state.reportHandshake(failureOf(identity.refusal, origin, verificationCode(socket)))
+    state.reportHandshake(failureOf(identity.refusal, origin))
   }
   return new Connection({ peer, context, refusal: identity.refusal })
 }
 
 interface Identity {
   readonly certificate: Certificate | undefined
-  readonly refusal: Refusal | undefined
+  readonly refusal: Refusal | TlsError | undefined
 }
 
 /**
@@ -95,11 +98,15 @@ function identityOf(socket: TLSSocket, context: TlsContext): Identity {
     return { certificate: undefined, refusal }
   }
   if (!socket.authorized) {
-    const code = verificationCode(socket) ?? 'CERT_UNTRUSTED'
-    return { certificate: undefined, refusal: certificateRefusal(code) }
+    return { certificate: undefined, refusal: handshakeFailure(REFUSED, socket) }
   }
   try {
-    return { certificate: Certificate.parse(der, 'client certificate'), refusal: undefined }
+    const certificate = Certificate.parse(der, 'client certificate')
+    // Read whole, so that no later look of a handler at its names can fail.
+    certificate.subject.toString()
+    certificate.issuer.toString()
+    void certificate.subjectAltNames
+    return { certificate, refusal: undefined }
   } catch (error) {
     if (!(error instanceof X509Error)) throw error
     // OpenSSL reads more than we do; what we cannot read, nobody can decide about.
@@ -114,5 +121,8 @@ function unreadable(error: X509Error): Refusal {
     hint: 'countersign lint FILE names what is wrong with it',
   }
 }
+
+/** What it was refused for stands on the socket. */
+const REFUSED = new Error('the client certificate was refused')
 
 const NOBODY: Identity = { certificate: undefined, refusal: undefined }

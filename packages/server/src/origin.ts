@@ -1,0 +1,45 @@
+/**
+ * Where a connection comes from. Once its socket is destroyed nobody can say any more, so it is remembered.
+ *
+ * @module
+ */
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+
+/** The other end of a connection. */
+export interface Origin {
+  readonly address: string
+  readonly port: number
+}
+
+/** Remembers where a connection came from. */
+export function rememberOrigin(socket: Socket): void {
+  ORIGINS.set(socket, originOf(socket))
+}
+
+/** Where a live connection comes from. */
+export function originOf(socket: Socket): Origin {
+  const address = socket.remoteAddress
+  return {
+    address: address === undefined ? UNKNOWN.address : plainAddress(address),
+    port: socket.remotePort ?? UNKNOWN.port,
+  }
+}
+
+/** Where a TLS connection came from that may be gone already. */
+export function originUnder(socket: TLSSocket): Origin {
+  if (socket.remoteAddress !== undefined) return originOf(socket)
+  // The TCP socket below: its name is not documented, so that it may be missing one day.
+  const below: unknown = Reflect.get(socket, '_parent')
+  const known = typeof below === 'object' && below !== null ? ORIGINS.get(below) : undefined
+  return known ?? UNKNOWN
+}
+
+/** An IPv4 address that came in on an IPv6 port, as people write it. */
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+}
+
+const UNKNOWN: Origin = { address: 'unknown', port: 0 }
+
+const ORIGINS = new WeakMap<object, Origin>()
