@@ -3,16 +3,18 @@
  *
  * @module
  */
-import type { TcpSocketConnectOpts } from 'node:net'
+import { connect as connectTcp, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { checkOptions, waitFor } from '@countersign/core'
-import { createDefaultContext, TlsContext } from './context.ts'
+import { createDefaultContext, type TlsContext } from './context.ts'
 import { TlsError } from './errors.ts'
 import { connectionFailure } from './failure.ts'
 import type { ConnectOptions } from './options.ts'
 import { serverPeer } from './peer.ts'
-import { PresentedChain, readPresented } from './presented.ts'
+import { PresentedChain } from './presented.ts'
 import { checkServerName, normalHost, verifiedName } from './server-name.ts'
+import { isUsable, type TlsSession } from './session.ts'
 import { TlsSocket } from './socket.ts'
 
 /**
@@ -23,6 +25,27 @@ import { TlsSocket } from './socket.ts'
  */
 export async function connect(options: ConnectOptions): Promise<TlsSocket> {
   checkOptions(options, CONNECT_OPTIONS, 'connect')
+  const target = targetOf(options)
+  return waitFor(`connect to ${options.host}:${options.port}`, options, (signal) =>
+    new Handshake(target).run(signal),
+  )
+}
+
+/** The options, checked. */
+interface Target {
+  context: TlsContext
+  host: string
+  port: number
+  /** The name to ask for and to verify. */
+  name: string
+  alpn: readonly string[]
+  /** Only a session that may be offered. */
+  session: TlsSession | undefined
+  /** A connection that is open already. */
+  below: Duplex | undefined
+}
+
+function targetOf(options: ConnectOptions): Target {
   const context = options.context ?? createDefaultContext()
   if (context.purpose !== 'server-auth') {
     throw new TlsError('option-invalid', 'a context for servers cannot connect', {
@@ -31,137 +54,126 @@ export async function connect(options: ConnectOptions): Promise<TlsSocket> {
     })
   }
   const host = normalHost(options.host)
-  const port = checkedPort(options.port)
   const name = verifiedName(host, options.serverName)
-  const { socket, presented, session } = await waitFor(
-    `connect to ${options.host}:${port}`,
-    options,
-    (signal) =>
-      handshake(nodeOptions(options, context, host, port, name), {
-        context,
-        host,
-        port,
-        name,
-        signal,
-      }),
-  )
-  try {
-    const peer = serverPeer(socket, presented.ask(), context.trust)
-    return new TlsSocket(socket, context, { peer, name, session })
-  } catch (error) {
-    socket.destroy()
-    throw error
-  }
-}
-
-interface Target {
-  context: TlsContext
-  host: string
-  port: number
-  name: string
-  signal: AbortSignal
-}
-
-interface Connected {
-  socket: TLSSocket
-  presented: PresentedChain
-  session: Buffer | undefined
-}
-
-function handshake(options: ConnectionOptions, target: Target): Promise<Connected> {
-  const { context, host, port, name, signal } = target
-  const { promise, resolve, reject } = Promise.withResolvers<Connected>()
-  const socket = connectTls({
-    ...options,
-    checkServerIdentity: (_host, certificate) => {
-      presented.keep(certificate)
-      return checkServerName(name, certificate)
-    },
-  })
-  const presented = new PresentedChain(socket)
-  let session: Buffer | undefined
-  const onSession = (data: Buffer): void => {
-    session = data
-  }
-  const onAbort = (): void => {
-    socket.destroy()
-  }
-  // A tunnel that ends is not always an error for Node.
-  const onClose = (): void => {
-    fail(new TlsError('reset', 'the connection was cut before the handshake was done'))
-  }
-  const settle = (): void => {
-    signal.removeEventListener('abort', onAbort)
-    socket.off('session', onSession).off('close', onClose)
-  }
-  const fail = (error: unknown): void => {
-    settle()
-    socket.destroy()
-    const { trust, certificate: own } = context
-    reject(connectionFailure(error, { host, port, trust, chain: presented.der, own }))
-  }
-  signal.addEventListener('abort', onAbort, { once: true })
-  // TLS 1.2 gives its session before `secureConnect`.
-  socket.on('session', onSession)
-  socket.once('error', fail)
-  socket.once('close', onClose)
-  socket.once('secureConnect', () => {
-    const fault = socket.isSessionReused() ? resumptionFault(presented.ask(), name) : undefined
-    if (fault !== undefined) {
-      fail(fault)
-      return
-    }
-    settle()
-    socket.off('error', fail)
-    resolve({ socket, presented, session })
-  })
-  return promise
-}
-
-/** `tls.connect` hands these to `net.connect`; its types leave them out. */
-type TcpSettings = Pick<TcpSocketConnectOpts, 'autoSelectFamily'> & { allowHalfOpen: boolean }
-
-function nodeOptions(
-  options: ConnectOptions,
-  context: TlsContext,
-  host: string,
-  port: number,
-  name: string,
-): ConnectionOptions {
-  const settings: ConnectionOptions & TcpSettings = {
-    ...context.nodeClientOptions(host, name),
-    port,
-    autoSelectFamily: true,
-    // Without it Node closes its side as soon as the other has closed its own.
-    allowHalfOpen: true,
-  }
-  if (options.alpn !== undefined) settings.ALPNProtocols = [...options.alpn]
-  if (options.socket !== undefined) settings.socket = options.socket
   const { session } = options
-  // Node would resume it and verify nothing, whatever this context trusts.
-  if (session !== undefined && session.epoch === context.epoch && session.serverName === name) {
-    settings.session = session.data
+  return {
+    context,
+    host,
+    port: checkedPort(options.port),
+    name,
+    alpn: options.alpn ?? context.alpn,
+    session: session !== undefined && isUsable(session, context, name) ? session : undefined,
+    below: options.socket,
   }
-  return settings
 }
 
-/** Node checks neither name nor dates on a resumed session. */
-function resumptionFault([leaf]: readonly Uint8Array[], name: string): unknown {
-  if (leaf === undefined) return new TlsError('reset', 'the resumed session has no certificate')
-  try {
-    const certificate = readPresented(leaf)
-    if (!certificate.isValidAt(new Date())) {
-      return Object.assign(new Error('certificate has expired'), { code: 'CERT_HAS_EXPIRED' })
+/** One attempt. It ends with a socket, or with an error and nothing left open. */
+class Handshake {
+  readonly #target: Target
+  readonly #below: Duplex
+  readonly #socket: TLSSocket
+  readonly #presented: PresentedChain
+  #session: Buffer | undefined
+
+  constructor(target: Target) {
+    this.#target = target
+    // Our own TCP socket below: a TLS socket cannot send a reset, and Node closes its side of a connection as soon as the
+    // other closes its own unless told otherwise.
+    this.#below =
+      target.below ??
+      connectTcp({
+        host: target.host,
+        port: target.port,
+        autoSelectFamily: true,
+        allowHalfOpen: true,
+        noDelay: true,
+      })
+    this.#socket = connectTls(this.#options())
+    this.#presented = new PresentedChain(this.#socket)
+    // TLS 1.2 gives its session with the handshake, TLS 1.3 with the first bytes.
+    this.#socket.on('session', (data) => {
+      this.#session = data
+    })
+  }
+
+  run(signal: AbortSignal): Promise<TlsSocket> {
+    const { promise, resolve, reject } = Promise.withResolvers<TlsSocket>()
+    const socket = this.#socket
+    const below = this.#below
+    const settle = (): void => {
+      signal.removeEventListener('abort', onAbort)
+      socket.off('close', onClose)
     }
-    return checkServerName(name, certificate)
-  } catch (error) {
-    return error
+    const fail = (error: unknown): void => {
+      settle()
+      socket.destroy()
+      below.destroy()
+      reject(this.#failure(error))
+    }
+    const onAbort = (): void => {
+      fail(signal.reason)
+    }
+    // A tunnel that ends is not always an error for Node.
+    const onClose = (): void => {
+      fail(new TlsError('reset', 'the connection was cut before the handshake was done'))
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    // Stays: what comes late must find a listener.
+    socket.on('error', fail)
+    below.on('error', fail)
+    socket.once('close', onClose)
+    socket.once('secureConnect', () => {
+      settle()
+      try {
+        resolve(this.#secured())
+      } catch (error) {
+        fail(error)
+      }
+    })
+    return promise
+  }
+
+  #secured(): TlsSocket {
+    const { context, name, session } = this.#target
+    const socket = this.#socket
+    // A resumed connection knows no certificate: it is the one of the session.
+    const chain =
+      session !== undefined && socket.isSessionReused() ? session.chain : this.#presented.der
+    return new TlsSocket(socket, context, {
+      peer: serverPeer(socket, chain, context.trust),
+      below: this.#below instanceof Socket ? this.#below : undefined,
+      session: () =>
+        this.#session === undefined
+          ? undefined
+          : { data: this.#session, epoch: context.epoch, serverName: name, chain },
+    })
+  }
+
+  #options(): ConnectionOptions {
+    const { context, host, name, alpn, session } = this.#target
+    const options: ConnectionOptions = {
+      ...context.nodeClientOptions(host, name),
+      socket: this.#below,
+      checkServerIdentity: (_host, certificate) => {
+        this.#presented.keep(certificate)
+        return checkServerName(name, certificate)
+      },
+    }
+    if (alpn.length > 0) options.ALPNProtocols = [...alpn]
+    if (session !== undefined) options.session = session.data
+    return options
+  }
+
+  #failure(error: unknown): unknown {
+    const { context, host, port } = this.#target
+    const { trust, certificate: own } = context
+    return connectionFailure(error, { host, port, trust, own, chain: this.#presented.der })
   }
 }
 
 function checkedPort(port: number): number {
   if (Number.isInteger(port) && port > 0 && port < 65_536) return port
-  throw new TlsError('option-invalid', `port ${String(port)} is not between 1 and 65535`, {
+  throw new TlsError('option-invalid', `port ${port} is not between 1 and 65535`, {
     source: 'port',
   })
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { checkOptions, errorCode, errorMessage, type WaitOptions, waitFor } from '@countersign/core'
 import type { TlsContext } from './context.ts'
@@ -30,7 +30,6 @@ export async function listen(options: ListenOptions): Promise<TlsListener> {
     // The context below replaces what Node builds here; without this it would load the public roots.
     ca: [],
     handshakeTimeout: options.handshakeTimeoutMs ?? 10_000,
-    allowHalfOpen: true,
   })
   context.applyTo(server)
   const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -175,8 +174,10 @@ export class TlsListener implements AsyncDisposable {
     try {
       const fault = unauthorized(socket, this.context.clientCertificates)
       if (fault !== undefined) return fault
+      // Only now: set on the server, Node would keep a client that leaves during its handshake until the time-out.
+      socket.allowHalfOpen = true
       const peer = clientPeer(socket, this.context.trust)
-      return new TlsSocket(socket, this.context, { peer })
+      return new TlsSocket(socket, this.context, { peer, below: rawOf(socket) })
     } catch (error) {
       if (error instanceof TlsError) return error
       throw error
@@ -209,11 +210,7 @@ export class TlsListener implements AsyncDisposable {
 /** The TCP socket below; Node keeps it under a name that is not documented, so that it may be missing. */
 function rawOf(socket: TLSSocket): Socket | undefined {
   const below: unknown = Reflect.get(socket, '_parent')
-  return isSocket(below) ? below : undefined
-}
-
-function isSocket(value: unknown): value is Socket {
-  return typeof value === 'object' && value !== null && 'remoteAddress' in value
+  return below instanceof Socket ? below : undefined
 }
 
 function listenFailure(error: unknown, host: string, port: number): TlsError {

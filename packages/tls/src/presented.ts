@@ -18,11 +18,9 @@ import { TlsError } from './errors.ts'
  * @param socket - of `tls.connect`, before its handshake is done
  */
 export class PresentedChain {
-  readonly #socket: TLSSocket
   #chain: readonly Uint8Array[] = []
 
   constructor(socket: TLSSocket) {
-    this.#socket = socket
     const destroy = socket.destroy.bind(socket)
     socket.destroy = (error) => {
       if (this.#chain.length === 0) this.keep(socket.getPeerCertificate(true))
@@ -38,12 +36,6 @@ export class PresentedChain {
 
   /** The chain; empty where the handshake did not get that far. */
   get der(): readonly Uint8Array[] {
-    return this.#chain
-  }
-
-  /** Asks for it where Node did not hand it over: a resumed session verifies nothing. */
-  ask(): readonly Uint8Array[] {
-    if (this.#chain.length === 0) this.keep(this.#socket.getPeerCertificate(true))
     return this.#chain
   }
 }

@@ -18,6 +18,7 @@ export class SocketInput {
   #leftover: Uint8Array | undefined
   #wake: (() => void) | undefined
   #reading = false
+  #shut = false
 
   constructor(stream: Duplex) {
     this.#stream = stream
@@ -74,6 +75,13 @@ export class SocketInput {
     }
   }
 
+  /** After this every read fails: we have closed, and what arrives is dropped. */
+  shut(): void {
+    this.#shut = true
+    this.#leftover = undefined
+    this.#wake?.()
+  }
+
   /** Puts bytes back in front of everything else. */
   unread(bytes: Uint8Array): void {
     if (bytes.length === 0) return
@@ -97,6 +105,7 @@ export class SocketInput {
 
   /** @returns `undefined` where one has to wait */
   #take(max: number | undefined): Uint8Array | null | undefined {
+    if (this.#shut) throw new TlsError('socket-closed', 'read: the socket is closed')
     if (this.#leftover !== undefined) return this.#takeLeftover(this.#leftover, max)
     const available = this.#stream.readableLength
     if (available > 0) {

@@ -4,6 +4,7 @@
  * @module
  */
 import { type FileHandle, open } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { checkOptions, errorCode, errorMessage, type WaitOptions, waitFor } from '@countersign/core'
 import type { TlsContext } from './context.ts'
@@ -27,9 +28,10 @@ export interface TlsCipher {
 /** What the handshake brought beside the socket. */
 export interface SocketDetails {
   peer: TlsPeer
-  /** The name of the server that was verified. */
-  name?: string | undefined
-  session?: Buffer | undefined
+  /** The TCP socket below, where there is one and it can be reached. */
+  below?: Socket | undefined
+  /** The newest session, on the client's side. */
+  session?: (() => TlsSession | undefined) | undefined
 }
 
 /**
@@ -58,8 +60,7 @@ export class TlsSocket implements AsyncDisposable {
   readonly peer: TlsPeer
   readonly #socket: TLSSocket
   readonly #input: SocketInput
-  #session: Buffer | undefined
-  readonly #verifiedName: string
+  readonly #details: SocketDetails
 
   /** @internal Made by {@link connect} and {@link listen}; takes the socket over. */
   constructor(socket: TLSSocket, context: TlsContext, details: SocketDetails) {
@@ -75,12 +76,8 @@ export class TlsSocket implements AsyncDisposable {
     this.serverName = serverNameOf(socket)
     this.resumed = socket.isSessionReused()
     this.peer = details.peer
-    this.#verifiedName = details.name ?? ''
-    this.#session = details.session
+    this.#details = details
     this.#input = new SocketInput(socket)
-    socket.on('session', (session) => {
-      this.#session = session
-    })
   }
 
   /**
@@ -156,6 +153,8 @@ export class TlsSocket implements AsyncDisposable {
    */
   async close(options: { timeoutMs?: number | undefined } = {}): Promise<void> {
     const socket = this.#socket
+    const ended = this.#input.ended
+    this.#input.shut()
     if (socket.closed) return
     const { promise, resolve } = Promise.withResolvers<void>()
     socket.once('close', () => resolve())
@@ -165,7 +164,7 @@ export class TlsSocket implements AsyncDisposable {
       socket.once('close', () => clearTimeout(timer))
       socket.once('end', () => finish(socket))
       if (!socket.writableEnded) socket.end()
-      if (this.#input.ended || socket.readableEnded) finish(socket)
+      if (ended || socket.readableEnded) finish(socket)
       else socket.removeAllListeners('readable').resume()
     }
     await promise
@@ -173,7 +172,9 @@ export class TlsSocket implements AsyncDisposable {
 
   /** Cuts the connection (RST); what was not sent is lost. */
   abort(): void {
-    this.#socket.resetAndDestroy()
+    // A TLS socket refuses to (ERR_INVALID_HANDLE_TYPE).
+    this.#details.below?.resetAndDestroy()
+    this.#socket.destroy()
   }
 
   /** Sets TCP options; those not named stay. */
@@ -192,9 +193,7 @@ export class TlsSocket implements AsyncDisposable {
 
   /** The newest session the server gave; TLS 1.3 gives one after the first bytes. For {@link ConnectOptions.session}. */
   session(): TlsSession | undefined {
-    return this.#session === undefined
-      ? undefined
-      : { data: this.#session, epoch: this.context.epoch, serverName: this.#verifiedName }
+    return this.#details.session?.()
   }
 
   /** Chunks to the end. Leaving the loop early leaves the socket open. */

@@ -278,13 +278,16 @@ describe('createDefaultContext refuses', () => {
   })
 
   it('an unknown option, also inside danger', () => {
-    for (const [options, meant] of [
+    const misspelt: [TlsContextOptions, RegExp][] = [
+      // @ts-expect-error a caller without types
       [{ rejectUnauthorised: true }, /known options/],
+      // @ts-expect-error a caller without types
       [{ CA: authority.rootPem }, /did you mean "ca"/],
+      // @ts-expect-error a caller without types
       [{ danger: { legacyProtocol: true } }, /did you mean "legacyProtocols"/],
-    ] as const) {
+    ]
+    for (const [options, meant] of misspelt) {
       assert.throws(
-        // @ts-expect-error a caller without types
         () => createDefaultContext(options),
         (error) =>
           error instanceof CoreError &&
@@ -301,8 +304,19 @@ describe('createDefaultContext refuses', () => {
     const [key, cert] = ['weak.key', 'weak.crt'].map((name) => path.join(folder, name))
     assert.ok(key !== undefined && cert !== undefined)
     const made = await runCommand(openssl, [
-      ...['req', '-x509', '-newkey', 'rsa:1024', '-nodes', '-days', '2', '-subj', '/CN=weak'],
-      ...['-keyout', key, '-out', cert],
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:1024',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=weak',
+      '-keyout',
+      key,
+      '-out',
+      cert,
     ])
     assert.equal(made.code, 0, made.stderr)
     const error = await failureOf(() => serverContext({ cert, key }))
@@ -366,7 +380,15 @@ describe('createDefaultContext refuses', () => {
     const { pem } = localhost.write(folder, 'me')
     const old = path.join(folder, 'old.p12')
     const made = await runCommand(openssl, [
-      ...['pkcs12', '-export', '-legacy', '-in', pem, '-out', old, '-passout', 'pass:x'],
+      'pkcs12',
+      '-export',
+      '-legacy',
+      '-in',
+      pem,
+      '-out',
+      old,
+      '-passout',
+      'pass:x',
     ])
     if (made.code !== 0) {
       t.skip('openssl has no legacy provider')

@@ -71,11 +71,16 @@ export async function startServer(
     ...options,
   })
   const serving = new Set<Promise<void>>()
+  const open = new Set<TlsSocket>()
   const loop = (async () => {
     for await (const socket of listener) {
       const done = serveOne(socket, handle)
       serving.add(done)
-      void done.finally(() => serving.delete(done))
+      open.add(socket)
+      void done.finally(() => {
+        serving.delete(done)
+        open.delete(socket)
+      })
     }
   })()
   return {
@@ -86,6 +91,7 @@ export async function startServer(
     async [Symbol.asyncDispose]() {
       await listener.close()
       await loop
+      for (const socket of open) void socket.close({ timeoutMs: 100 })
       await Promise.all(serving)
     },
   }

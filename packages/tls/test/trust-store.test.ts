@@ -279,7 +279,7 @@ describe('TrustStore.resolve', () => {
       [authority.root.der.subarray(0, 100), 'ca-malformed', /option ca/],
     ] as const) {
       const error = await failureOf(() => TrustStore.resolve({ ca, env: false }))
-      assert.equal(error.code, code, String(ca))
+      assert.equal(error.code, code, JSON.stringify(ca))
       assert.match(error.message, words)
     }
     const extra = await failureOf(() => TrustStore.resolve({ extraCa: '', env: false }))
