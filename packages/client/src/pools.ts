@@ -48,7 +48,9 @@ export class ConnectionPools {
   /** The pool of a route. */
   entryFor(route: Route): PoolEntry {
     const { url, security, connectTimeoutMs } = route
-    const key = `${url.origin} ${connectTimeoutMs} ${security === undefined ? '' : `${security.id} ${security.verified}`}`
+    const { origin } = url
+    const secured = security === undefined ? '' : `${security.id} ${security.verified}`
+    const key = `${origin} ${connectTimeoutMs} ${secured}`
     const known = this.#entries.get(key)
     if (known !== undefined) return known
     const destination: Destination = {
@@ -57,7 +59,7 @@ export class ConnectionPools {
       connectTimeoutMs,
       security,
     }
-    const entry = new PoolEntry(url.origin, destination, this.#maxConnections, () => {
+    const entry = new PoolEntry(origin, destination, this.#maxConnections, () => {
       if (this.#entries.get(key) === entry) this.#entries.delete(key)
     })
     this.#entries.set(key, entry)
@@ -113,9 +115,14 @@ export class PoolEntry {
     // The transport gives a connection free one turn of the event loop after its answer. Whoever asks before would open
     // another one: a loop of single calls would use two, and a steady load twice what it needs.
     this.#resting++
-    queueMicrotask(() => setImmediate(this.#wake))
+    queueMicrotask(this.#rest)
     // Nobody waits any more for what is still connecting: without this a process would live on until the system gives up.
     if (this.#active === 0) for (const socket of this.#connecting) socket.destroy()
+  }
+
+  /** From the microtask queue, so that it comes after what the transport has planned for the same turn. */
+  readonly #rest = (): void => {
+    setImmediate(this.#wake)
   }
 
   readonly #wake = (): void => {

@@ -43,7 +43,7 @@ export class ClientResponse implements AsyncDisposable {
   readonly #rawHeaders: RawHeaders
   readonly #body: IncomingBody
   readonly #maxBodyBytes: number
-  readonly #shownUrl: string
+  readonly #target: URL
   #headers: Headers | undefined
   #stream: ReadableStream<Uint8Array> | undefined
   #claimed = false
@@ -60,7 +60,7 @@ export class ClientResponse implements AsyncDisposable {
     this.#rawHeaders = head.headers
     this.#body = head.body
     this.#maxBodyBytes = facts.maxBodyBytes
-    this.#shownUrl = shownUrl(facts.url)
+    this.#target = facts.url
     if (!head.body.settled) forgotten.register(this, head.body, this)
   }
 
@@ -192,6 +192,10 @@ export class ClientResponse implements AsyncDisposable {
   async load(): Promise<this> {
     this.#loaded = await this.bytes()
     return this
+  }
+
+  get #shownUrl(): string {
+    return shownUrl(this.#target)
   }
 
   /** A header's first value, without making a `Headers` for it. */

@@ -180,13 +180,18 @@ export class Session implements AsyncDisposable {
     return this.close()
   }
 
-  async #call(
+  // Not async: that would put three more turns of the queue between an answer and its reader.
+  #call(
     method: string,
     url: string | URL,
     options: RequestOptions = NO_OPTIONS,
   ): Promise<ClientResponse> {
-    if (this.#closed) throw closedError()
-    return runCall(this.#plan(method, url, options), this.#support)
+    try {
+      if (this.#closed) throw closedError()
+      return runCall(this.#plan(method, url, options), this.#support)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   #plan(method: string, url: string | URL, options: RequestOptions): CallPlan {
@@ -282,8 +287,6 @@ const NO_OPTIONS: RequestOptions = {}
 const DEFAULT_HEADERS: HeaderList = [
   'user-agent',
   'countersign',
-  'accept',
-  '*/*',
   'accept-encoding',
   ACCEPT_ENCODING,
 ]
