@@ -7,6 +7,7 @@
  */
 import { isIP } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
+import { domainToASCII } from 'node:url'
 import { Certificate, printGeneralName, X509Error } from '@countersign/x509'
 import { TlsError } from './errors.ts'
 import { hintOf } from './reasons.ts'
@@ -53,11 +54,12 @@ function mismatch(name: string, certificate: Certificate): TlsError {
   )
 }
 
-/** A host as it is compared and sent: without brackets, without the dot at its end, lower case. */
+/** A host as it is compared and sent: without brackets, without the dot at its end, lower case, ASCII. */
 export function normalHost(host: string): string {
   const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
   const dotless = bare.length > 1 && bare.endsWith('.') ? bare.slice(0, -1) : bare
-  return dotless.toLowerCase()
+  // RFC 6066 §3: A-labels on the wire. The URL of Node's answers '' for what is no name.
+  return NOT_ASCII.test(dotless) ? domainToASCII(dotless) || dotless : dotless.toLowerCase()
 }
 
 /** The name that must stand in the certificate. */
@@ -99,3 +101,4 @@ function listed(names: readonly string[]): string {
 }
 
 const LONGEST_LIST = 8
+const NOT_ASCII = /[^\0-\x7f]/

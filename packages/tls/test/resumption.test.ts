@@ -25,6 +25,10 @@ async function firstVisit(server: { port: number }, context: TlsContext): Promis
   return session
 }
 
+function contextWith(crl?: string): TlsContext {
+  return serverContext({ ca: authority.rootPem, crl })
+}
+
 describe('a resumed session', () => {
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     it(`is still verified, name and chain (${maxVersion})`, async () => {
@@ -63,8 +67,6 @@ describe('a resumed session', () => {
     })
 
     it(`of a client is not resumed by a server once its trust has changed (${maxVersion})`, async () => {
-      const contextWith = (crl?: string): TlsContext =>
-        serverContext({ ca: authority.rootPem, ...(crl === undefined ? {} : { crl }) })
       const before = contextWith()
       // Node's own server, because it is what HTTP is served with; it keeps its ticket keys throughout.
       const server: Server = createServer(before.nodeServerOptions(), (socket) => {

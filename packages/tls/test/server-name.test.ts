@@ -4,7 +4,9 @@ import { checkServerName } from '@countersign/tls'
 import { buildCertificate, Name, PrivateKey } from '@countersign/x509'
 import { authority } from './support.ts'
 
-const wide = authority.issue({ names: ['*.corp.internal', 'Api.Example.Test', '10.0.0.1', '::1'] })
+const wide = authority.issue({
+  names: ['*.corp.internal', 'Api.Example.Test', 'xn--mnchen-3ya.test', '10.0.0.1', '::1'],
+})
 
 describe('checkServerName', () => {
   it('accepts the names of the certificate, wildcards for one label, and addresses', () => {
@@ -13,6 +15,8 @@ describe('checkServerName', () => {
       'A.CORP.internal',
       'a.corp.internal.',
       'api.example.test',
+      'münchen.test',
+      'MÜNCHEN.test.',
       '10.0.0.1',
       '::1',
       '[::1]',

@@ -16,6 +16,10 @@ function write(folder: string, name: string, data: string | Uint8Array): string 
   return file
 }
 
+function digestOf(pem: string): string {
+  return TrustStore.fromPem(pem).sha256
+}
+
 describe('TrustStore', () => {
   it('reads a file of several PEM blocks and counts each certificate once', (t) => {
     const file = write(
@@ -123,8 +127,6 @@ describe('TrustStore', () => {
 })
 
 describe('TrustStore.resolve', () => {
-  const digestOf = (pem: string): string => TrustStore.fromPem(pem).sha256
-
   it('lets code beat the environment, and says so', (t) => {
     const folder = temporaryFolder(t)
     const file = write(folder, 'other.pem', other.rootPem)
