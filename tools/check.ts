@@ -9,7 +9,7 @@ import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 
-const STEPS: ReadonlyMap<string, readonly string[]> = new Map([
+const STEPS: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>([
   ['format', ['biome', 'format', '.']],
   ['types', ['tsc', '-b']],
   ['types of the console', ['tsc', '-p', 'packages/console/web']],

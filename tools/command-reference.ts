@@ -30,7 +30,7 @@ function page(command: Command): string {
   return [
     `## ${fullName(command)}`,
     '',
-    `${sentence(command.summary())}`,
+    sentence(command.summary()),
     '',
     '```',
     `${fullName(command)} ${command.usage()}`,

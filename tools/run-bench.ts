@@ -26,6 +26,7 @@ run('node', ['tools/setup.mjs'])
 if (!existsSync('bench/node_modules')) {
   run('npm', ['ci', '--prefix', 'bench', '--no-audit', '--no-fund', '--loglevel=error'])
 }
+run('tsc', ['-p', 'bench'])
 mkdirSync('bench/results', { recursive: true })
 const all: Record<string, unknown> = {}
 for (const name of positionals.length > 0 ? positionals : MEASURES) {

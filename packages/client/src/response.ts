@@ -154,6 +154,8 @@ export class ClientResponse implements AsyncDisposable {
    */
   json(): Promise<unknown>
   json<T>(parse: (value: unknown) => T): Promise<T>
+  json(): Promise<unknown>
+  json<T>(parse: (value: unknown) => T): Promise<T>
   async json(parse?: (value: unknown) => unknown): Promise<unknown> {
     const value = this.#parseJson(await this.bytes())
     return parse === undefined ? value : parse(value)

@@ -11,7 +11,7 @@ import { errorMessage } from '@countersign/core'
 import { ProgramError } from './errors.ts'
 
 /** A file of a multipart form. */
-export interface FileItem {
+interface FileItem {
   field: string
   name: string
   data: Uint8Array

@@ -97,7 +97,7 @@ describe('countersign issue', () => {
   it('does not write over a key unless told to', async () => {
     await issue(data, folder, 'twice.corp.internal')
     const key = path.join(folder, 'twice.corp.internal.key')
-    const before = readFileSync(key, 'utf8')
+    const first = readFileSync(key, 'utf8')
     const again = await runProgram([
       'issue',
       'twice.corp.internal',
@@ -108,9 +108,9 @@ describe('countersign issue', () => {
     ])
     assert.equal(again.code, 1)
     assert.match(again.stderr, /--force/)
-    assert.equal(readFileSync(key, 'utf8'), before)
+    assert.equal(readFileSync(key, 'utf8'), first)
     await issue(data, folder, 'twice.corp.internal', '--force')
-    assert.notEqual(readFileSync(key, 'utf8'), before)
+    assert.notEqual(readFileSync(key, 'utf8'), first)
   })
 
   it('gives a plain client name a SPIFFE id, and leaves an e-mail address what it is', async () => {

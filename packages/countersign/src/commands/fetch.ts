@@ -5,7 +5,7 @@
  */
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { type ClientResponse, type GatherResult, gather } from '@countersign/client'
+import { type GatherResult, gather } from '@countersign/client'
 import { errorMessage } from '@countersign/core'
 import type { Command } from 'commander'
 import { type ClientFlags, completeUrl, openSession, withClientOptions } from '../client-session.ts'
@@ -58,7 +58,7 @@ interface FetchLine {
   error?: unknown
 }
 
-async function toLine(url: string, result: GatherResult<ClientResponse>): Promise<FetchLine> {
+async function toLine(url: string, result: GatherResult): Promise<FetchLine> {
   if (!result.ok) return { url, error: result.error }
   const { status, headers } = result.value
   const text = await result.value.text()

@@ -38,7 +38,7 @@ export function addLogin(program: Command): void {
         const response = await kept.session.post(`${origin}/login`, {
           json: { username, password },
         })
-        if (!response.ok) throw await refusal(response.status, await response.text())
+        if (!response.ok) throw refusal(response.status, await response.text())
         await response.bytes()
         await kept.save()
         output.result(

@@ -41,14 +41,11 @@ export function buildApp(rooms: Rooms): Hono<{ Bindings: FetchEnvironment }> {
   app.route('/', authority.routes)
   app.get('/', (context) => context.redirect('/console/', 302))
   app.get('/console', (context) => context.redirect('/console/', 308))
-  const files = serveFolder(consoleFolder)
-  app.get('/console/*', async (context) => {
-    const url = new URL(context.req.url)
-    url.pathname = url.pathname.slice('/console'.length)
-    const response = await files(new Request(url, context.req.raw), { peer: context.env.peer })
-    response.headers.set('content-security-policy', CONSOLE_POLICY)
-    return response
+  const files = serveFolder(consoleFolder, {
+    prefix: '/console',
+    headers: { 'content-security-policy': CONSOLE_POLICY },
   })
+  app.get('/console/*', (context) => files(context.req.raw))
   app.notFound(() =>
     problemResponse({ status: 404, code: 'not-found', detail: 'there is nothing at this address' }),
   )

@@ -13,7 +13,7 @@ import type { DataFolder } from '../data-folder.ts'
 import { ProgramError } from '../errors.ts'
 
 /** Where the running service answers, for the message of a second one. */
-export interface ServiceRecord {
+interface ServiceRecord {
   pid: number
   url: string
 }

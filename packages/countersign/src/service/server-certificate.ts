@@ -37,7 +37,7 @@ export async function ensureServerIdentity(
 }
 
 /** Issues a new certificate for a new key and replaces the files. */
-export async function issueServerIdentity(
+async function issueServerIdentity(
   authority: Authority,
   data: DataFolder,
   names: readonly string[],

@@ -1,0 +1,106 @@
+/**
+ * Issuing a P-256 certificate in process: ours against raw `crypto.sign` (the limit) and pkijs.
+ *
+ * Usage: node bench/issue.ts [--json FILE]
+ *
+ * @module
+ */
+import { createPrivateKey, sign } from 'node:crypto'
+import { buildCertificate, Certificate, Name, PrivateKey } from '@countersign/x509'
+import * as asn1js from 'asn1js'
+import * as pkijs from 'pkijs'
+import { checkBars, compare, rateOf, rateOfAsync, saveResults } from './harness.ts'
+
+const issuerKey = PrivateKey.generateSync('p256')
+const leafKey = PrivateKey.generateSync('p256')
+const issuer = Name.from({ organization: 'Bench', commonName: 'Bench Issuer' })
+const notBefore = new Date('2026-01-01T00:00:00Z')
+const notAfter = new Date('2027-01-01T00:00:00Z')
+const signer = issuerKey.signer()
+const authorityKeyId = issuerKey.publicKey.keyId()
+
+function issueOurs(): Certificate {
+  return buildCertificate(
+    {
+      subject: Name.from({ commonName: 'api.corp.internal' }),
+      issuer,
+      publicKey: leafKey.publicKey,
+      notBefore,
+      notAfter,
+      subjectAltNames: [{ type: 'dns', value: 'api.corp.internal' }],
+      keyUsage: ['digitalSignature'],
+      extendedKeyUsage: ['serverAuth'],
+      authorityKeyId,
+    },
+    signer,
+  )
+}
+
+const rawKey = createPrivateKey(issuerKey.toPem())
+const sample = issueOurs()
+if (!sample.verifySignature(issuerKey.publicKey)) throw new Error('our certificate does not verify')
+const toBeSigned = sample.der.subarray(0, sample.der.length - 72)
+
+const engine = new pkijs.CryptoEngine({ name: 'node', crypto })
+pkijs.setEngine('node', engine)
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256' }
+const peerKeys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+
+/** The same certificate through pkijs: the same name, extensions and signature. */
+async function issueWithPkijs(): Promise<ArrayBuffer> {
+  const certificate = new pkijs.Certificate()
+  certificate.version = 2
+  certificate.serialNumber = new asn1js.Integer({
+    valueHex: crypto.getRandomValues(new Uint8Array(16)).buffer,
+  })
+  for (const [name, value] of [
+    [certificate.issuer, 'Bench Issuer'],
+    [certificate.subject, 'api.corp.internal'],
+  ] as const) {
+    name.typesAndValues.push(
+      new pkijs.AttributeTypeAndValue({ type: '2.5.4.3', value: new asn1js.Utf8String({ value }) }),
+    )
+  }
+  certificate.notBefore.value = notBefore
+  certificate.notAfter.value = notAfter
+  const names = new pkijs.GeneralNames({
+    names: [new pkijs.GeneralName({ type: 2, value: 'api.corp.internal' })],
+  })
+  certificate.extensions = [
+    extension('2.5.29.17', names.toSchema()),
+    extension(
+      '2.5.29.15',
+      new asn1js.BitString({ valueHex: new Uint8Array([0x80]).buffer, unusedBits: 7 }),
+    ),
+    extension(
+      '2.5.29.37',
+      new pkijs.ExtKeyUsage({ keyPurposes: ['1.3.6.1.5.5.7.3.1'] }).toSchema(),
+    ),
+    extension(
+      '2.5.29.35',
+      new pkijs.AuthorityKeyIdentifier({
+        keyIdentifier: new asn1js.OctetString({ valueHex: new Uint8Array(authorityKeyId).buffer }),
+      }).toSchema(),
+    ),
+  ]
+  await certificate.subjectPublicKeyInfo.importKey(peerKeys.publicKey)
+  await certificate.sign(peerKeys.privateKey, 'SHA-256')
+  return certificate.toSchema(true).toBER(false)
+}
+
+function extension(extnID: string, value: asn1js.BaseBlock): pkijs.Extension {
+  return new pkijs.Extension({ extnID, critical: false, extnValue: value.toBER(false) })
+}
+
+Certificate.parse(new Uint8Array(await issueWithPkijs()))
+
+const comparison = await compare('issue a P-256 certificate, one thread', 'per second', [
+  { name: 'crypto.sign alone', run: () => rateOf(() => sign('sha256', toBeSigned, rawKey)) },
+  { name: 'countersign', run: () => rateOf(issueOurs) },
+  { name: 'pkijs', run: async () => rateOfAsync(issueWithPkijs) },
+])
+checkBars(comparison, [
+  { subject: 'countersign', against: 'crypto.sign alone', atLeast: 0.45 },
+  { subject: 'countersign', against: 'pkijs', atLeast: 10 },
+])
+saveResults()
