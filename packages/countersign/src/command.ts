@@ -42,17 +42,19 @@ export function dataOption(): Option {
  *
  * @param flags - the options as commander read them
  * @param work - given what every command shares
+ * @param exitCode - the exit code of what it throws
  */
 export async function perform(
   flags: SharedFlags,
   work: (context: CommandContext) => Promise<void>,
+  exitCode: (error: unknown) => number = exitCodeOf,
 ): Promise<void> {
   const output = new Output(flags.json === true)
   try {
     await work({ output, data: dataFolder(flags.data) })
   } catch (error) {
     output.error(error)
-    process.exitCode = exitCodeOf(error)
+    process.exitCode = exitCode(error)
   }
 }
 

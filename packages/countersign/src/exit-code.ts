@@ -18,6 +18,14 @@ export function exitCodeOf(error: unknown): number {
   )
 }
 
+/**
+ * The exit code where nobody else is involved yet: a service that does not start has not been refused by anybody,
+ * though the fault in its own certificate has the code of a refusal.
+ */
+export function localExitCodeOf(error: unknown): number {
+  return exitCodeOf(error) === EXIT.usage ? EXIT.usage : EXIT.failed
+}
+
 /** By class, so that a command that never speaks to a network need not load the client. */
 const BY_CLASS: ReadonlyMap<string, number> = new Map([
   ['TrustError', EXIT.trust],

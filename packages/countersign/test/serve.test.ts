@@ -255,7 +255,7 @@ describe('SEEDS S8: the layout ca.crt, server.crt, server.key, client/client.pem
       env: { HTTPS_ENABLED: 'true', VERIFY_USER: 'true', API_PORT: '0' },
       cwd: layout,
     })
-    const [, url = ''] = await command.waitForOutput(/listening on (\S+)/)
+    const [, url = ''] = await command.waitForOutput(/listening on (https:\/\/localhost:\d+)/)
     const { stdout, stderr } = await curl(
       '--cacert',
       path.join(layout, 'ca.crt'),

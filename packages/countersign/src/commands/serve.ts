@@ -3,10 +3,13 @@
  *
  * @module
  */
+import { isIP } from 'node:net'
 import path from 'node:path'
+import type { Server } from '@countersign/server'
 import type { Command } from 'commander'
 import { addCommand, collect, perform, type SharedFlags } from '../command.ts'
 import { ProgramError } from '../errors.ts'
+import { localExitCodeOf } from '../exit-code.ts'
 import { parseListenAddress } from '../service/listen-address.ts'
 import { readServeEnvironment } from '../serve-environment.ts'
 import { stopSignal } from '../stop-signal.ts'
@@ -37,28 +40,32 @@ export function addServe(program: Command): void {
     .option('--crl <file>', 'revocation list of the clients’ authority', collect)
     .addHelpText('after', ENVIRONMENT_HELP)
     .action(async (dir: string | undefined, flags: ServeFlags) =>
-      perform(flags, async ({ output }) => {
-        const folder = path.resolve(dir ?? '.')
-        const settings = settle(flags)
-        refuseKeyInFolder(folder, settings)
-        const { serve, serveFolder } = await import('@countersign/server')
-        const stopped = stopSignal()
-        await using server = await serve(serveFolder(folder), {
-          ...settings,
-          onHandshakeError: (failure) => {
-            output.note(`refused ${failure.address ?? 'a client'}: ${failure.message}`)
-          },
-        })
-        const url = server.url
-        output.result(
-          { url, folder, mode: modeOf(settings), root: server.adhocRoots },
-          `listening on ${url} (${modeOf(settings)}), serving ${folder}`,
-        )
-        if (server.adhocRoots !== undefined && !output.json) {
-          output.note(`the root of this run, for curl --cacert:\n${server.adhocRoots.trimEnd()}`)
-        }
-        output.note(`${await stopped}: answering what is under way, then stopping`)
-      }),
+      perform(
+        flags,
+        async ({ output }) => {
+          const folder = path.resolve(dir ?? '.')
+          const settings = settle(flags)
+          refuseKeyInFolder(folder, settings)
+          const { serve, serveFolder } = await import('@countersign/server')
+          const stopped = stopSignal()
+          await using server = await serve(serveFolder(folder), {
+            ...settings,
+            onHandshakeError: (failure) => {
+              output.note(`refused ${failure.address ?? 'a client'}: ${failure.message}`)
+            },
+          })
+          const url = publicUrl(server)
+          output.result(
+            { url, folder, mode: modeOf(settings), root: server.adhocRoots },
+            `listening on ${url} (${modeOf(settings)}), serving ${folder}`,
+          )
+          if (server.adhocRoots !== undefined && !output.json) {
+            output.note(`the root of this run, for curl --cacert:\n${server.adhocRoots.trimEnd()}`)
+          }
+          output.note(`${await stopped}: answering what is under way, then stopping`)
+        },
+        localExitCodeOf,
+      ),
     )
 }
 
@@ -104,6 +111,15 @@ function settle(flags: ServeFlags): ServeSettings {
     ca: asks ? (flags.ca ?? environment.ca ?? 'ca.crt') : undefined,
     crl: flags.crl,
   }
+}
+
+/** The server's address by a name that its certificate covers, where there is one. */
+function publicUrl({ certificate, host, port, url }: Server): string {
+  const own = isIP(host) === 0 ? { dns: host } : { ip: host }
+  if (certificate === undefined || certificate.matchesName(own)) return url
+  const names = ['localhost', ...certificate.dnsNames.filter((name) => !name.startsWith('*'))]
+  const name = names.find((candidate) => certificate.matchesName({ dns: candidate }))
+  return name === undefined ? url : `https://${name}:${port}`
 }
 
 /** A folder that holds the server's own key would hand it out. */

@@ -7,6 +7,7 @@ import type { Command } from 'commander'
 import { addCommand, collect, dataOption, perform, type SharedFlags } from '../command.ts'
 import type { DataFolder } from '../data-folder.ts'
 import { defaultDataPath } from '../data-folder.ts'
+import { localExitCodeOf } from '../exit-code.ts'
 import type { Output } from '../output.ts'
 import { shellWord } from '../shell.ts'
 import { stopSignal } from '../stop-signal.ts'
@@ -26,23 +27,27 @@ export function addUp(program: Command): void {
     .option('--name <host>', 'a further host name of its certificate', collect)
     .option('--database <url>', 'sqlite:FILE or postgres://…; kept for later starts')
     .action(async (flags: UpFlags) =>
-      perform(flags, async ({ output, data }) => {
-        const { startService } = await import('../service/service.ts')
-        const stopped = stopSignal()
-        await using service = await startService({
-          data,
-          listen: flags.listen,
-          names: flags.name,
-          database: flags.database,
-          note: (text) => {
-            output.note(text)
-          },
-        })
-        announce(output, service, data)
-        const signal = await stopped
-        output.note(`${signal}: answering what is under way, then stopping`)
-        await service.close()
-      }),
+      perform(
+        flags,
+        async ({ output, data }) => {
+          const { startService } = await import('../service/service.ts')
+          const stopped = stopSignal()
+          await using service = await startService({
+            data,
+            listen: flags.listen,
+            names: flags.name,
+            database: flags.database,
+            note: (text) => {
+              output.note(text)
+            },
+          })
+          announce(output, service, data)
+          const signal = await stopped
+          output.note(`${signal}: answering what is under way, then stopping`)
+          await service.close()
+        },
+        localExitCodeOf,
+      ),
     )
 }
 
