@@ -54,6 +54,8 @@ export class OpenedAuthority implements Authority {
   readonly issuer: Certificate
   readonly organization: string
   readonly trustDomain: string
+  /** What it may ever sign, or `undefined` where that is everything. */
+  readonly constraints: NameSpace | undefined
   /** Every generation of root and issuer, for the routes. */
   readonly records: readonly CaRecord[]
   readonly #clock: Clock
@@ -77,6 +79,7 @@ export class OpenedAuthority implements Authority {
     this.issuer = issuer.certificate
     this.organization = parts.organization
     this.trustDomain = parts.trustDomain
+    this.constraints = parts.constraints
     this.#clock = clock
     this.#issuerRecord = issuer
     this.#rules = {

@@ -34,6 +34,7 @@ const STATUS = {
   // The authority itself: files, passphrase, clock.
   'already-initialised': 500,
   'not-initialised': 500,
+  'settings-differ': 500,
   'folder-foreign': 500,
   'key-missing': 500,
   'key-malformed': 500,

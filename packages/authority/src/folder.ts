@@ -22,6 +22,8 @@ export const ISSUER_KEY_FILE = 'issuer.key'
 
 /** What a new authority keeps in files. */
 export interface StagedFiles {
+  /** PEM, for everybody. */
+  readonly roots: string
   /** Encrypted PKCS#8, PEM. */
   readonly rootKey: string
   /** Encrypted PKCS#8, PEM. */
@@ -46,6 +48,7 @@ export function prepareFolder(folder: string): void {
 export async function stageKeys(folder: string, id: string, files: StagedFiles): Promise<void> {
   const staging = stagingFolder(folder, id)
   await mkdir(staging, { mode: 0o700 })
+  await writeRoots(staging, files.roots)
   await writeFileAtomic(path.join(staging, ROOT_KEY_FILE), files.rootKey)
   await writeFileAtomic(path.join(staging, ISSUER_KEY_FILE), files.issuerKey)
   if (files.passphrase !== undefined) {
@@ -71,7 +74,7 @@ export async function adoptStagedKeys(folder: string, id: string): Promise<void>
   const staged = (await listFolder(folder)).filter((name) => name.startsWith(STAGING_PREFIX))
   if (staged.length === 0) return
   if (staged.includes(STAGING_PREFIX + id)) {
-    for (const name of [PASSPHRASE_FILE, ISSUER_KEY_FILE, ROOT_KEY_FILE]) {
+    for (const name of [PASSPHRASE_FILE, ISSUER_KEY_FILE, ROOT_KEY_FILE, ROOTS_FILE]) {
       await adopt(path.join(stagingFolder(folder, id), name), path.join(folder, name))
     }
     await syncFolder(folder)

@@ -11,6 +11,7 @@ import { randomBytes } from 'node:crypto'
 import { type CaKind, makeIssuer, makeRoot, type NewCa } from './ca-certificates.ts'
 import { readSettings } from './ca-records.ts'
 import { constrainedSpace } from './constraints.ts'
+import type { OpenedAuthority } from './authority.ts'
 import { AuthorityError } from './errors.ts'
 import {
   adoptStagedKeys,
@@ -22,6 +23,7 @@ import {
   stageKeys,
 } from './folder.ts'
 import { LEDGER_MIGRATIONS, type LedgerTables } from './ledger-schema.ts'
+import { describeNameSpace } from './name-space.ts'
 import { OPEN_OPTIONS, openWith } from './open.ts'
 import { parsePolicy } from './policy.ts'
 import { parsePublicUrl } from './public-url.ts'
@@ -49,9 +51,10 @@ export async function initAuthority(options: InitAuthorityOptions): Promise<Auth
   const given = options.passphrase ?? (await readPassphrase(folder))
   const passphrase = given ?? randomBytes(32).toString('base64url')
   // Stretching protects what people can remember; 256 random bits need none, and every start would pay for it.
-  const encryption = { passphrase, iterations: given === undefined ? 10_000 : undefined }
+  const encryption = { passphrase, iterations: given === undefined ? 1000 : undefined }
   try {
     await stageKeys(folder, id, {
+      roots: made.root.certificate.pem,
       rootKey: made.root.key.toPem(encryption),
       issuerKey: made.issuer.key.toPem(encryption),
       passphrase: given === undefined ? passphrase : undefined,
@@ -67,11 +70,16 @@ export async function initAuthority(options: InitAuthorityOptions): Promise<Auth
   return await openWith(options)
 }
 
-/** Opens the authority, or makes it where there is none; what only {@link initAuthority} knows is then not looked at. */
+/**
+ * Opens the authority, or makes it where there is none.
+ *
+ * @throws {@link AuthorityError} `settings-differ` where the one that is there has other constraints or another trust domain
+ *   than the options ask for; and as {@link initAuthority} and {@link openAuthority}
+ */
 export async function createAuthority(options: InitAuthorityOptions): Promise<Authority> {
   readOptions(options)
   try {
-    return await openWith(options)
+    return refuseOtherSettings(await openWith(options), options)
   } catch (error) {
     if (!(error instanceof AuthorityError) || error.code !== 'not-initialised') throw error
   }
@@ -80,7 +88,7 @@ export async function createAuthority(options: InitAuthorityOptions): Promise<Au
   } catch (error) {
     if (!(error instanceof AuthorityError) || error.code !== 'already-initialised') throw error
     // Another process was quicker.
-    return await openWith(options)
+    return refuseOtherSettings(await openWith(options), options)
   }
 }
 
@@ -151,6 +159,27 @@ async function refuseOther(
     `${store.url} has an authority already, of ${settings.organization}`,
     { hint: 'open it, or give another folder and database; nothing was changed' },
   )
+}
+
+/** Whoever asks for constraints must not be handed an authority without them. */
+function refuseOtherSettings(authority: OpenedAuthority, options: InitAuthorityOptions): Authority {
+  const { constrain, trustDomain } = options
+  if (trustDomain !== undefined && trustDomain !== authority.trustDomain) {
+    throw differs('trust domain', authority.trustDomain)
+  }
+  if (constrain !== undefined) {
+    const asked = describeNameSpace(constrainedSpace(constrain, authority.trustDomain))
+    const present =
+      authority.constraints === undefined ? 'none' : describeNameSpace(authority.constraints)
+    if (asked !== present) throw differs('constraints', present)
+  }
+  return authority
+}
+
+function differs(what: string, present: string): AuthorityError {
+  return new AuthorityError('settings-differ', `the authority has other ${what}: ${present}`, {
+    hint: 'they are part of the root for good: leave the option out, or make another authority',
+  })
 }
 
 async function makeAuthority(plan: Plan): Promise<Made> {

@@ -9,10 +9,12 @@ import { checkOptions } from '@countersign/core'
 import {
   buildCertificate,
   type Certificate,
+  type GeneralName,
   Name,
   type PublicKey,
   randomSerial,
   type SyncSigner,
+  X509Error,
 } from '@countersign/x509'
 import { checkConstraints } from './constraints.ts'
 import { AuthorityError } from './errors.ts'
@@ -59,7 +61,7 @@ export interface SignedLeaf {
 /**
  * Checks a request.
  *
- * @throws {@link AuthorityError} `profile-unknown`, `requester-missing`, `days-invalid`, `key-ambiguous`, `request-signature`,
+ * @throws {@link AuthorityError} `profile-unknown`, `requester-missing`, `days-invalid`, `key-ambiguous`, `request-signature`, `request-malformed`,
  *   `key-weak`, `key-unsupported`, `key-is-ca`, `names-missing`, `too-many-names`, `name-invalid`, `wildcard-too-wide`,
  *   `name-refused`, `name-constraint`; CoreError `option-unknown`
  */
@@ -69,18 +71,17 @@ export function approve(request: IssueRequest, rules: IssuingRules): ApprovedReq
   const profile = parseProfile(request.profile)
   const requester = parseRequester(request.requester)
   const lifetime = lifetimeMs(policy, profile, request.days)
-  const publicKey = keyOf(request)
+  const { publicKey, requestedNames } = readKey(request)
   checkKeyStrength(publicKey)
   if (rules.authorityKeys.some((key) => key.equals(publicKey))) {
     throw new AuthorityError('key-is-ca', "the key is the authority's own", {
       hint: 'a certificate for it would let its holder stand in for the authority: make a new key',
     })
   }
-  const { names, csr } = request
   const subject =
-    names === undefined
-      ? subjectOfRequest(csr?.subjectAltNames ?? [], profile, policy.maxNames)
-      : subjectOfTexts(names, profile, trustDomain, policy.maxNames)
+    request.names === undefined
+      ? subjectOfRequest(requestedNames, profile, policy.maxNames)
+      : subjectOfTexts(request.names, profile, trustDomain, policy.maxNames)
   checkNames(policy, subject.names)
   if (constraints !== undefined) checkConstraints(constraints, subject.names, subject.commonName)
   return { ...subject, publicKey, profile, lifetimeMs: lifetime, requester }
@@ -142,28 +143,34 @@ export function signLeaf(
   return { issued, entry }
 }
 
+interface KeyAndNames {
+  readonly publicKey: PublicKey
+  readonly requestedNames: readonly GeneralName[]
+}
+
 /** The key to certify; a signing request must be signed with it (RFC 2986 §4.2: the proof that its owner asks). */
-function keyOf({ csr, publicKey }: IssueRequest): PublicKey {
-  if ((csr === undefined) === (publicKey === undefined)) {
+function readKey({ csr, publicKey }: IssueRequest): KeyAndNames {
+  if (publicKey !== undefined && csr === undefined) return { publicKey, requestedNames: [] }
+  if (csr === undefined || publicKey !== undefined) {
     throw new AuthorityError(
       'key-ambiguous',
       'a certificate needs either a signing request or a public key',
-      {
-        hint: 'give one of csr and publicKey',
-      },
+      { hint: 'give one of csr and publicKey' },
     )
   }
-  if (publicKey !== undefined) return publicKey
-  if (csr === undefined || !csr.verify()) {
-    throw new AuthorityError(
-      'request-signature',
-      'the signing request is not signed with the key in it',
-      {
-        hint: 'make the request again, with the private key that belongs to it',
-      },
-    )
+  try {
+    if (csr.verify()) return { publicKey: csr.publicKey, requestedNames: csr.subjectAltNames }
+  } catch (error) {
+    // What is inside is read only now, and may be damaged under a good signature.
+    if (!(error instanceof X509Error)) throw error
+    const { message, hint } = error
+    throw new AuthorityError('request-malformed', message, { hint, cause: error })
   }
-  return csr.publicKey
+  throw new AuthorityError(
+    'request-signature',
+    'the signing request is not signed with the key in it',
+    { hint: 'make the request again, with the private key that belongs to it' },
+  )
 }
 
 function parseRequester(text: unknown): string {

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { PublicKey } from '@countersign/x509'
+import { type PublicKey, X509Error } from '@countersign/x509'
+import type { KeyObject } from 'node:crypto'
 import { AuthorityError } from './errors.ts'
 
 /**
@@ -12,10 +13,9 @@ import { AuthorityError } from './errors.ts'
  * @throws {@link AuthorityError} `key-weak` or `key-unsupported`
  */
 export function checkKeyStrength(key: PublicKey): void {
-  const details = key.type?.startsWith('rsa') === false ? undefined : key.keyObject
+  const { asymmetricKeyType: kind, asymmetricKeyDetails: facts } = usable(key)
   // Every listed type but RSA is sound by its kind alone.
-  if (details === undefined) return
-  const { asymmetricKeyType: kind, asymmetricKeyDetails: facts } = details
+  if (key.type?.startsWith('rsa') === false) return
   if (kind === 'rsa') {
     checkRsa(facts?.modulusLength ?? 0, facts?.publicExponent ?? 0n, modulusOf(key))
   } else if (kind === 'ec') {
@@ -27,10 +27,18 @@ export function checkKeyStrength(key: PublicKey): void {
     throw new AuthorityError(
       'key-unsupported',
       `a key of type ${kind ?? key.description} cannot be certified`,
-      {
-        hint: HINT,
-      },
+      { hint: HINT },
     )
+  }
+}
+
+/** Loads the key, which also finds a point that is not on its curve. */
+function usable(key: PublicKey): KeyObject {
+  try {
+    return key.keyObject
+  } catch (error) {
+    if (!(error instanceof X509Error)) throw error
+    throw new AuthorityError('key-unsupported', error.message, { hint: HINT, cause: error })
   }
 }
 

@@ -100,7 +100,7 @@ export function describeNameSpace(space: NameSpace): string {
 }
 
 /** The host of a URI in lower case, without port and user, or `undefined` where it has none. */
-export function uriHost(uri: string): string | undefined {
+function uriHost(uri: string): string | undefined {
   const [, authority = ''] = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(uri) ?? []
   const host = authority.slice(authority.lastIndexOf('@') + 1).replace(/:\d*$/, '')
   return host === '' ? undefined : host.toLowerCase()

@@ -29,7 +29,7 @@ export async function openAuthority(options: OpenAuthorityOptions): Promise<Auth
 }
 
 /** Opens, with options that were checked. */
-export async function openWith(options: OpenAuthorityOptions): Promise<Authority> {
+export async function openWith(options: OpenAuthorityOptions): Promise<OpenedAuthority> {
   const { store, folder, passphrase, authorize, clock = systemClock } = options
   const policy = parsePolicy(options.policy)
   const publicUrl = parsePublicUrl(options.publicUrl)

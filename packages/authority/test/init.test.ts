@@ -183,6 +183,23 @@ describe('initAuthority', () => {
     assert.equal(again.issuer.fingerprint, authority.issuer.fingerprint)
   })
 
+  it('is not taken for one with other constraints or another trust domain', async (t) => {
+    const constrain = ['.corp.internal']
+    const { store, folder } = await makeAuthority(t, { constrain, trustDomain: 'corp.internal' })
+    const create = (options: object): Promise<string> =>
+      codeOf(createAuthority({ store, folder, ...options }))
+    assert.equal(await create({}), 'none')
+    assert.equal(
+      await create({ constrain: ['CORP.internal'], trustDomain: 'corp.internal' }),
+      'none',
+    )
+    assert.equal(await create({ constrain: ['.corp.internal', '10.0.0.0/8'] }), 'settings-differ')
+    assert.equal(await create({ trustDomain: 'other.internal' }), 'settings-differ')
+    const plain = await makeAuthority(t)
+    const given = { store: plain.store, folder: plain.folder, constrain }
+    assert.equal(await codeOf(createAuthority(given)), 'settings-differ')
+  })
+
   it('signs a list for the root while its key is here, good for as long as it may be away', async (t) => {
     const { authority, folder } = await makeAuthority(t)
     rmSync(path.join(folder, 'root.key'))

@@ -174,6 +174,26 @@ describe('the routes', () => {
     assert.deepEqual(await problem(days), [400, 'days-invalid'])
   })
 
+  it('refuse a signing request with any byte changed', async () => {
+    for (let index = 0; index < CSR.der.length; index++) {
+      const body = Uint8Array.from(CSR.der)
+      body[index] = (body[index] ?? 0) ^ (1 << (index % 8))
+      const response = await post('/ca/certificates', body, {
+        'content-type': 'application/pkcs10',
+      })
+      const [status, code] = await problem(response)
+      assert.equal(status, 400, `byte ${index}: ${String(code)}`)
+      assert.match(String(code), /^request-(?:malformed|signature)$/)
+    }
+  })
+
+  it('refuse a signing request whose names are damaged under a good signature', async () => {
+    const response = await post('/ca/certificates', DAMAGED, {
+      'content-type': 'application/x-pem-file',
+    })
+    assert.deepEqual(await problem(response), [400, 'request-malformed'])
+  })
+
   it('list in pages, with times as text, for a viewer', async (t) => {
     const { authority } = await makeAuthority(t, { authorize })
     for (let index = 0; index < 5; index++) {
@@ -284,3 +304,13 @@ async function problem(response: Response): Promise<[number, unknown]> {
   assert.equal(typeof detail, 'string')
   return [response.status, code]
 }
+
+/** Its subjectAltName is a sequence with a name that is longer than the sequence. Made by openssl req. */
+const DAMAGED = `-----BEGIN CERTIFICATE REQUEST-----
+MIHqMIGQAgEAMA8xDTALBgNVBAMMBGV2aWwwWTATBgcqhkjOPQIBBggqhkjOPQMB
+BwNCAARCS1S37JCG8pVBxat0s0tj0iBguI4BbT1rdWwAS69stJOx06lwU0aysLd+
+3mWmU4PbqLxLMeG6ptpSJxtQs/S0oB8wHQYJKoZIhvcNAQkOMRAwDjAMBgNVHREE
+BTADggVhMAoGCCqGSM49BAMCA0kAMEYCIQCrkgXSs4Ppn2mYuJxlgamXDHR38DsI
+eiumglJbiohhOwIhAOn2R99ONzMvnjkm6h1Kk4K92YgQEGNxDJS1U9dufur2
+-----END CERTIFICATE REQUEST-----
+`
