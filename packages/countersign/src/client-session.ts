@@ -9,35 +9,11 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'
-import { Session, type SessionOptions } from '@countersign/client'
+import type { Session, SessionOptions } from '@countersign/client'
 import { ensurePrivateFolder, errorMessage, writeFileAtomic } from '@countersign/core'
-import { type Command, InvalidArgumentError } from 'commander'
-import { collect } from './command.ts'
+import type { ClientFlags } from './client-options.ts'
 import { type DataFolder, nonEmpty } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
-
-/** The options of every command that calls a server. */
-export interface ClientFlags {
-  ca?: string[]
-  extraCa?: string[]
-  verify?: boolean
-  cert?: string
-  key?: string
-  session?: string
-  timeout?: number
-}
-
-/** Adds those options to a command. */
-export function withClientOptions(command: Command): Command {
-  return command
-    .option('--ca <file>', 'trust only the roots of this file or folder', collect)
-    .option('--extra-ca <file>', 'trust the roots of this file or folder as well', collect)
-    .option('--verify <no>', '“no” connects without verification, and says so', readVerify)
-    .option('--cert <file>', 'our own certificate; may hold its key')
-    .option('--key <file>', 'the key of --cert')
-    .option('--session <name>', 'keep cookies under this name')
-    .option('--timeout <seconds>', 'for the whole call (default: 30)', readSeconds)
-}
 
 /** A session with the cookies kept for it. */
 export interface KeptSession extends AsyncDisposable {
@@ -54,14 +30,15 @@ export interface KeptSession extends AsyncDisposable {
  * @param url - of the (first) call: the login of its origin is used, and `--cert` is shown to no other origin
  * @param options.keep - keep cookies for this origin even where no file is there yet: `login`
  */
-export function openSession(
+export async function openSession(
   flags: ClientFlags,
   data: DataFolder,
   url: string,
   options: { keep?: boolean } = {},
-): KeptSession {
+): Promise<KeptSession> {
+  const { Session: ClientSession } = await import('@countersign/client')
   const file = sessionFile(flags, url, options.keep === true)
-  const session = Session.fromJSON(readSaved(file), {
+  const session = ClientSession.fromJSON(readSaved(file), {
     ...trust(flags, data),
     cert: flags.cert,
     key: flags.key,
@@ -140,17 +117,4 @@ function configFolder(): string {
 /** A name as part of a file name: nothing in it leads to another folder. */
 function safe(name: string): string {
   return name.replaceAll(/[^a-z0-9.-]/gi, '_').replaceAll('..', '__')
-}
-
-function readVerify(text: string): boolean {
-  if (text === 'no') return false
-  if (text === 'yes') return true
-  throw new InvalidArgumentError('Write yes or no.')
-}
-
-function readSeconds(text: string): number {
-  const seconds = Number(text)
-  if (/^\d+(\.\d+)?$/.test(text) && seconds > 0 && seconds <= 86_400)
-    return Math.round(seconds * 1000)
-  throw new InvalidArgumentError('Give seconds, as in 30 or 2.5.')
 }

@@ -16,7 +16,9 @@ import { ProgramError } from './errors.ts'
 /** The store that a data folder names: `countersign.toml`, else its own SQLite file. */
 export async function openDataStore(data: DataFolder, database?: string): Promise<Store> {
   const { openStore } = await import('@countersign/store')
-  return openStore(database ?? readConfiguration(data).database ?? `sqlite:${data.database}`)
+  return openStore(
+    database ?? (await readConfiguration(data)).database ?? `sqlite:${data.database}`,
+  )
 }
 
 /**

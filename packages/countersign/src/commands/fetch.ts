@@ -5,10 +5,11 @@
  */
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { type GatherResult, gather } from '@countersign/client'
+import type { GatherResult } from '@countersign/client'
 import { errorMessage } from '@countersign/core'
 import type { Command } from 'commander'
-import { type ClientFlags, completeUrl, openSession, withClientOptions } from '../client-session.ts'
+import { type ClientFlags, withClientOptions } from '../client-options.ts'
+import { completeUrl, openSession } from '../client-session.ts'
 import { addCommand, perform, type SharedFlags, wholeNumber } from '../command.ts'
 import { EXIT, ProgramError } from '../errors.ts'
 import { exitCodeOf } from '../exit-code.ts'
@@ -29,8 +30,9 @@ export function addFetch(program: Command): void {
         const all = [...urls, ...(await readInput(flags.input))].map((url) => completeUrl(url))
         const [first] = all
         if (first === undefined) throw new ProgramError('usage', 'give a URL, or --input FILE')
-        await using kept = openSession(flags, data, first)
+        await using kept = await openSession(flags, data, first)
         const progress = showProgress(all.length)
+        const { gather } = await import('@countersign/client')
         const results = await gather(all, {
           session: kept.session,
           concurrency: flags.concurrency,

@@ -4,11 +4,12 @@
  * @module
  */
 import { ensurePrivateFolder } from '@countersign/core'
-import { KEY_TYPES, type KeyType } from '@countersign/x509'
+import type { KeyType } from '@countersign/x509'
 import { type Command, Option } from 'commander'
 import { addCommand, collectList, dataOption, perform, type SharedFlags } from '../command.ts'
 import { updateConfiguration } from '../configuration.ts'
 import { refuseWrongClock } from '../clock.ts'
+import { KEY_TYPES } from '../key-types.ts'
 import { givenPassphrase, openDataStore } from '../open-data.ts'
 
 interface InitFlags extends SharedFlags {

@@ -9,10 +9,11 @@ import { userInfo } from 'node:os'
 import path from 'node:path'
 import type { Issued } from '@countersign/authority'
 import { errorMessage, writeFileAtomic } from '@countersign/core'
-import { CertificateRequest, KEY_TYPES, type KeyType, PrivateKey } from '@countersign/x509'
+import type { CertificateRequest, KeyType } from '@countersign/x509'
 import { type Command, Option } from 'commander'
 import { addCommand, dataOption, perform, type SharedFlags, wholeNumber } from '../command.ts'
 import { ProgramError } from '../errors.ts'
+import { KEY_TYPES } from '../key-types.ts'
 import { readSecretFile, withAuthority } from '../open-data.ts'
 
 interface IssueFlags extends SharedFlags {
@@ -49,9 +50,10 @@ export function addIssue(program: Command): void {
     .option('--force', 'replace NAME.key where it is already there')
     .action(async (names: string[], flags: IssueFlags) =>
       perform(flags, async ({ output, data }) => {
-        const request = flags.csr === undefined ? undefined : readRequest(flags.csr)
+        const request = flags.csr === undefined ? undefined : await readRequest(flags.csr)
         refuseWrongUse(names, flags)
         if (flags.force !== true) await refuseExistingKey(path.resolve(flags.out), names)
+        const { PrivateKey } = await import('@countersign/x509')
         const key = request === undefined ? await PrivateKey.generate(flags.keyType) : undefined
         const written = await withAuthority(data, async (authority) => {
           const issued = await authority.issue({
@@ -139,7 +141,8 @@ function refuseWrongUse(names: readonly string[], flags: IssueFlags): void {
   }
 }
 
-function readRequest(file: string): CertificateRequest {
+async function readRequest(file: string): Promise<CertificateRequest> {
+  const { CertificateRequest: Reader } = await import('@countersign/x509')
   let bytes: Buffer
   try {
     bytes = readFileSync(file)
@@ -148,5 +151,5 @@ function readRequest(file: string): CertificateRequest {
       cause: error,
     })
   }
-  return CertificateRequest.parse(bytes, file)
+  return Reader.parse(bytes, file)
 }

@@ -4,13 +4,8 @@
  * @module
  */
 import type { Command } from 'commander'
-import {
-  type ClientFlags,
-  completeUrl,
-  forgetLogin,
-  openSession,
-  withClientOptions,
-} from '../client-session.ts'
+import { type ClientFlags, withClientOptions } from '../client-options.ts'
+import { completeUrl, forgetLogin, openSession } from '../client-session.ts'
 import { addCommand, dataOption, perform, type SharedFlags } from '../command.ts'
 import { EXIT, ProgramError } from '../errors.ts'
 import { askSecret, askText, readStandardInput } from '../secrets.ts'
@@ -34,7 +29,7 @@ export function addLogin(program: Command): void {
           flags.passwordStdin === true
             ? await readStandardInput('password')
             : await ask('--password-stdin', async () => askSecret('Password'))
-        await using kept = openSession(flags, data, origin, { keep: true })
+        await using kept = await openSession(flags, data, origin, { keep: true })
         const response = await kept.session.post(`${origin}/login`, {
           json: { username, password },
         })
@@ -58,7 +53,7 @@ export function addLogout(program: Command): void {
     .action(async (url: string, flags: SharedFlags & ClientFlags) =>
       perform(flags, async ({ output, data }) => {
         const { origin } = new URL(completeUrl(url))
-        await using kept = openSession(flags, data, origin)
+        await using kept = await openSession(flags, data, origin)
         if (kept.file === undefined) {
           output.result({ origin, signedIn: false }, `there was no session with ${origin}`)
           return

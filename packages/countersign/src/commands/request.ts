@@ -7,7 +7,8 @@ import path from 'node:path'
 import { writeFileAtomic } from '@countersign/core'
 import type { ClientResponse, RequestOptions } from '@countersign/client'
 import type { Command } from 'commander'
-import { type ClientFlags, completeUrl, openSession, withClientOptions } from '../client-session.ts'
+import { type ClientFlags, withClientOptions } from '../client-options.ts'
+import { completeUrl, openSession } from '../client-session.ts'
 import { addCommand, perform, type SharedFlags } from '../command.ts'
 import { EXIT, ProgramError } from '../errors.ts'
 import { type Output, writeOut } from '../output.ts'
@@ -39,7 +40,7 @@ export function addRequests(program: Command): void {
         perform(flags, async ({ output, data }) => {
           const target = completeUrl(url)
           const options = await requestOptions(parseRequestItems(items), flags)
-          await using kept = openSession(flags, data, target)
+          await using kept = await openSession(flags, data, target)
           const response = await kept.session.request(target, {
             ...options,
             method: method.toUpperCase(),

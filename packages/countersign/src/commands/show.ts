@@ -5,7 +5,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { errorMessage } from '@countersign/core'
-import { Certificate, describeCertificate } from '@countersign/x509'
+import type { Certificate } from '@countersign/x509'
 import type { Command } from 'commander'
 import { addCommand, collect, dataOption, perform, type SharedFlags } from '../command.ts'
 import type { DataFolder } from '../data-folder.ts'
@@ -25,8 +25,9 @@ export function addShow(program: Command): void {
     .option('--python', "the dictionary that Python's getpeercert() gives")
     .action(async (source: string, flags: ShowFlags) =>
       perform(flags, async ({ output, data }) => {
+        const { describeCertificate } = await import('@countersign/x509')
         const certificates = existsSync(source)
-          ? readFile(source)
+          ? await readFile(source)
           : await askServer(parseTarget(source), flags, data)
         const [leaf] = certificates
         if (flags.python === true) {
@@ -42,9 +43,10 @@ export function addShow(program: Command): void {
     )
 }
 
-function readFile(file: string): Certificate[] {
+async function readFile(file: string): Promise<Certificate[]> {
+  const { Certificate: Reader } = await import('@countersign/x509')
   try {
-    return Certificate.parseAll(readFileSync(file), file)
+    return Reader.parseAll(readFileSync(file), file)
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EISDIR')) throw error
     throw new ProgramError('file-unreadable', `cannot read ${file}: ${errorMessage(error)}`, {

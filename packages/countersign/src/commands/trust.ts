@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { writeFileAtomic } from '@countersign/core'
-import { TrustStore } from '@countersign/tls'
+import type { TrustStore } from '@countersign/tls'
 import type { Command } from 'commander'
 import { addCommand, collect, dataOption, perform, type SharedFlags } from '../command.ts'
 import type { DataFolder } from '../data-folder.ts'
@@ -32,7 +32,7 @@ export function addTrust(program: Command): void {
   withSources(addCommand(trust, 'list', 'list the trusted roots and where they come from')).action(
     async (flags: TrustFlags) =>
       perform(flags, async ({ output, data }) => {
-        const store = resolve(flags, data)
+        const store = await resolve(flags, data)
         const description = store.describe()
         output.result(
           { ...description, certificates: store.certificates.map((root) => summary(root)) },
@@ -55,7 +55,7 @@ export function addTrust(program: Command): void {
     .option('--out <file>', 'file to write instead of standard output')
     .action(async (flags: BundleFlags) =>
       perform(flags, async ({ output, data }) => {
-        const store = resolve(flags, data)
+        const store = await resolve(flags, data)
         const pem = store.toPem()
         if (flags.out === undefined) {
           output.result({ count: store.size, pem }, pem)
@@ -78,7 +78,8 @@ export function addTrust(program: Command): void {
           hint: `write it first: countersign trust bundle --out ${bundle}`,
         })
       }
-      const { size } = TrustStore.fromFile(file)
+      const { TrustStore: Store } = await import('@countersign/tls')
+      const { size } = Store.fromFile(file)
       const values = Object.fromEntries(VARIABLES.map((name) => [name, file]))
       output.result(
         values,
@@ -99,10 +100,11 @@ function withSources(command: Command): Command {
 }
 
 /** The options' trust, with the roots of the data folder added where it has any. */
-function resolve(flags: TrustFlags, data: DataFolder): TrustStore {
+async function resolve(flags: TrustFlags, data: DataFolder): Promise<TrustStore> {
+  const { TrustStore: Store } = await import('@countersign/tls')
   const own = existsSync(data.roots) && flags.ca === undefined ? [data.roots] : []
   const extra = [...(flags.extraCa ?? []), ...own]
-  return TrustStore.resolve({ ca: flags.ca, extraCa: extra.length === 0 ? undefined : extra })
+  return Store.resolve({ ca: flags.ca, extraCa: extra.length === 0 ? undefined : extra })
 }
 
 function summary(root: TrustStore['certificates'][number]): Record<string, unknown> {

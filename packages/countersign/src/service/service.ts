@@ -60,7 +60,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const lock = undo.use(ServiceLock.take(data))
   const firstRun = !existsSync(data.roots)
   await updateConfiguration(data, given({ database: options.database }))
-  const configuration = readConfiguration(data)
+  const configuration = await readConfiguration(data)
   const { host, port } = parseListenAddress(
     options.listen ?? configuration.listen ?? '127.0.0.1:8443',
   )

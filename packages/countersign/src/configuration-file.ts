@@ -1,0 +1,48 @@
+/**
+ * The text of `countersign.toml`: TOML, and nothing that is not known.
+ *
+ * @module
+ */
+import { parse, stringify, TomlError } from 'smol-toml'
+import { z } from 'zod'
+import type { Configuration } from './configuration.ts'
+import { ProgramError } from './errors.ts'
+
+/**
+ * Reads the text of a settings file.
+ *
+ * @param file - where it came from, for the message
+ * @throws {@link ProgramError} `configuration-invalid`
+ */
+export function parseConfiguration(text: string, file: string): Configuration {
+  const result = schema.safeParse(parseToml(text, file))
+  if (result.success) return result.data
+  const words = z.prettifyError(result.error).replaceAll(/\s+/g, ' ').replace(/^✖ /, '')
+  throw new ProgramError('configuration-invalid', `${file}: ${words}`, {
+    hint: `known settings: ${Object.keys(schema.shape).join(', ')}`,
+  })
+}
+
+/** The settings as the text of a file. */
+export function printConfiguration(configuration: Configuration): string {
+  return `${stringify(configuration)}\n`
+}
+
+function parseToml(text: string, file: string): unknown {
+  try {
+    return parse(text)
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error
+    throw new ProgramError(
+      'configuration-invalid',
+      `${file}, line ${error.line}, column ${error.column}: not valid TOML`,
+      { cause: error },
+    )
+  }
+}
+
+const schema = z.strictObject({
+  database: z.string().min(1).optional(),
+  names: z.array(z.string().min(1)).max(100).optional(),
+  listen: z.string().min(1).optional(),
+})
