@@ -1,3 +1,4 @@
+export type { Authorize, Caller } from './authorize.ts'
 export {
   AuthorityError,
   type AuthorityErrorCode,
@@ -15,7 +16,6 @@ export { openAuthority } from './open.ts'
 export type { PolicyOptions } from './policy.ts'
 export type { ProfileName } from './profiles.ts'
 export { parseRevocationReason } from './reasons.ts'
-export type { Authorize, Caller } from './routes.ts'
 export type {
   Authority,
   InitAuthorityOptions,

@@ -8,30 +8,11 @@ import { checkOptions, CoreError, parseDuration, problemResponse } from '@counte
 import { StoreError } from '@countersign/store'
 import { Hono } from 'hono'
 import type { OpenedAuthority } from './authority.ts'
+import { type Authorize, type Caller, PERMISSIONS } from './authorize.ts'
 import { AuthorityError, statusOf } from './errors.ts'
 import { parseIssueBody, parseJsonObject, readBody } from './http-body.ts'
 import { parseRevocationReason } from './reasons.ts'
 import type { LedgerEntry } from './types.ts'
-
-/** Who is calling. */
-export interface Caller {
-  readonly name: string
-  readonly roles: readonly string[]
-}
-
-/**
- * Says who is calling, or answers the request itself (401, with a challenge).
- *
- * @param env - what the server handed to the application, with the peer
- */
-export type Authorize = (request: Request, env: unknown) => Promise<Caller | Response>
-
-/** What may be done, and the roles that may. */
-export const PERMISSIONS: Readonly<Record<'list' | 'issue' | 'revoke', readonly string[]>> = {
-  list: ['admin', 'issuer', 'viewer'],
-  issue: ['admin', 'issuer'],
-  revoke: ['admin', 'issuer'],
-}
 
 /** The application; mount it at the root of the service. */
 export function createRoutes(authority: OpenedAuthority, authorize: Authorize): Hono {

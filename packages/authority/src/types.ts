@@ -13,7 +13,7 @@ import type {
   RevocationReason,
 } from '@countersign/x509'
 import type { Hono } from 'hono'
-import type { Authorize } from './routes.ts'
+import type { Authorize } from './authorize.ts'
 import type { PolicyOptions } from './policy.ts'
 import type { ProfileName } from './profiles.ts'
 
