@@ -5,8 +5,17 @@
  */
 import { parse, stringify, TomlError } from 'smol-toml'
 import { z } from 'zod'
-import type { Configuration } from './configuration.ts'
 import { ProgramError } from './errors.ts'
+
+/** The settings as they stand in the file. */
+export interface Configuration {
+  /** `sqlite:FILE` or `postgres://…`; the data folder's own SQLite file where it is left out. */
+  database?: string | undefined
+  /** Further host names of the service's own certificate. */
+  names?: string[] | undefined
+  /** Address and port of the service, `HOST:PORT`. */
+  listen?: string | undefined
+}
 
 /**
  * Reads the text of a settings file.

@@ -5,17 +5,8 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { writeFileAtomic } from '@countersign/core'
+import type { Configuration } from './configuration-file.ts'
 import type { DataFolder } from './data-folder.ts'
-
-/** The settings as they stand in the file. */
-export interface Configuration {
-  /** `sqlite:FILE` or `postgres://…`; the data folder's own SQLite file where it is left out. */
-  database?: string | undefined
-  /** Further host names of the service's own certificate. */
-  names?: string[] | undefined
-  /** Address and port of the service, `HOST:PORT`. */
-  listen?: string | undefined
-}
 
 /**
  * Reads `countersign.toml`; a folder without one has no settings of its own, and then nothing that reads one is loaded.

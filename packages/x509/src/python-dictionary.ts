@@ -5,10 +5,10 @@
  *
  * @module
  */
-import type { Certificate } from './certificate.ts'
 import { DerReader } from './der-reader.ts'
 import { TAG } from './der-tags.ts'
 import { X509Error } from './errors.ts'
+import type { Extensions } from './extensions.ts'
 import type { GeneralName } from './general-name.ts'
 import { ipToBytes } from './ip-address.ts'
 import type { Name, NameAttribute } from './name.ts'
@@ -36,8 +36,19 @@ export interface PythonCertificateDict {
   crlDistributionPoints?: string[]
 }
 
+/** What of a certificate the dictionary is made of. */
+interface PythonReadable {
+  readonly subject: Name
+  readonly issuer: Name
+  readonly version: number
+  readonly serialNumber: string
+  readonly notBefore: Date
+  readonly notAfter: Date
+  readonly extensions: Extensions
+}
+
 /** See {@link Certificate.toPythonDict}. */
-export function pythonDictionary(certificate: Certificate): PythonCertificateDict {
+export function pythonDictionary(certificate: PythonReadable): PythonCertificateDict {
   const { extensions } = certificate
   const dictionary: PythonCertificateDict = {
     subject: pythonName(certificate.subject),
