@@ -6,7 +6,7 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { CoreError } from '@countersign/core'
 import { temporaryFolder } from '@countersign/testkit'
-import type { TlsSocket } from '@countersign/tls'
+import { TlsError, type TlsSocket } from '@countersign/tls'
 import { clientContext, connectTo, failureOf, startServer } from './support.ts'
 
 /** Reads everything and gives it back. */
@@ -211,6 +211,32 @@ describe('TlsSocket', () => {
     await socket.read()
     socket.abort()
     assert.equal(await promise, 'reset')
+  })
+
+  it('survives being cut in the middle of anything', async () => {
+    const big = Buffer.alloc(1_000_000)
+    await using server = await startServer()
+    const ways: ((socket: TlsSocket) => Promise<unknown>[])[] = [
+      (socket) => [socket.close()],
+      (socket) => [socket.closeWrite()],
+      (socket) => [socket.write(big)],
+      (socket) => [socket.read()],
+      (socket) => [socket.read(), socket.write(big), socket.closeWrite(), socket.close()],
+    ]
+    for (const way of ways) {
+      for (let times = 0; times < 20; times++) {
+        const socket = await connectTo(server)
+        const begun = Promise.allSettled(way(socket))
+        socket.abort()
+        socket.abort()
+        for (const outcome of await begun) {
+          if (outcome.status === 'fulfilled') continue
+          const reason: unknown = outcome.reason
+          assert.ok(reason instanceof TlsError && reason.code === 'socket-closed', String(reason))
+        }
+        await socket.close()
+      }
+    }
   })
 
   it('T8: HEAD / HTTP/1.0 by hand, the answer split into lines', async () => {
