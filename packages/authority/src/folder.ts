@@ -61,7 +61,7 @@ export async function stageKeys(folder: string, id: string, files: StagedFiles):
 
 /** Removes the staged files of an authority that was not to be. */
 export async function dropStagedKeys(folder: string, id: string): Promise<void> {
-  await rm(stagingFolder(folder, id), { recursive: true, force: true })
+  await removeFolder(stagingFolder(folder, id))
 }
 
 /**
@@ -79,7 +79,7 @@ export async function adoptStagedKeys(folder: string, id: string): Promise<void>
     }
     await syncFolder(folder)
   }
-  for (const name of staged) await rm(path.join(folder, name), { recursive: true, force: true })
+  for (const name of staged) await removeFolder(path.join(folder, name))
 }
 
 /** Writes the roots that clients trust, readable for everybody. */
@@ -155,3 +155,8 @@ function foreign(folder: string, name: string): AuthorityError {
 }
 
 const STAGING_PREFIX = '.init-'
+
+/** Another process may be clearing the same folder: what it removes in between is tried again, not an error. */
+async function removeFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 10 })
+}
