@@ -47,19 +47,25 @@ export class TlsContext {
   /** Our own certificate and what is sent with it, leaf first. */
   readonly chain: readonly Certificate[]
   readonly clientCertificates: ClientCertificates
+  /** DER of the revocation lists. */
+  readonly crls: readonly Uint8Array[]
   readonly alpn: readonly string[]
   readonly protocols: Readonly<Protocols>
   readonly #settings: ContextSettings
+  readonly #options: Pick<TlsContextOptions, 'profile' | 'minVersion' | 'maxVersion' | 'danger'>
 
   constructor(options: TlsContextOptions) {
     checkOptions(options, CONTEXT_OPTIONS, 'createDefaultContext')
     if (options.danger !== undefined) checkOptions(options.danger, DANGER_OPTIONS, 'danger')
+    const { profile, minVersion, maxVersion, danger } = options
+    this.#options = { profile, minVersion, maxVersion, danger }
     this.purpose = purposeOf(options)
     this.protocols = resolveProtocols(options)
     this.alpn = alpnOf(options)
     this.clientCertificates = clientCertificatesOf(options, this.purpose)
     this.trust = trustOf(options, this.purpose, this.clientCertificates)
     const lists = loadRevocationLists(options.crl)
+    this.crls = lists.map(({ der }) => der)
     const identity = loadIdentity(options)
     this.epoch = epochOf(this.trust, lists, this.clientCertificates)
     this.#settings = contextSettings({
@@ -143,6 +149,21 @@ export class TlsContext {
       checkServerIdentity: (_host, certificate) => checkServerName(name, certificate),
       ...(this.alpn.length === 0 ? {} : { ALPNProtocols: [...this.alpn] }),
     }
+  }
+
+  /** The same trust, lists and protocols, without a certificate of ours: for a server that is not to see who we are. */
+  withoutIdentity(): TlsContext {
+    if (this.certificate === undefined || this.purpose === 'client-auth') return this
+    const { profile, minVersion, maxVersion, danger } = this.#options
+    return new TlsContext({
+      trust: this.trust,
+      crl: this.crls.length === 0 ? undefined : this.crls,
+      alpn: this.alpn,
+      profile,
+      minVersion,
+      maxVersion,
+      danger,
+    })
   }
 
   #checkIdentity(options: TlsContextOptions): void {

@@ -9,7 +9,8 @@ import { certificateFacts, certificateTitle } from './certificate-facts.ts'
 import { TlsError } from './errors.ts'
 import type { ClientCertificates } from './options.ts'
 import { readPresented } from './presented.ts'
-import { alertOf, classify, hintOf, messageOf, type Row } from './reasons.ts'
+import type { Row } from './reason-table.ts'
+import { alertOf, classify, hintOf, messageOf } from './reasons.ts'
 
 /** The error of a handshake that Node ended; the reason of a refused certificate is on the socket only. */
 export function handshakeFailure(error: unknown, socket: TLSSocket): TlsError {

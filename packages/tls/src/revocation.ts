@@ -13,6 +13,7 @@ import { isPem } from './trust-source.ts'
 
 /** A list, and a digest that says whether it changed. */
 export interface RevocationList {
+  readonly der: Uint8Array
   readonly pem: string
   readonly sha256: string
 }
@@ -31,6 +32,7 @@ export function loadRevocationLists(
   return list
     .flatMap((source) => listsOf(source))
     .map((der) => ({
+      der,
       pem: encodePem('X509 CRL', der),
       sha256: hash('sha256', der, 'hex'),
     }))

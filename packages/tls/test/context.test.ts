@@ -573,6 +573,18 @@ describe('TlsContext', () => {
     )
   })
 
+  it('can leave its identity at home, and nothing else', () => {
+    const crl = authority.crlPem()
+    const known = clientContext({ ...pair, crl, profile: 'modern', alpn: ['h2'] })
+    const unknown = known.withoutIdentity()
+    assert.equal(unknown.certificate, undefined)
+    assert.equal(unknown.epoch, known.epoch)
+    assert.equal(unknown.protocols.minVersion, 'TLSv1.3')
+    assert.deepEqual(unknown.alpn, ['h2'])
+    assert.equal(unknown.crls.length, 2)
+    assert.equal(unknown.withoutIdentity(), unknown)
+  })
+
   it('does not let a client serve', async () => {
     const error = await failureOf(() => clientContext().nodeServerOptions())
     assert.equal(error.code, 'option-invalid')
