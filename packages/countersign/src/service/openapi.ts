@@ -6,7 +6,7 @@
 import { VERSION } from '../version.ts'
 
 /** The document that `/openapi.json` answers. */
-export function openApiDocument(): object {
+export function openApiDocument(): OpenApiDocument {
   return {
     openapi: '3.1.0',
     info: {
@@ -25,6 +25,14 @@ export function openApiDocument(): object {
     ),
     components: { schemas: SCHEMAS, securitySchemes: { session: SESSION_COOKIE } },
   }
+}
+
+/** As much of the document as this program looks at again. */
+export interface OpenApiDocument {
+  openapi: string
+  info: object
+  paths: Record<string, Record<string, object>>
+  components: object
 }
 
 interface Operation {

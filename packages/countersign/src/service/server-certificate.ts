@@ -78,9 +78,9 @@ function readIdentity(data: DataFolder): ServerIdentity | undefined {
   const chainPem = readFileSync(data.serverCertificate, 'utf8')
   const keyPem = readFileSync(data.serverKey, 'utf8')
   try {
-    const certificate = Certificate.parse(chainPem, data.serverCertificate)
+    const [certificate] = Certificate.parseAll(chainPem, data.serverCertificate)
     const key = PrivateKey.parse(keyPem, { source: data.serverKey })
-    if (!key.publicKey.equals(certificate.publicKey)) return undefined
+    if (certificate === undefined || !key.publicKey.equals(certificate.publicKey)) return undefined
     return toIdentity(certificate, chainPem, keyPem)
   } catch (error) {
     // A damaged file is made again: it holds nothing that cannot be.

@@ -33,6 +33,14 @@ export interface ServiceOptions {
   /** A remark for the operator. */
   note: (text: string) => void
   clock?: Clock | undefined
+  /** How often the service looks whether its own certificate is due, in milliseconds. @defaultValue 60000 */
+  renewalCheckMs?: number | undefined
+}
+
+/** One route of the service. */
+export interface Route {
+  method: string
+  path: string
 }
 
 /** A service that answers. */
@@ -43,6 +51,8 @@ export interface Service extends AsyncDisposable {
   setupCode: string | undefined
   /** True where this start made the authority. */
   firstRun: boolean
+  /** The routes behind TLS. */
+  routes: readonly Route[]
   /** Stops accepting, answers what is under way, closes. */
   close(): Promise<void>
 }
@@ -86,17 +96,13 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   ])
   let identity = await ensureServerIdentity(authority, data, names, clock)
   const metrics = new Metrics(authority, () => identity, clock)
+  const app = buildApp({ store, authority, auth, metrics })
   const server = await listen()
   undo.use(server)
-  const renewal = every(
-    60_000,
-    async () => {
-      if (clock() < identity.renewAt) return
-      await renew()
-    },
-    note,
-  )
-  undo.use(renewal)
+  const renewal = async (): Promise<void> => {
+    if (clock() >= identity.renewAt) await renew()
+  }
+  undo.use(every(options.renewalCheckMs ?? 60_000, renewal, note))
   undo.use(every(600_000, async () => auth.sweep(), note))
   const url = `https://${urlHost(host, names)}:${server.port}`
   await lock.announce(url)
@@ -104,10 +110,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
   const owned = undo.move()
   const close = once(async () => owned.disposeAsync())
-  return { url, authority, setupCode, firstRun, close, [Symbol.asyncDispose]: close }
+  const { routes } = app
+  return { url, authority, setupCode, firstRun, routes, close, [Symbol.asyncDispose]: close }
 
   async function listen(): Promise<Server> {
-    return await serve(buildApp({ store, authority, auth, metrics }), {
+    return await serve(app, {
       host,
       port,
       https: true,

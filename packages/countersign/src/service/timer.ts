@@ -5,20 +5,15 @@
  */
 import { errorMessage } from '@countersign/core'
 
-/** A timer that stops, and waits for the run under way, when it is disposed of. */
-export interface Repeating extends AsyncDisposable {
-  /** Runs the work now, beside the timer. */
-  runNow(): Promise<void>
-}
-
 /**
  * Runs `work` every `milliseconds`, never twice at once; a run that fails is told and the next one comes all the same.
+ * Disposing of it stops the timer and waits for the run under way.
  */
 export function every(
   milliseconds: number,
   work: () => Promise<unknown>,
   note: (text: string) => void,
-): Repeating {
+): AsyncDisposable {
   let running: Promise<void> | undefined
   const runNow = async (): Promise<void> => {
     running ??= attempt(work, note).finally(() => {
@@ -29,7 +24,6 @@ export function every(
   const timer = setInterval(() => void runNow(), milliseconds)
   timer.unref()
   return {
-    runNow,
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
       await running
