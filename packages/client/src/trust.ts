@@ -143,12 +143,12 @@ function abroad(plan: TrustPlan): TrustPlan {
   return without
 }
 
-/** The same trust without our certificate. */
+/** The same context without our certificate, made once, so that its connections can be shared. */
 function withoutIdentity(context: TlsContext): TlsContext {
   if (context.certificate === undefined) return context
   let plain = anonymous.get(context)
   if (plain === undefined) {
-    plain = usable(undefined, () => createDefaultContext({ trust: context.trust }))
+    plain = context.withoutIdentity()
     anonymous.set(context, plain)
   }
   return plain

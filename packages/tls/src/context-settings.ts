@@ -5,7 +5,7 @@
  */
 import type { SecureContextOptions } from 'node:tls'
 import type { Identity } from './identity.ts'
-import type { ClientCertificates } from './options.ts'
+import type { ClientCertificates } from './context-options.ts'
 import type { Protocols } from './profiles.ts'
 import type { RevocationList } from './revocation.ts'
 import type { TrustStore } from './trust-store.ts'

@@ -11,7 +11,7 @@ import { errorCode, errorMessage } from '@countersign/core'
 import { Certificate, PrivateKey, X509Error } from '@countersign/x509'
 import { certificateTitle } from './certificate-facts.ts'
 import { TlsError, type TlsErrorCode } from './errors.ts'
-import type { CertificateSource, KeySource } from './options.ts'
+import type { CertificateSource, KeySource } from './context-options.ts'
 import { openPkcs12 } from './pkcs12.ts'
 import { isPem } from './trust-source.ts'
 

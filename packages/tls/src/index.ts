@@ -12,23 +12,23 @@ export { connectionFailure, type FailureFacts } from './failure.ts'
 export { handshakeFailure } from './handshake-failure.ts'
 export { listen, TlsListener } from './listen.ts'
 export type {
-  CaSource,
-  CaSources,
   CertificateSource,
   ClientCertificates,
-  ConnectOptions,
   CrlSource,
   DangerOptions,
-  Environment,
-  FileSource,
   KeySource,
+  TlsContextOptions,
+} from './context-options.ts'
+export type {
+  ConnectOptions,
+  FileSource,
   ListenOptions,
   RemoteAddress,
   SendFileOptions,
   SocketOptions,
-  TlsContextOptions,
-  TrustOptions,
-} from './options.ts'
+} from './connection-options.ts'
+export type { Environment } from './trust-environment.ts'
+export type { CaSource, CaSources, TrustOptions } from './trust-store.ts'
 export type { TlsPeer } from './peer.ts'
 export { PresentedChain } from './presented.ts'
 export type { ProfileName, Protocols, ProtocolVersion } from './profiles.ts'

@@ -9,7 +9,7 @@ import { checkOptions, errorCode, errorMessage, type WaitOptions, waitFor } from
 import type { TlsContext } from './context.ts'
 import { TlsError } from './errors.ts'
 import { handshakeFailure, unauthorized } from './handshake-failure.ts'
-import type { ListenOptions, RemoteAddress } from './options.ts'
+import type { ListenOptions, RemoteAddress } from './connection-options.ts'
 import { clientPeer } from './peer.ts'
 import { addressOf, TlsSocket } from './socket.ts'
 

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 import { errorCode, errorMessage } from '@countersign/core'
 import { encodePem, parsePem, X509Error } from '@countersign/x509'
 import { TlsError } from './errors.ts'
-import type { CrlSource } from './options.ts'
+import type { CrlSource } from './context-options.ts'
 import { isPem } from './trust-source.ts'
 
 /** A list, and a digest that says whether it changed. */

@@ -9,7 +9,12 @@ import type { TLSSocket } from 'node:tls'
 import { checkOptions, errorCode, errorMessage, type WaitOptions, waitFor } from '@countersign/core'
 import type { TlsContext } from './context.ts'
 import { TlsError } from './errors.ts'
-import type { FileSource, RemoteAddress, SendFileOptions, SocketOptions } from './options.ts'
+import type {
+  FileSource,
+  RemoteAddress,
+  SendFileOptions,
+  SocketOptions,
+} from './connection-options.ts'
 import type { TlsPeer } from './peer.ts'
 import { normalHost } from './server-name.ts'
 import type { TlsSession } from './session.ts'

@@ -4,8 +4,10 @@
  * @module
  */
 import path from 'node:path'
-import type { Environment } from './options.ts'
 import { readFile, readFolder, readPath, type TrustPart } from './trust-source.ts'
+
+/** Environment variables; `false` reads none. */
+export type Environment = Readonly<Record<string, string | undefined>> | false
 
 /** What an environment names: the parts of the group that won, and every variable that is set. */
 export interface EnvironmentTrust {

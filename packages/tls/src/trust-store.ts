@@ -7,8 +7,7 @@ import { hash } from 'node:crypto'
 import { checkOptions } from '@countersign/core'
 import { Certificate, type Name } from '@countersign/x509'
 import { TlsError } from './errors.ts'
-import type { CaSource, CaSources, TrustOptions } from './options.ts'
-import { EXTRA, environmentTrust } from './trust-environment.ts'
+import { type Environment, EXTRA, environmentTrust } from './trust-environment.ts'
 import { bundledRoots, systemRoots } from './trust-roots.ts'
 import {
   empty,
@@ -21,6 +20,22 @@ import {
   type TrustPart,
   type TrustSource,
 } from './trust-source.ts'
+
+/** One source of trusted certificates: a path (file or folder), PEM text, DER bytes, a certificate, a store. */
+export type CaSource = string | Uint8Array | Certificate | TrustStore
+
+/** One source or several. */
+export type CaSources = CaSource | readonly CaSource[]
+
+/** What decides who is trusted. */
+export interface TrustOptions {
+  /** Trust only these. @defaultValue what the environment names, else the system's and the bundled roots */
+  ca?: CaSources | undefined
+  /** Trust these too. @defaultValue none */
+  extraCa?: CaSources | undefined
+  /** Where `COUNTERSIGN_CA`, `SSL_CERT_FILE` and the others are read. @defaultValue `process.env` */
+  env?: Environment | undefined
+}
 
 /** What {@link TrustStore.describe} answers. */
 export interface TrustDescription {

@@ -38,7 +38,7 @@ export interface ServiceOptions {
 }
 
 /** One route of the service. */
-export interface Route {
+interface Route {
   method: string
   path: string
 }
