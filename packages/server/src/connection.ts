@@ -30,8 +30,8 @@ export type Standing = 'serve' | 'serve-and-close' | Refusal
 export class Connection {
   /** Whether a request has arrived; a connection without one can be closed at any time. */
   used = false
-  /** Whether requests must ask {@link Connection.standing} although the server's context is still the same. */
-  readonly dated: boolean
+  /** Until when (milliseconds) requests need not ask {@link Connection.standing}, while the server's context is the same. */
+  goodUntil: number
   #peer: Peer
   #context: TlsContext | undefined
   #refusal: Refusal | undefined
@@ -40,7 +40,9 @@ export class Connection {
     this.#peer = facts.peer
     this.#context = facts.context
     this.#refusal = facts.refusal
-    this.dated = facts.refusal !== undefined || facts.peer.certificate !== undefined
+    // The last second is valid to its end, as `isValidAt` has it.
+    const end = facts.peer.certificate?.notAfter.getTime() ?? Number.POSITIVE_INFINITY
+    this.goodUntil = facts.refusal === undefined ? end + 1000 : Number.NEGATIVE_INFINITY
   }
 
   /** The peer; without its certificate once that has lapsed. */
@@ -66,14 +68,18 @@ export class Connection {
     const required = current?.clientCertificates === 'require'
     if (fault === undefined) {
       if (!required || certificate !== undefined) return 'serve'
-      this.#refusal = NO_CERTIFICATE
-      return NO_CERTIFICATE
+      return this.#refuse(NO_CERTIFICATE)
     }
     const { certificate: _lost, ...anonymous } = this.#peer
     this.#peer = anonymous
-    if (!required) return 'serve-and-close'
-    this.#refusal = fault
-    return fault
+    this.goodUntil = Number.POSITIVE_INFINITY
+    return required ? this.#refuse(fault) : 'serve-and-close'
+  }
+
+  #refuse(refusal: Refusal): Refusal {
+    this.#refusal = refusal
+    this.goodUntil = Number.NEGATIVE_INFINITY
+    return refusal
   }
 
   #fault(

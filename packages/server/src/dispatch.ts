@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Problem, problemDocument } from '@countersign/core'
 import { type Connection, connectionOf } from './connection.ts'
 import { ServerError } from './errors.ts'
 import type { RequestListener } from './handler.ts'
+import { ServerResponse as NodeResponse } from './node-http.ts'
 import { failureOf, type Refusal } from './refusal.ts'
 import type { ServerState } from './state.ts'
 
@@ -23,8 +24,10 @@ export function createDispatcher(state: ServerState, listener: RequestListener):
     }
     connection.used = true
     // Plain HTTP has no context, also on a port whose TLS connections have one.
-    const outdated = connection.context !== undefined && connection.context !== state.context
-    if ((outdated || connection.dated) && !admit(state, connection, outgoing)) return
+    const { context, goodUntil } = connection
+    const outdated = context !== undefined && context !== state.context
+    const ended = goodUntil !== Number.POSITIVE_INFINITY && state.now() >= goodUntil
+    if ((outdated || ended) && !admit(state, connection, outgoing)) return
     try {
       const result = listener(incoming, outgoing)
       if (result instanceof Promise) {
@@ -37,10 +40,10 @@ export function createDispatcher(state: ServerState, listener: RequestListener):
 }
 
 /** A response that ends its connection while the server drains, whoever writes its head. */
-export function responseClass(state: ServerState): typeof ServerResponse {
+export function responseClass(state: ServerState): typeof NodeResponse {
   return class DrainingResponse<
     Incoming extends IncomingMessage = IncomingMessage,
-  > extends ServerResponse<Incoming> {
+  > extends NodeResponse<Incoming> {
     override writeHead(...head: [number, ...never[]]): this {
       if (state.draining && !this.headersSent) this.setHeader('connection', 'close')
       return super.writeHead(...head)
@@ -69,7 +72,7 @@ export const HANDLER_FAILED: Problem = {
 }
 
 function admit(state: ServerState, connection: Connection, outgoing: ServerResponse): boolean {
-  const standing = connection.standing(state.context, state.clock())
+  const standing = connection.standing(state.context, new Date(state.now()))
   if (standing === 'serve') return true
   if (standing === 'serve-and-close') {
     outgoing.setHeader('connection', 'close')

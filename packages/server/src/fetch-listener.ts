@@ -51,6 +51,18 @@ export async function createFetchListener(
     }
   }
 
+  const settle = async (
+    pending: Promise<unknown>,
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+  ): Promise<Response> => {
+    try {
+      return finish(await pending, incoming, outgoing)
+    } catch (error) {
+      return fail(error, incoming)
+    }
+  }
+
   return getRequestListener(
     (request, { incoming, outgoing }) => {
       const peer = connectionOf(incoming.socket)?.peer
@@ -62,11 +74,9 @@ export async function createFetchListener(
       } catch (error) {
         return fail(error, incoming)
       }
-      if (!(result instanceof Promise)) return finish(result, incoming, outgoing)
-      return result.then(
-        (response) => finish(response, incoming, outgoing),
-        (error: unknown) => fail(error, incoming),
-      )
+      return result instanceof Promise
+        ? settle(result, incoming, outgoing)
+        : finish(result, incoming, outgoing)
     },
     {
       hostname,

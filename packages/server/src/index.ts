@@ -16,6 +16,7 @@ export {
 export type { LimitOptions } from './limits.ts'
 export type { ServeOptions, TlsSources } from './options.ts'
 export type { Peer } from './peer.ts'
+export { httpsOnly } from './plain-answer.ts'
 export type { HandshakeFailure, Refusal, RefusalCode } from './refusal.ts'
 export { serve } from './serve.ts'
 export { type CloseOptions, type Reloaded, Server } from './server.ts'

@@ -4,7 +4,7 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
+import type { Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { Server as NetServer, Socket } from 'node:net'
 import type { TlsContext } from '@countersign/tls'
@@ -12,6 +12,7 @@ import { Connection, connectionOf, register } from './connection.ts'
 import { createDispatcher, responseClass } from './dispatch.ts'
 import { createFrontDoor } from './front-door.ts'
 import type { RequestListener } from './handler.ts'
+import { createServer } from './node-http.ts'
 import { originOf, rememberOrigin } from './origin.ts'
 import { nodeHttpOptions } from './limits.ts'
 import { createLane } from './secure-lane.ts'
@@ -102,9 +103,7 @@ export class Lanes {
     this.#state.draining = true
     const { promise: closed, resolve: onClosed } = Promise.withResolvers<void>()
     this.front.close(() => onClosed())
-    const cut = (): void => {
-      for (const socket of this.#sockets.keys()) socket.destroy()
-    }
+    const cut = (): void => this.#cut()
     const sweep = setInterval(() => this.#closeIdle(), SWEEP_MS)
     const deadline = setTimeout(cut, timeoutMs)
     signal?.addEventListener('abort', cut, { once: true })
@@ -176,6 +175,12 @@ export class Lanes {
     for (const lane of [this.#plain, this.#current, ...this.#retired]) {
       lane.server.closeIdleConnections()
     }
+    // What is left then are handshakes, and nobody is served any more.
+    if (this.#secured.size === 0 && this.#plain.open === 0) this.#cut()
+  }
+
+  #cut(): void {
+    for (const socket of this.#sockets.keys()) socket.destroy()
   }
 }
 
@@ -185,7 +190,7 @@ function isUnused(socket: Socket): boolean {
 }
 
 function plainServer(state: ServerState, dispatcher: RequestListener): HttpServer {
-  return createHttpServer(
+  return createServer(
     { ...nodeHttpOptions(state.limits), ServerResponse: responseClass(state) },
     dispatcher,
   )

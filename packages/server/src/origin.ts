@@ -26,13 +26,12 @@ export function originOf(socket: Socket): Origin {
   }
 }
 
-/** Where a TLS connection came from that may be gone already. */
+/** Where a TLS connection comes from, or came from. */
 export function originUnder(socket: TLSSocket): Origin {
-  if (socket.remoteAddress !== undefined) return originOf(socket)
   // The TCP socket below: its name is not documented, so that it may be missing one day.
   const below: unknown = Reflect.get(socket, '_parent')
   const known = typeof below === 'object' && below !== null ? ORIGINS.get(below) : undefined
-  return known ?? UNKNOWN
+  return known ?? originOf(socket)
 }
 
 /** An IPv4 address that came in on an IPv6 port, as people write it. */

@@ -28,27 +28,33 @@ export function recheck(
   const lapsed = validityRefusal(certificate, now)
   if (lapsed !== undefined) return lapsed
   if (current.clientCertificates === 'none') return OUTDATED
-  const issuer = current.trust
-    .findBySubject(certificate.issuer)
-    .find((candidate) => certificate.issuedBy(candidate))
+  const anchor = anchorOf(certificate, current)
   // Verified under anchors that are all still trusted, whatever stood between.
   const anchored = before.trust.certificates.every(({ fingerprint }) =>
     current.trust.has(fingerprint),
   )
-  if (issuer === undefined ? !anchored : !issuer.isValidAt(now)) return OUTDATED
+  if (anchor === undefined ? !anchored : !anchor.isValidAt(now)) return OUTDATED
   return recheckLists(
     certificate,
-    issuer,
+    anchor,
     { before: listsOf(before), current: listsOf(current) },
     now,
   )
+}
+
+/** The certificate itself where it is pinned, or an authority that signed it. */
+function anchorOf(certificate: Certificate, { trust }: TlsContext): Certificate | undefined {
+  if (trust.has(certificate.fingerprint)) return certificate
+  return trust
+    .findBySubject(certificate.issuer)
+    .find((candidate) => candidate.isCa && certificate.issuedBy(candidate))
 }
 
 type Lists = readonly CertificateRevocationList[] | undefined
 
 function recheckLists(
   certificate: Certificate,
-  issuer: Certificate | undefined,
+  anchor: Certificate | undefined,
   lists: { before: Lists; current: Lists },
   now: Date,
 ): Refusal | undefined {
@@ -63,7 +69,7 @@ function recheckLists(
   for (const list of current) {
     // What is new in other lists may be about an intermediate, which is known only where the server holds it.
     if (own.includes(list) || known.has(list.fingerprint) || list.size === 0) continue
-    if (issuer === undefined || list.has(issuer.serialNumber)) return OUTDATED
+    if (anchor === undefined || list.has(anchor.serialNumber)) return OUTDATED
   }
   return undefined
 }

@@ -10,13 +10,14 @@ import { createServer, type Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { handshakeFailure, type TlsContext, type TlsError } from '@countersign/tls'
-import { Certificate, X509Error } from '@countersign/x509'
+import { type Certificate, X509Error } from '@countersign/x509'
 import { Connection, NO_CERTIFICATE, register } from './connection.ts'
 import { responseClass } from './dispatch.ts'
 import type { RequestListener } from './handler.ts'
 import { nodeHttpOptions } from './limits.ts'
-import { originOf, originUnder } from './origin.ts'
+import { originUnder } from './origin.ts'
 import type { Peer } from './peer.ts'
+import { readPresented } from './presented-certificate.ts'
 import { failureOf, type Refusal } from './refusal.ts'
 import type { ServerState } from './state.ts'
 
@@ -49,9 +50,15 @@ export function createLane(
   context.applyTo(lane, ticketKeys)
   // Before the HTTP server's own listener: a request must never come from a connection that is not known.
   lane.prependListener('secureConnection', (socket) => {
-    register(socket, openConnection(state, context, socket))
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
+    try {
+      register(socket, openConnection(state, context, socket))
+    } catch (error) {
+      // Whatever a client sends, it costs it its own connection and nothing else.
+      state.reportError(error)
+      socket.destroy()
+    }
     if (state.draining) socket.destroy()
   })
   lane.on('tlsClientError', (error, socket) => {
@@ -63,7 +70,7 @@ export function createLane(
 }
 
 function openConnection(state: ServerState, context: TlsContext, socket: TLSSocket): Connection {
-  const origin = originOf(socket)
+  const origin = originUnder(socket)
   const identity = context.clientCertificates === 'none' ? NOBODY : identityOf(socket, context)
   const serverName = socket.servername
   const peer: Peer = {
@@ -101,12 +108,7 @@ function identityOf(socket: TLSSocket, context: TlsContext): Identity {
     return { certificate: undefined, refusal: handshakeFailure(REFUSED, socket) }
   }
   try {
-    const certificate = Certificate.parse(der, 'client certificate')
-    // Read whole, so that no later look of a handler at its names can fail.
-    certificate.subject.toString()
-    certificate.issuer.toString()
-    void certificate.subjectAltNames
-    return { certificate, refusal: undefined }
+    return { certificate: readPresented(der), refusal: undefined }
   } catch (error) {
     if (!(error instanceof X509Error)) throw error
     // OpenSSL reads more than we do; what we cannot read, nobody can decide about.

@@ -4,7 +4,7 @@
  * @module
  */
 import { inspect } from 'node:util'
-import { checkOptions, systemClock } from '@countersign/core'
+import { checkOptions } from '@countersign/core'
 import { checkAddress, urlHost } from './bind.ts'
 import { buildContext, contextSource, wantsHttps } from './context-source.ts'
 import type { Handler, RequestListener } from './handler.ts'
@@ -31,7 +31,7 @@ import type { ServerState } from './state.ts'
  */
 export async function serve(handler: Handler, options: ServeOptions = {}): Promise<Server> {
   checkOptions(options, SERVE_OPTIONS, 'serve')
-  const { host = '127.0.0.1', port = 0, drainMs = 10_000 } = options
+  const { host = '127.0.0.1', port = 0, drainMs = 10_000, clock } = options
   checkAddress(host, port)
   checkDuration(drainMs, 'drainMs')
   const source = wantsHttps(options) ? contextSource(options, host) : undefined
@@ -39,7 +39,7 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
     draining: false,
     context: source === undefined ? undefined : buildContext(source),
     limits: resolveLimits(options.limits),
-    clock: options.clock ?? systemClock,
+    now: clock === undefined ? Date.now : () => clock().getTime(),
     reportError: guarded(options.onError ?? writeError),
     reportHandshake: guarded(options.onHandshakeError ?? (() => {})),
   }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Clock } from '@countersign/core'
 import type { TlsContext } from '@countersign/tls'
 import type { IncomingMessage } from 'node:http'
 import type { HandshakeFailure } from './refusal.ts'
@@ -16,7 +15,8 @@ export interface ServerState {
   /** What new connections are made with; swapped as one by reload. `undefined` on plain HTTP. */
   context: TlsContext | undefined
   readonly limits: Limits
-  readonly clock: Clock
+  /** The time in milliseconds; asked on every request of a client with a certificate. */
+  readonly now: () => number
   /** A handler failed, or accepting did. Never throws. */
   readonly reportError: (error: unknown, incoming?: IncomingMessage) => void
   /** A handshake failed, or a connection lost its identity. Never throws. */

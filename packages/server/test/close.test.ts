@@ -103,6 +103,17 @@ for (const [name, options] of [
 }
 
 describe('close', () => {
+  it('does not wait for a handshake that has only begun', async () => {
+    const server = await serve(() => new Response('page'), pair)
+    const socket = await openTcp(server.port)
+    socket.on('error', () => {})
+    socket.write('\u0016\u0003\u0001')
+    await sleep(20)
+    const gone = once(socket.resume(), 'close')
+    await server.close({ timeoutMs: 60_000 })
+    await gone
+  })
+
   it('loses no answer under load', async () => {
     const server = await serve(async () => {
       await sleep(1)

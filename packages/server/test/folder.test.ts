@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { type Handler, type Server, serve, serveFolder } from '@countersign/server'
-import { scrubProcess, temporaryFolder } from '@countersign/testkit'
+import { requireTool, runCommand, scrubProcess, temporaryFolder } from '@countersign/testkit'
 import { Hono } from 'hono'
 import { type Answer, ask, talk, openTcp } from './support.ts'
 
@@ -180,9 +179,11 @@ describe('serveFolder', () => {
     assert.equal((await ask(`${server.url}/console/sub`)).headers.location, '/console/sub/')
   })
 
-  it('does not open a pipe', { skip: process.platform === 'win32' }, async (t) => {
+  it('does not open a pipe', async (t) => {
     const folder = temporaryFolder(t)
-    execFileSync('mkfifo', [path.join(folder, 'pipe')])
+    const mkfifo = requireTool(t, 'mkfifo')
+    if (mkfifo === undefined) return
+    await runCommand(mkfifo, [path.join(folder, 'pipe')])
     await using server = await serve(serveFolder(folder))
     assert.equal((await ask(`${server.url}/pipe`)).status, 404)
   })

@@ -275,3 +275,16 @@ describe('a policy that becomes stricter', () => {
     assert.equal(JSON.parse(answer.body).code, 'no-client-certificate')
   })
 })
+
+describe('a pinned certificate', () => {
+  it('stays good while it is pinned', async () => {
+    await using server = await start({ ca: alice.certPem + other.rootPem, verifyUser: true })
+    const agent = new Agent({ ...as(alice), keepAlive: true, maxSockets: 1 })
+    assert.equal((await ask(server.url, { agent })).body, 'alice')
+    await server.reload({ ca: alice.certPem })
+    assert.equal((await ask(server.url, { agent })).body, 'alice')
+    await server.reload({ ca: bob.certPem })
+    assert.equal((await ask(server.url, { agent })).status, 421)
+    agent.destroy()
+  })
+})

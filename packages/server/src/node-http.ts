@@ -1,0 +1,10 @@
+/**
+ * `node:http` by its back door. An `import` of it reads every name it exports, `WebSocket` among them, which loads all of
+ * undici: ten milliseconds of the start of a server that never needs it.
+ *
+ * @module
+ */
+const http: typeof import('node:http') = process.getBuiltinModule('node:http')
+
+export const createServer: typeof http.createServer = http.createServer
+export const ServerResponse: typeof http.ServerResponse = http.ServerResponse
