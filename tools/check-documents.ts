@@ -31,26 +31,42 @@ async function checkCommands(): Promise<void> {
   }
 }
 
-/** Codes stand in the unions of each package's `errors.ts`, and each as `code` in the first column of the table. */
+/**
+ * Codes stand in each package's `errors.ts`: in a union of literals, or as the keys of a table `STATUS` that the union is made of; each
+ * has a row with the code in its first column.
+ */
 function checkErrorCodes(): void {
   const rows = new Set(
-    [...readText(ERRORS).matchAll(/^\| `([a-z0-9-]+)` \|/gm)].map(([, code]) => code),
+    [...readText(ERRORS).matchAll(/^\| +`([a-z0-9-]+)` +\|/gm)].map(([, code]) => code),
   )
   const known = new Set<string>()
   for (const file of globSync('packages/*/src/errors.ts')) {
-    for (const [, union = ''] of readText(file).matchAll(
-      /^export type \w+Code =((?:\s*\|?\s*'[a-z0-9-]+'| *\|? *\w+)+)/gm,
-    )) {
-      for (const [, code = ''] of union.matchAll(/'([a-z0-9-]+)'/g)) {
-        known.add(code)
-        if (!rows.has(code)) problems.push(`${ERRORS}: no row for ${code} of ${file}`)
-      }
+    const codes = errorCodes(readText(file))
+    if (codes.length === 0) problems.push(`${file}: no code was found`)
+    for (const code of codes) {
+      known.add(code)
+      if (!rows.has(code)) problems.push(`${ERRORS}: no row for ${code} of ${file}`)
     }
   }
   for (const code of rows) {
     if (code !== undefined && !known.has(code))
       problems.push(`${ERRORS}: no package has the code ${code}`)
   }
+}
+
+function errorCodes(source: string): string[] {
+  const code = source.replaceAll(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, '')
+  const parts = code.split(/^(?=export|const|class|interface|type|function)/m)
+  return parts.flatMap((part) => {
+    if (/^export type \w+Code =/.test(part)) return literals(part, /'([a-z0-9-]+)'/g)
+    if (/^(?:const|export const) STATUS\b/.test(part))
+      return literals(part, /^ {2}'?([a-z0-9-]+)'?:/gm)
+    return []
+  })
+}
+
+function literals(text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].flatMap(([, found]) => (found === undefined ? [] : [found]))
 }
 
 function checkSnippets(): void {

@@ -77,7 +77,10 @@ describe('countersign get and its sisters', () => {
 
   it('print head and body with --headers, one value with --json, a file with --download', async () => {
     const head = await call('get', server.url, '--headers')
-    assert.match(head.stdout, /^HTTP\/1\.1 200 OK\n(?:.+\n)*content-type: application\/json\n(?:.+\n)*\n\{/)
+    assert.match(
+      head.stdout,
+      /^HTTP\/1\.1 200 OK\n(?:.+\n)*content-type: application\/json\n(?:.+\n)*\n\{/,
+    )
     const json = JSON.parse((await call('get', server.url, '--json')).stdout)
     assert.partialDeepStrictEqual(json, { ok: true, status: 200, body: { method: 'GET' } })
     const file = path.join(folder, 'saved')

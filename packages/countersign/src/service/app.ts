@@ -8,7 +8,7 @@ import type { Auth } from '@countersign/auth'
 import type { Authority } from '@countersign/authority'
 import { consoleFolder } from '@countersign/console'
 import { CountersignError, problemResponse } from '@countersign/core'
-import { type FetchEnvironment, serveFolder } from '@countersign/server'
+import { type FetchEnvironment, httpsOnly, serveFolder } from '@countersign/server'
 import type { Store } from '@countersign/store'
 import { Hono } from 'hono'
 import { VERSION } from '../version.ts'
@@ -53,12 +53,15 @@ export function buildApp(rooms: Rooms): Hono<{ Bindings: FetchEnvironment }> {
   return app
 }
 
-/** The application for plain HTTP on the same port: signed objects, which RFC 5280 wants over http. */
+/**
+ * The application for plain HTTP on the same port: signed objects, which RFC 5280 wants over http; the rest is sent to https.
+ */
 export function buildPlainApp(authority: Authority): Hono {
   const app = new Hono()
   for (const path of ['/roots.pem', '/crl/:file']) {
     app.get(path, async (context) => authority.routes.fetch(context.req.raw, context.env))
   }
+  app.notFound((context) => httpsOnly(context.req.raw))
   return app
 }
 
