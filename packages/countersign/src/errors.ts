@@ -10,7 +10,7 @@ export type ProgramErrorCode =
   | 'usage'
   | 'not-initialised'
   | 'already-running'
-  | 'data-folder-unusable'
+  | 'database-missing'
   | 'configuration-invalid'
   | 'file-unreadable'
   | 'file-exists'

@@ -13,12 +13,30 @@ import { readConfiguration } from './configuration.ts'
 import { type DataFolder, nonEmpty, requireAuthority } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
 
-/** The store that a data folder names: `countersign.toml`, else its own SQLite file. */
-export async function openDataStore(data: DataFolder, database?: string): Promise<Store> {
+/** The store that a data folder names: `countersign.toml`, else its own SQLite file, which is made where it is missing. */
+export async function openDataStore(data: DataFolder): Promise<Store> {
   const { openStore } = await import('@countersign/store')
-  return openStore(
-    database ?? (await readConfiguration(data)).database ?? `sqlite:${data.database}`,
-  )
+  return openStore((await readConfiguration(data)).database ?? `sqlite:${data.database}`)
+}
+
+/**
+ * The same for a folder that has an authority: its database must be there, and is not made anew, empty, in its place.
+ *
+ * @throws {@link ProgramError} `not-initialised`, `database-missing`
+ */
+export async function openExistingStore(data: DataFolder): Promise<Store> {
+  requireAuthority(data)
+  const { database } = await readConfiguration(data)
+  if (database === undefined && !existsSync(data.database)) {
+    throw new ProgramError(
+      'database-missing',
+      `${data.path} has an authority, but not its database`,
+      {
+        hint: `put ${data.database} back from a backup, or name the database in ${data.configuration}`,
+      },
+    )
+  }
+  return await openDataStore(data)
 }
 
 /**
@@ -30,8 +48,7 @@ export async function withAuthority<T>(
   data: DataFolder,
   work: (authority: Authority) => Promise<T>,
 ): Promise<T> {
-  requireAuthority(data)
-  await using store = await openDataStore(data)
+  await using store = await openExistingStore(data)
   const { openAuthority } = await import('@countersign/authority')
   const authority = await openAuthority({ store, folder: data.path, passphrase: givenPassphrase() })
   return await work(authority)
@@ -43,8 +60,7 @@ export async function withAuthority<T>(
  * @throws {@link ProgramError} `not-initialised` where the folder holds no authority
  */
 export async function withAuth<T>(data: DataFolder, work: (auth: Auth) => Promise<T>): Promise<T> {
-  requireAuthority(data)
-  await using store = await openDataStore(data)
+  await using store = await openExistingStore(data)
   const { createAuth } = await import('@countersign/auth')
   const auth = await createAuth({ store })
   return await work(auth)

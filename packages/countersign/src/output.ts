@@ -18,27 +18,29 @@ export class Output {
   /** The result: `value` as JSON where it was asked for, else the text. */
   result(value: unknown, text: string): void {
     if (this.json) writeOut(`${JSON.stringify(value, undefined, 2)}\n`)
-    else if (text !== '') writeOut(text.endsWith('\n') ? text : `${text}\n`)
+    else if (text !== '') writeOut(printable(text.endsWith('\n') ? text : `${text}\n`))
   }
 
   /** A remark for people; it is no result and goes to stderr. */
   note(text: string): void {
-    process.stderr.write(`${text}\n`)
+    process.stderr.write(`${printable(text)}\n`)
   }
 
   /** An error as two lines: the fault, then the way out. With `--json` the same facts on stdout. */
   error(error: unknown): void {
+    const known = error instanceof CountersignError
+    const message = inOptions(errorMessage(error))
+    const hint = known && error.hint !== undefined ? inOptions(error.hint) : undefined
     if (this.json) {
-      const facts =
-        error instanceof CountersignError
-          ? error.toJSON()
-          : { code: 'failed', message: errorMessage(error) }
-      writeOut(`${JSON.stringify({ ok: false, ...facts }, undefined, 2)}\n`)
+      const facts = known ? error.toJSON() : { code: 'failed' }
+      const value = { ok: false, ...facts, message, ...(hint === undefined ? {} : { hint }) }
+      writeOut(`${JSON.stringify(value, undefined, 2)}\n`)
       return
     }
-    const hint = error instanceof CountersignError ? error.hint : undefined
-    process.stderr.write(`${mark('red', 'error:')} ${errorMessage(error)}\n`)
-    if (hint !== undefined) process.stderr.write(`${mark('cyan', 'hint:')}  ${hint}\n`)
+    process.stderr.write(`${mark('red', 'error:')} ${printable(message)}\n`)
+    if (hint !== undefined) {
+      process.stderr.write(`${mark('cyan', 'hint:')}  ${printable(hint)}\n`)
+    }
   }
 }
 
@@ -62,6 +64,25 @@ export function table(rows: readonly (readonly string[])[]): string {
         .trimEnd(),
     )
     .join('\n')
+}
+
+/**
+ * The libraries speak of their options, `extraCa`; at the command line the same is called --extra-ca.
+ */
+function inOptions(text: string): string {
+  return text.replaceAll(
+    /(?:\boption |`)(ca|extraCa|cert|key|crl|verify)\b`?/g,
+    (_, name: string) => `--${name.replace('extraCa', 'extra-ca')}`,
+  )
+}
+
+/** Control characters as escapes: a name in somebody's certificate does not write to this terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(
+    // oxlint-disable-next-line no-control-regex -- they are what this is about
+    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 /** Colours a word for stderr, where stderr is a terminal that wants colours. */

@@ -12,6 +12,7 @@ import {
   scrubProcess,
   temporaryFolder,
 } from '@countersign/testkit'
+import { buildCertificate, Name, PrivateKey } from '@countersign/x509'
 import { initAuthority, issue } from './identity-files.ts'
 import { startUp } from './running-service.ts'
 
@@ -89,6 +90,32 @@ describe('countersign up refuses to start', () => {
       /countersign\.db/,
     )
     assert.deepEqual(readFileSync(file), garbage)
+  })
+
+  it('where the database is gone, and makes no empty one in its place', async (t) => {
+    const data = await initAuthority(temporaryFolder(t))
+    for (const name of readdirSync(data).filter((file) => file.startsWith('countersign.db'))) {
+      rmSync(path.join(data, name))
+    }
+    for (const args of [['up', '--listen', '127.0.0.1:0'], ['certs'], ['user', 'list']]) {
+      assertRefused(
+        await runProgram([...args, '--data', data]),
+        1,
+        /has an authority, but not its database/,
+      )
+    }
+    assert.ok(!readdirSync(data).includes('countersign.db'))
+  })
+
+  it('on a database that does not answer, and does not keep its address', async (t) => {
+    const data = path.join(temporaryFolder(t), 'data')
+    const url = 'postgres://nobody:secret@127.0.0.1:1/none'
+    for (const command of ['up', 'init']) {
+      const result = await runProgram([command, '--data', data, '--database', url])
+      assertRefused(result, 1, /127\.0\.0\.1/)
+      assert.doesNotMatch(result.stderr, /secret/)
+      assert.ok(!readdirSync(data).includes('countersign.toml'))
+    }
   })
 
   it('under a clock before 2024', async (t) => {
@@ -188,6 +215,31 @@ describe('a running service', () => {
       assert.ok(problem.code)
     }
     assert.equal((await session.get('/healthz')).status, 200)
+  })
+})
+
+describe('a name in somebody else’s certificate', () => {
+  it('does not write to the terminal of who looks at it', async (t) => {
+    const file = path.join(temporaryFolder(t), 'hostile.pem')
+    const key = PrivateKey.generateSync('p256')
+    const name = Name.from({ commonName: 'QQQQcleared' })
+    const template = {
+      subject: name,
+      issuer: name,
+      publicKey: key.publicKey,
+      notBefore: new Date(),
+      notAfter: new Date(Date.now() + 3_600_000),
+      subjectAltNames: [{ type: 'dns', value: 'a.internal' } as const],
+    }
+    // Ours builds no such name: another's does.
+    const der = Buffer.from(buildCertificate(template, key.signer()).der)
+    for (let at = der.indexOf('QQQQ'); at >= 0; at = der.indexOf('QQQQ')) der.write('\u001b[2J', at)
+    writeFileSync(file, der)
+    const { code, stdout } = await runProgram(['show', file])
+    assert.equal(code, 0)
+    assert.match(stdout, /cleared/)
+    // oxlint-disable-next-line no-control-regex -- they are what this is about
+    assert.doesNotMatch(stdout, /\u001b/)
   })
 })
 

@@ -120,7 +120,7 @@ function unreadable(error: X509Error): Refusal {
   return {
     code: 'rejected-by-policy',
     message: `the client certificate cannot be read: ${error.message}`,
-    hint: 'countersign lint FILE names what is wrong with it',
+    hint: 'countersign show FILE says what is in it',
   }
 }
 

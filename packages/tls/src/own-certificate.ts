@@ -45,7 +45,7 @@ export function checkLifetime(certificate: Certificate, allowExpired: boolean): 
   if (allowExpired) return
   throw new TlsError('cert-expired', `${title} ended on ${certificate.notAfter.toISOString()}`, {
     source: 'cert',
-    hint: 'renew it: countersign renew FILE',
+    hint: 'issue it again: countersign issue NAME',
   })
 }
 

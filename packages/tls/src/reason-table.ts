@@ -101,7 +101,7 @@ export const ROWS: readonly Row[] = [
     nodeCodes: ['CERT_HAS_EXPIRED', 'ERROR_IN_CERT_NOT_AFTER_FIELD'],
     texts: ['certificate has expired', "certificate's notafter"],
     message: 'a certificate has expired',
-    hint: 'renew it: countersign renew FILE; and check the clock of this machine',
+    hint: 'issue it again (countersign issue NAME), and check the clock of this machine',
   },
   {
     // 4, 7, 76-78
@@ -277,7 +277,7 @@ export const ROWS: readonly Row[] = [
       'requires at least x509v3',
     ],
     message: 'the chain breaks a rule of the verifier',
-    hint: 'countersign lint FILE names the rule',
+    hint: 'countersign show FILE says what is in it',
   },
   refusedClient(
     116,
@@ -290,7 +290,7 @@ export const ROWS: readonly Row[] = [
     45,
     'CERTIFICATE_EXPIRED',
     'it has expired',
-    'renew it: countersign renew FILE; and check the clock of the server',
+    'issue it again (countersign issue NAME), and check the clock of the server',
   ),
   refusedClient(
     44,

@@ -40,9 +40,9 @@ export function addInit(program: Command): void {
       perform(flags, async ({ output, data }) => {
         refuseWrongClock()
         ensurePrivateFolder(data.path)
-        if (flags.database !== undefined)
-          await updateConfiguration(data, { database: flags.database })
-        await using store = await openDataStore(data)
+        const { openStore } = await import('@countersign/store')
+        await using store =
+          flags.database === undefined ? await openDataStore(data) : await openStore(flags.database)
         const { initAuthority } = await import('@countersign/authority')
         const authority = await initAuthority({
           store,
@@ -52,6 +52,9 @@ export function addInit(program: Command): void {
           constrain: flags.constrain,
           passphrase: givenPassphrase(flags.passphraseFile),
         })
+        if (flags.database !== undefined) {
+          await updateConfiguration(data, { database: flags.database })
+        }
         const [root] = authority.roots
         output.result(
           {

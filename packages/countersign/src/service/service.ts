@@ -9,10 +9,11 @@ import { createAuth } from '@countersign/auth'
 import { type Authority, createAuthority } from '@countersign/authority'
 import { type Clock, ensurePrivateFolder, systemClock } from '@countersign/core'
 import { type Server, serve } from '@countersign/server'
+import { openStore, type Store } from '@countersign/store'
 import { refuseWrongClock } from '../clock.ts'
 import { readConfiguration, updateConfiguration } from '../configuration.ts'
 import type { DataFolder } from '../data-folder.ts'
-import { givenPassphrase, openDataStore } from '../open-data.ts'
+import { givenPassphrase, openDataStore, openExistingStore } from '../open-data.ts'
 import { buildApp, buildPlainApp } from './app.ts'
 import { authorizeWith } from './authorize.ts'
 import { parseListenAddress } from './listen-address.ts'
@@ -69,13 +70,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   await using undo = new AsyncDisposableStack()
   const lock = undo.use(ServiceLock.take(data))
   const firstRun = !existsSync(data.roots)
-  await updateConfiguration(data, given({ database: options.database }))
   const configuration = await readConfiguration(data)
   const { host, port } = parseListenAddress(
     options.listen ?? configuration.listen ?? '127.0.0.1:8443',
   )
 
-  const store = undo.use(await openDataStore(data))
+  const store = undo.use(await openServiceStore(data, options.database, firstRun))
   const auth = await createAuth({ store, clock, host })
   const authority = await createAuthority({
     store,
@@ -137,9 +137,24 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   }
 }
 
-/** Leaves out what was not given, so that it does not overwrite a setting. */
-function given(settings: { database: string | undefined }): { database?: string } {
-  return settings.database === undefined ? {} : { database: settings.database }
+/** Opens the database; a new address is kept for later starts once it has answered. */
+async function openServiceStore(
+  data: DataFolder,
+  database: string | undefined,
+  firstRun: boolean,
+): Promise<Store> {
+  if (database === undefined) {
+    return firstRun ? await openDataStore(data) : await openExistingStore(data)
+  }
+  const store = await openStore(database)
+  try {
+    await store.ping()
+    await updateConfiguration(data, { database })
+    return store
+  } catch (error) {
+    await store.close()
+    throw error
+  }
 }
 
 /** This machine's own name, where it is a host name at all. */
