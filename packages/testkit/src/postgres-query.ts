@@ -3,7 +3,7 @@
  *
  * @module
  */
-import pg from 'pg'
+import { Client } from 'pg'
 
 /**
  * Runs one statement on a connection of its own.
@@ -11,7 +11,7 @@ import pg from 'pg'
  * @throws whatever pg throws
  */
 export async function queryPostgres(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
   try {
     await client.connect()
     await client.query(statement)
