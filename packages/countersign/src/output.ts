@@ -77,7 +77,7 @@ function inOptions(text: string): string {
 }
 
 /** Control characters as escapes: a name in somebody's certificate does not write to this terminal. */
-export function printable(text: string): string {
+function printable(text: string): string {
   return text.replaceAll(
     // oxlint-disable-next-line no-control-regex -- they are what this is about
     /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
