@@ -41,6 +41,9 @@ function build(always) {
   rmSync(path.join(stamps, 'build'), { force: true })
   for (const folder of builtFolders()) rmSync(folder, { recursive: true, force: true })
   run(bin('tsc'), ['-b', ...packages().map((name) => path.join('packages', name))])
+  run(existsSync(bin('node')) ? bin('node') : process.execPath, [
+    path.join('tools', 'bundle-program.mjs'),
+  ])
   run(bin('vite'), ['build', '--logLevel', 'warn'], path.join(root, 'packages', 'console'))
   writeStamp('build', sources)
 }
@@ -56,7 +59,12 @@ function sourceFiles() {
       path.join(root, 'packages', name, file),
     ),
   )
-  return [...files, ...settings.filter(existsSync), path.join(root, 'tsconfig.base.json')]
+  return [
+    ...files,
+    ...settings.filter(existsSync),
+    path.join(root, 'tsconfig.base.json'),
+    path.join(root, 'tools', 'bundle-program.mjs'),
+  ]
 }
 
 function listFiles(folder) {
@@ -73,8 +81,10 @@ function packages() {
   )
 }
 
+/** What the build makes: each package's `dist`, and the program's modules before they are bundled. */
 function builtFolders() {
-  return packages().map((name) => path.join(root, 'packages', name, 'dist'))
+  const folders = packages().map((name) => path.join(root, 'packages', name, 'dist'))
+  return [...folders, path.join(root, 'packages', 'countersign', 'build')]
 }
 
 function digest(files) {
