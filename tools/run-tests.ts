@@ -36,11 +36,11 @@ const stream = run({
   execArgv: ['--conditions=@countersign/source', '--disable-warning=ExperimentalWarning'],
   ...(values.only === undefined ? {} : { testNamePatterns: values.only }),
 })
-stream.on('test:pass', ({ details, skip }) => {
+stream.on('test:pass', ({ name, details, skip }) => {
   if (details.type === 'suite') return
   if (skip === undefined || skip === false) passed++
   else {
-    const reason = skip === true ? 'no reason given' : skip
+    const reason = skip === true ? name : skip
     skipped.set(reason, (skipped.get(reason) ?? 0) + 1)
   }
 })

@@ -334,13 +334,15 @@ describe('connections', () => {
     const limits = { headersMs: 100, requestMs: 200 }
     await using server = await serve(() => new Response('page'), { ...pair, limits })
     await using plain = await serve(() => new Response('page'), { limits })
-    const sockets = [
-      await openTls(server.port, { ca }),
-      await openTcp(plain.port),
-      await openTcp(server.port),
+    // Each opened when its turn comes: one that waited for the others would be cut as silent, without a 408.
+    const open = [
+      async () => openTls(server.port, { ca }),
+      async () => openTcp(plain.port),
+      async () => openTcp(server.port),
     ]
-    for (const socket of sockets) {
-      assert.match(await talk(socket, 'GET / HTTP/1.1\r\nX-Slow: '), /^HTTP\/1\.1 408 /)
+    for (const openSocket of open) {
+      const answer = await talk(await openSocket(), 'GET / HTTP/1.1\r\nX-Slow: ')
+      assert.match(answer, /^HTTP\/1\.1 408 /)
     }
   })
 

@@ -218,7 +218,7 @@ describe('createDefaultContext refuses', () => {
       { ...asServer, cert: expired.chainPem, key: expired.keyPem },
       'cert-expired',
       /ended on \d{4}-/,
-      /countersign renew/,
+      /countersign issue/,
     ],
     [
       'a certificate of tomorrow on a server',
