@@ -279,4 +279,5 @@ const WRITTEN_BY_FIELDS: readonly string[] = [
   OID.nameConstraints,
   OID.crlDistributionPoints,
   OID.authorityInfoAccess,
+  OID.certificatePolicies,
 ]

@@ -16,6 +16,7 @@ import {
   contextPrimitive,
   encodeDer,
   integer,
+  isWritableTime,
   octetString,
   oid,
   sequence,
@@ -115,8 +116,8 @@ function checkTemplate(template: CrlTemplate, signer: Signer): void {
   if (typeof crlNumber !== 'bigint' || crlNumber < 0n || crlNumber >= MAX_NUMBER) {
     throw invalid('the number must be a bigint from 0 to 2^159 - 1')
   }
-  if (Number.isNaN(thisUpdate.getTime()) || Number.isNaN(nextUpdate.getTime())) {
-    throw invalid('thisUpdate or nextUpdate is no date')
+  if (!isWritableTime(thisUpdate) || !isWritableTime(nextUpdate)) {
+    throw invalid('thisUpdate or nextUpdate is no date of the years 0 to 9999')
   }
   if (Math.floor(nextUpdate.getTime() / 1000) <= Math.floor(thisUpdate.getTime() / 1000)) {
     throw invalid('nextUpdate must be later than thisUpdate')

@@ -10,6 +10,7 @@ import {
   encodeDer,
   generalizedTime,
   integer,
+  isWritableTime,
   octetString,
   oid,
   sequence,
@@ -81,14 +82,13 @@ export function readEntrySerial(list: DerReader): string {
 export function encodeEntry(serial: string, entry: RevokedCertificate, latest: Date): DerNode {
   const number = unsignedInteger(Buffer.from(serial, 'hex'))
   const date = entry.date > latest ? latest : entry.date
-  if (Number.isNaN(date.getTime())) {
-    throw new X509Error('crl-invalid', `${entry.serialNumber}: the revocation date is no date`)
-  }
+  if (!isWritableTime(date)) throw noDate(entry, 'revocation date')
   const extensions: DerNode[] = []
   if (entry.reason !== undefined && entry.reason !== 'unspecified') {
     extensions.push(reasonExtension(entry.reason))
   }
   if (entry.invalidityDate !== undefined) {
+    if (!isWritableTime(entry.invalidityDate)) throw noDate(entry, 'invalidity date')
     const value = encodeDer(generalizedTime(entry.invalidityDate))
     extensions.push(sequence(oid(OID.invalidityDate), octetString(value)))
   }
@@ -159,6 +159,13 @@ function readInvalidityDate(value: Uint8Array): Date {
   const date = reader.generalizedTime('invalidity date')
   reader.finish('invalidity date')
   return date
+}
+
+function noDate({ serialNumber }: RevokedCertificate, what: string): X509Error {
+  return new X509Error(
+    'crl-invalid',
+    `${serialNumber}: the ${what} is no date of the years 0 to 9999`,
+  )
 }
 
 function reasonExtension(reason: RevocationReason): Uint8Array {

@@ -123,6 +123,12 @@ export function asciiString(text: string, tag: number = TAG.printableString): De
   return element(tag, Buffer.from(text, 'latin1'))
 }
 
+/** Whether a date is one, of the years 0 to 9999: what {@link time} and {@link generalizedTime} can write. */
+export function isWritableTime(date: Date): boolean {
+  const year = date.getUTCFullYear()
+  return year >= 0 && year <= 9999
+}
+
 /** UTCTime through 2049, GeneralizedTime from 2050 (RFC 5280 §4.1.2.5), cut to whole seconds. */
 export function time(date: Date): DerElement {
   const text = date.toISOString()

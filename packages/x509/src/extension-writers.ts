@@ -172,7 +172,8 @@ function cached(
   usages: readonly string[],
   make: () => DerNode,
 ): Uint8Array {
-  const key = usages.length === 1 ? (usages[0] ?? '') : usages.join(' ')
+  // With their number: ['a b'] is not ['a', 'b'].
+  const key = `${usages.length} ${usages.join(' ')}`
   let encoded = cache.get(key)
   if (encoded === undefined) {
     encoded = encodeDer(make())

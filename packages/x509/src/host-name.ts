@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isIPv4 } from 'node:net'
 import { domainToASCII } from 'node:url'
 import { X509Error } from './errors.ts'
 
@@ -32,6 +33,8 @@ export function normaliseHostName(text: string): string {
  */
 export function referenceHostName(text: string): string | undefined {
   const name = toAscii(text.endsWith('.') ? text.slice(0, -1) : text)
+  // An address is proved by an iPAddress only; as a DNS name `*.0.0.1` would cover 127.0.0.1.
+  if (name !== undefined && isIPv4(name)) return undefined
   // Underscores are in no certificate of ours, but hosts with them exist and other authorities issue for them.
   return name !== undefined && /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/.test(name) ? name : undefined
 }

@@ -35,12 +35,19 @@ export function matchesName(presented: readonly GeneralName[], reference: Refere
   const mailbox = comparableMailbox(reference.email)
   return (
     mailbox !== undefined &&
-    presented.some((name) => name.type === 'email' && comparableMailbox(name.value) === mailbox)
+    presented.some(
+      (name) =>
+        name.type === 'email' &&
+        ASCII.test(name.value) &&
+        comparableMailbox(name.value) === mailbox,
+    )
   )
 }
 
 /** @param host - normalised by {@link referenceHostName} */
 function coversHost(pattern: string, host: string): boolean {
+  // Beyond ASCII lower case is full of surprises: the Kelvin sign becomes a k.
+  if (!ASCII.test(pattern)) return false
   const lower = pattern.toLowerCase()
   if (!lower.startsWith('*.')) return lower === host
   const parent = lower.slice(1)
@@ -57,3 +64,6 @@ function comparableMailbox(text: string): string | undefined {
   const host = referenceHostName(text.slice(at + 1))
   return host === undefined ? undefined : `${text.slice(0, at)}@${host}`
 }
+
+/** What an IA5String may hold (RFC 5280 §4.2.1.6). */
+const ASCII = /^[\u0020-\u007e]*$/

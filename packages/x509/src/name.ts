@@ -112,9 +112,10 @@ export class Name {
 
   /** A key under which equal names are equal texts. */
   get comparable(): string {
-    this.#comparable ??= this.rdns
-      .map((rdn) => rdn.map(comparableAttribute).toSorted().join('\u0001'))
-      .join('\u0002')
+    // JSON, so that no value can hold what separates the parts: another name would then equal this one.
+    this.#comparable ??= JSON.stringify(
+      this.rdns.map((rdn) => rdn.map(comparableAttribute).toSorted()),
+    )
     return this.#comparable
   }
 

@@ -33,6 +33,7 @@ export function parsePem(text: string, source: string): PemBlock[] {
   }
   const blocks: PemBlock[] = []
   let from = 0
+  let blockEnd: number | undefined
   for (;;) {
     const begin = text.indexOf(BEGIN, from)
     if (begin === -1) break
@@ -40,7 +41,16 @@ export function parsePem(text: string, source: string): PemBlock[] {
       const { block, end } = parseBlock(text, begin, source)
       blocks.push(block)
       from = end
+      blockEnd = end
     } else {
+      // `cat a.pem b.pem` where a.pem lacks its last line break: the second block would be lost without a word.
+      if (blockEnd !== undefined && text.slice(blockEnd, begin).trim() === '') {
+        throw malformed(
+          source,
+          'a BEGIN line stands on the line of the END before it',
+          'put a line break between the two',
+        )
+      }
       from = begin + BEGIN.length
     }
   }

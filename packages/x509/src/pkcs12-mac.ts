@@ -102,5 +102,5 @@ const DIGESTS: ReadonlyMap<string, Digest> = new Map([
 /** The purpose byte of the key derivation: 3 is integrity. */
 const MAC_KEY_ID = 3
 /** About a second of work. */
-const MAX_MAC_ITERATIONS = 1_000_000
+export const MAX_MAC_ITERATIONS = 1_000_000
 const MAX_SALT = 1024

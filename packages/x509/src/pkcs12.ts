@@ -29,7 +29,7 @@ import { reading } from './input.ts'
 import { OID } from './oid.ts'
 import { oidName } from './oid-names.ts'
 import { type Pbes2Use, decryptPbes2, encryptPbes2, wrongPassphrase } from './pbes.ts'
-import { checkMac, makeMac } from './pkcs12-mac.ts'
+import { checkMac, makeMac, MAX_MAC_ITERATIONS } from './pkcs12-mac.ts'
 import { PrivateKey } from './private-key.ts'
 
 /** What {@link encodePkcs12} puts into a bundle. */
@@ -52,7 +52,7 @@ export interface Pkcs12Contents {
  *
  * @returns DER of a PFX
  * @throws {@link X509Error} `passphrase-missing` for an empty password, `pkcs12-invalid` where key and certificate do not
- * belong together
+ * belong together, and for a number of iterations that {@link decodePkcs12} would refuse
  */
 export function encodePkcs12(contents: Pkcs12Contents): Uint8Array {
   checkOptions(contents, CONTENTS, 'encodePkcs12')
@@ -61,6 +61,12 @@ export function encodePkcs12(contents: Pkcs12Contents): Uint8Array {
     throw new X509Error('pkcs12-invalid', 'the key is not the one of the certificate')
   }
   const friendlyName = contents.friendlyName ?? certificate.subject.get('commonName')
+  if (iterations > MAX_MAC_ITERATIONS) {
+    throw new X509Error(
+      'pkcs12-invalid',
+      `${iterations} iterations: at most ${MAX_MAC_ITERATIONS}, or decodePkcs12 would refuse the bundle`,
+    )
+  }
   const attributes = bagAttributes(certificate, friendlyName)
   const certificates = sequence(
     certificateBag(certificate, attributes),

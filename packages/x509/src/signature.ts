@@ -54,7 +54,7 @@ export function createSigner(privateKey: KeyObject, publicKey: PublicKey): SyncS
  * Checks a signature.
  *
  * @param algorithm - DER AlgorithmIdentifier that stands beside the signature
- * @returns false also where algorithm and key do not belong together or Node cannot check the algorithm
+ * @returns false also where algorithm and key do not belong together, or where the algorithm cannot be read or checked
  */
 export function verifySignature(
   algorithm: Uint8Array,
@@ -62,11 +62,11 @@ export function verifySignature(
   tbs: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  const identifier = DerReader.open(algorithm, 'signature algorithm').sequence('algorithm')
-  const dotted = identifier.oid('algorithm')
-  const scheme = CHECKING.get(dotted)
-  if (scheme === undefined || !scheme.keys.includes(key.algorithm)) return false
   try {
+    const identifier = DerReader.open(algorithm, 'signature algorithm').sequence('algorithm')
+    const dotted = identifier.oid('algorithm')
+    const scheme = CHECKING.get(dotted)
+    if (scheme === undefined || !scheme.keys.includes(key.algorithm)) return false
     if (dotted !== OID.rsaPss) return verify(scheme.hash, tbs, key.keyObject, signature)
     const pss = readPssParameters(identifier)
     // Node takes one hash for both; nobody uses two.
@@ -75,7 +75,7 @@ export function verifySignature(
     const options = { key: key.keyObject, padding, saltLength: pss.saltLength }
     return verify(pss.hash, tbs, options, signature)
   } catch (error) {
-    // A key or signature that OpenSSL cannot even load verifies nothing.
+    // An identifier that cannot be read, a key or signature that OpenSSL cannot even load: they verify nothing.
     if (error instanceof X509Error || errorCode(error)?.startsWith('ERR_') === true) return false
     throw error
   }

@@ -13,6 +13,7 @@ import {
   type SyncSigner,
 } from '../src/index.ts'
 import { DerReader } from '../src/der-reader.ts'
+import { element, encodeDer, sequence } from '../src/der-writer.ts'
 import { OID } from '../src/oid.ts'
 import { handKey } from './hand-made.ts'
 
@@ -359,3 +360,29 @@ describe('buildCertificate', () => {
 function flags(template: CertificateTemplate): [string, boolean][] {
   return build(template).extensions.all.map(({ oid, critical }) => [oid, critical])
 }
+
+describe('buildCertificate, asked for what strict readers refuse', () => {
+  it('refuses policies both as a field and as an extra extension', () => {
+    const extra = { oid: OID.certificatePolicies, critical: false, value: Uint8Array.of(0x30, 0) }
+    const template = { ...rootTemplate, certificatePolicies: ['1.2.3'], extraExtensions: [extra] }
+    assert.throws(() => buildCertificate(template, signer), { code: 'template-invalid' })
+  })
+
+  it('tells one usage that holds a space from two usages, whatever was built before', () => {
+    buildCertificate({ ...leafTemplate, extendedKeyUsage: ['serverAuth', 'clientAuth'] }, signer)
+    assert.throws(
+      () =>
+        buildCertificate({ ...leafTemplate, extendedKeyUsage: ['serverAuth clientAuth'] }, signer),
+      { code: 'template-invalid' },
+    )
+  })
+})
+
+describe('Certificate.verifySignature', () => {
+  it('answers false for an algorithm identifier that cannot be read', () => {
+    const content = Uint8Array.from([0x2a, ...Array.from({ length: 299 }, () => 1)])
+    const signatureAlgorithm = encodeDer(sequence(element(6, content)))
+    const leaf = buildCertificate(leafTemplate, { ...signer, signatureAlgorithm })
+    assert.equal(Certificate.parse(leaf.der).verifySignature(key.publicKey), false)
+  })
+})

@@ -342,3 +342,24 @@ function seconds(date: Date): number {
 function serialOf(text: string): string {
   return BigInt(`0x${text}`).toString(16)
 }
+
+describe('buildCrl, with dates that cannot be written', () => {
+  const far = new Date(8.64e15)
+  const none = new Date(Number.NaN)
+  const revoked = { serialNumber: '01', date: now }
+  const cases: [string, Partial<CrlTemplate>][] = [
+    ['nextUpdate beyond the year 9999', { nextUpdate: far }],
+    ['thisUpdate before the year 0', { thisUpdate: new Date(-8.64e15) }],
+    [
+      'a revocation date before the year 0',
+      { revoked: [{ ...revoked, date: new Date(-8.64e15) }] },
+    ],
+    ['an invalidity date that is none', { revoked: [{ ...revoked, invalidityDate: none }] }],
+    ['an invalidity date beyond 9999', { revoked: [{ ...revoked, invalidityDate: far }] }],
+  ]
+  for (const [what, changes] of cases) {
+    it(`refuses ${what} by its own error`, () => {
+      assert.throws(() => make(changes), { name: 'X509Error', code: 'crl-invalid' })
+    })
+  }
+})

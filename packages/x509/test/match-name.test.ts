@@ -82,3 +82,23 @@ describe('matchesName', () => {
     assert.throws(() => matchesName(presented, reference), { code: 'option-unknown' })
   })
 })
+
+describe('matchesName, against tricks', () => {
+  it('does not take a letter beyond ASCII for the letter it becomes in lower case', () => {
+    assert.equal(
+      matchesName([{ type: 'dns', value: 'ban\u212a.example' }], { dns: 'bank.example' }),
+      false,
+    )
+    const email: GeneralName = { type: 'email', value: 'ann@ban\u212a.example' }
+    assert.equal(matchesName([email], { email: 'ann@bank.example' }), false)
+  })
+
+  it('covers no address by a DNS name, not even where it is asked for as one', () => {
+    const names: GeneralName[] = [
+      { type: 'dns', value: '*.0.0.1' },
+      { type: 'dns', value: '127.0.0.1' },
+    ]
+    assert.equal(matchesName(names, { dns: '127.0.0.1' }), false)
+    assert.equal(matchesName(names, { ip: '127.0.0.1' }), false)
+  })
+})

@@ -259,3 +259,15 @@ describe('Name', () => {
     assert.throws(() => bad.rdns, { code: 'name-invalid' })
   })
 })
+
+describe('Name.comparable', () => {
+  it('keeps apart a name of two attributes and one whose value spells the other out', () => {
+    const two = Name.from({ organization: 'b', commonName: 'a' })
+    const endings = ['\u0001', '\u0002', '"\u0001', '"\u0002', '","', '"],["', '\\",\\"']
+    for (const ending of endings) {
+      const value = text(0x0c, `b${ending}2.5.4.3="a`)
+      const one = Name.fromDer(encodeDer(name([attribute('2.5.4.10', value)])))
+      assert.equal(two.equals(one), false)
+    }
+  })
+})

@@ -132,3 +132,15 @@ describe('parsePem', () => {
 function b64(body: string): string {
   return `-----BEGIN A-----\n${body}\n-----END A-----\n`
 }
+
+describe('parsePem, of files put together', () => {
+  it('refuses a block that begins on the line where another ends, instead of losing it', () => {
+    for (const gap of ['', ' ', '\t']) {
+      assert.throws(() => parsePem(`${pem.trimEnd()}${gap}${pem}`, 'bundle.pem'), {
+        code: 'pem-malformed',
+        message: 'bundle.pem: a BEGIN line stands on the line of the END before it',
+      })
+    }
+    assert.equal(parsePem(`${pem.trimEnd()}\r${pem}`, 'bundle.pem').length, 2)
+  })
+})

@@ -296,3 +296,11 @@ describe('decodePkcs12 of hostile input', () => {
     )
   })
 })
+
+describe('encodePkcs12, with many iterations', () => {
+  it('refuses a number that decodePkcs12 would refuse', () => {
+    assert.throws(() => encodePkcs12(contents({ iterations: 1_000_001 })), {
+      code: 'pkcs12-invalid',
+    })
+  })
+})
