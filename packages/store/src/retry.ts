@@ -1,5 +1,5 @@
 /**
- * Runs a transaction again when another one was in its way.
+ * Runs a transaction, or a statement that stands alone, again when another one was in its way.
  *
  * @module
  */

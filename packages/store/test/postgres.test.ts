@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { openStore, sql } from '@countersign/store'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Kysely, openStore, sql } from '@countersign/store'
 import {
   type Postgres,
   runCommand,
@@ -10,6 +11,7 @@ import {
 } from '@countersign/testkit'
 import { childArguments } from './children.ts'
 import { conformance } from './conformance.ts'
+import { MIGRATIONS, type Tables } from './schema.ts'
 
 scrubProcess()
 
@@ -60,7 +62,58 @@ describe('the store on PostgreSQL', { skip: skipWithoutPostgres() }, () => {
       await store.ping()
     })
   })
+
+  it('does not wait for ever for a server that has stopped answering', async () => {
+    const url = new URL(await create())
+    url.searchParams.set('query_timeout', '300')
+    await using store = await openStore(url.href)
+    const database = store.database<object>()
+    const slow = sql`select pg_sleep(30)`
+    await assert.rejects(slow.execute(database), { code: 'unavailable' })
+    const inside = store.transaction<object, unknown>((transaction) => slow.execute(transaction))
+    await assert.rejects(inside, { code: 'unavailable' })
+    await store.ping()
+  })
+
+  it('runs a statement again that stood in a deadlock with a transaction', async () => {
+    const url = await create()
+    await using store = await openStore(url)
+    await store.migrate('test', MIGRATIONS)
+    const database = store.database<Tables>()
+    const rows = ['a', 'b'].map((name) => ({ name, value: 0 }))
+    await database.insertInto('counter').values(rows).execute()
+    // Locks a, waits for b; a transaction that has b then asks for a, and waits longer before it looks for a deadlock.
+    const both = (): Promise<unknown> =>
+      sql`with first as materialized (select name from counter where name = 'a' for update)
+        update counter set value = 2 where name = 'b' and exists (select from first)`.execute(
+        database,
+      )
+    const begun = Promise.withResolvers<void>()
+    const transaction = store.transaction<Tables, void>(async (inside) => {
+      await sql`set local deadlock_timeout = '20s'`.execute(inside)
+      await set(inside, 'b')
+      begun.resolve()
+      await sleep(200)
+      await set(inside, 'a')
+    })
+    await begun.promise
+    await both()
+    await transaction
+    const found = await database
+      .selectFrom('counter')
+      .select(['name', 'value'])
+      .orderBy('name')
+      .execute()
+    assert.deepEqual(found, [
+      { name: 'a', value: 1 },
+      { name: 'b', value: 2 },
+    ])
+  })
 })
+
+function set(database: Kysely<Tables>, name: string): Promise<unknown> {
+  return database.updateTable('counter').set({ value: 1 }).where('name', '=', name).execute()
+}
 
 describe('the store without PostgreSQL', () => {
   it('says that nothing answers', async () => {

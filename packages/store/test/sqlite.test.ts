@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -12,6 +13,7 @@ import {
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { openStore, sql } from '@countersign/store'
 import { scrubProcess, temporaryFolder } from '@countersign/testkit'
 import { conformance } from './conformance.ts'
@@ -116,6 +118,37 @@ describe('the store on SQLite', () => {
       await assert.rejects(openStore(`sqlite:${file}`), { code: 'corrupt' })
       writeFileSync(file, whole.fill(0xff, 100))
       await assert.rejects(openStore(`sqlite:${file}`), { code: 'corrupt' })
+    })
+
+    it('answers nothing while its file is moved away or another lies in its place, and goes on once it is back', async () => {
+      const file = newFile()
+      await using store = await openStore(`sqlite:${file}`)
+      await store.migrate('test', MIGRATIONS)
+      const rows = store.prepare<{ name: string }, { name: string }>((parameter) =>
+        store
+          .database<Tables>()
+          .selectFrom('counter')
+          .select('name')
+          .where('name', '=', parameter('name')),
+      )
+      const refused = async (): Promise<void> => {
+        // A change is noticed within a quarter of a second.
+        await sleep(300)
+        const row = { name: 'a', value: 1 }
+        const write = store.transaction<Tables, unknown>((transaction) =>
+          transaction.insertInto('counter').values(row).execute(),
+        )
+        for (const query of [store.ping(), write, rows.all({ name: 'a' })]) {
+          await assert.rejects(query, { code: 'unavailable' })
+        }
+      }
+      renameSync(file, `${file}.away`)
+      await refused()
+      writeFileSync(file, '')
+      await refused()
+      renameSync(`${file}.away`, file)
+      assert.deepEqual(await rows.all({ name: 'a' }), [])
+      await store.ping()
     })
 
     it('takes an empty file, and a relative path', async () => {

@@ -8,6 +8,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Pool } from 'pg'
 import type { Backend } from '../backend.ts'
 import type { PreparedQuery, Template } from '../prepared-query.ts'
+import { retryConflicts } from '../retry.ts'
 import { TransactionScope } from '../scope.ts'
 import { PostgresDialect, type PostgresParts } from './driver.ts'
 import { postgresError } from './errors.ts'
@@ -78,11 +79,13 @@ class PostgresQuery<Values extends object, Row> implements PreparedQuery<Values,
     const { pool, scope, where } = this.#parts
     scope.connect()
     const bound = this.#template.bind(values).map(encodeValue)
-    try {
-      const query = { name: this.#name, text: this.#template.sql, values: bound }
-      return (await pool.query(query)).rows
-    } catch (error) {
-      throw postgresError(error, where)
-    }
+    const query = { name: this.#name, text: this.#template.sql, values: bound }
+    return await retryConflicts(async () => {
+      try {
+        return (await pool.query(query)).rows
+      } catch (error) {
+        throw postgresError(error, where)
+      }
+    })
   }
 }

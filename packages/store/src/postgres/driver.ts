@@ -21,6 +21,7 @@ import {
 import type { Pool, PoolClient, QueryResult as PgResult } from 'pg'
 import { StoreError, streamingError } from '../errors.ts'
 import { checkParameters } from '../parameters.ts'
+import { retryConflicts } from '../retry.ts'
 import type { TransactionScope } from '../scope.ts'
 import { postgresError } from './errors.ts'
 import { encodeValue } from './open.ts'
@@ -86,7 +87,9 @@ class PostgresDriver implements Driver {
   ): Promise<void> {
     this.#parts.scope.begin()
     const level = settings.isolationLevel ?? 'serializable'
-    await this.#own(connection).control(`begin isolation level ${level}`)
+    const own = this.#own(connection)
+    await own.control(`begin isolation level ${level}`)
+    own.inTransaction = true
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
@@ -107,7 +110,9 @@ class PostgresDriver implements Driver {
   }
 
   async releaseConnection(connection: DatabaseConnection): Promise<void> {
-    this.#own(connection).release()
+    const own = this.#own(connection)
+    own.inTransaction = false
+    own.release()
   }
 
   async destroy(): Promise<void> {}
@@ -122,6 +127,7 @@ class PostgresDriver implements Driver {
 class PostgresConnection implements DatabaseConnection {
   /** True when the state of the session is not known: it is closed instead of going back to the pool. */
   broken = false
+  inTransaction = false
   readonly #client: PoolClient
   readonly #where: string
 
@@ -143,7 +149,9 @@ class PostgresConnection implements DatabaseConnection {
   async executeQuery<Result>(query: CompiledQuery): Promise<QueryResult<Result>>
   async executeQuery(query: CompiledQuery): Promise<QueryResult<unknown>> {
     const values = checkParameters(query.parameters).map(encodeValue)
-    const { command, rowCount, rows } = await this.#query(query.sql, values)
+    const run = (): Promise<PgResult> => this.#query(query.sql, values)
+    // A statement of its own that met another's locks was undone whole; inside a transaction all of that has to be run again.
+    const { command, rowCount, rows } = await (this.inTransaction ? run() : retryConflicts(run))
     return CHANGING.has(command) ? { rows, numAffectedRows: BigInt(rowCount ?? 0) } : { rows }
   }
 

@@ -25,7 +25,7 @@ export function postgresError(error: unknown, where: string): Error {
     return new StoreError(name, `${where}: ${message}`, { cause: error, hint })
   }
   const message = errorMessage(error)
-  if (/connection terminated|timeout exceeded|connection ended|not queryable/i.test(message)) {
+  if (LOST.test(message)) {
     return new StoreError('unavailable', `${where}: the connection was lost`, {
       cause: error,
       hint: START_HINT,
@@ -64,6 +64,9 @@ function withoutValues(error: unknown): Facts {
   }
   return { table: text('table'), column: text('column'), constraint: text('constraint'), columns }
 }
+
+/** What `pg` itself says; these errors have no code. */
+const LOST = /connection terminated|timeout exceeded|read timeout|connection ended|not queryable/i
 
 const START_HINT = 'check that the server runs and that its address is right'
 

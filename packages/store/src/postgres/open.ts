@@ -23,6 +23,8 @@ export async function openPostgres(connection: string, where: string): Promise<P
     max: 10,
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 30_000,
+    // A server that has stopped answering, or a network that has stopped carrying, says nothing at all.
+    query_timeout: 30_000,
     keepAlive: true,
     application_name: 'countersign',
     types: {

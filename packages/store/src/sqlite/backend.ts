@@ -9,6 +9,7 @@ import type { PreparedQuery, Template } from '../prepared-query.ts'
 import { TransactionScope } from '../scope.ts'
 import { SqliteDialect, type SqliteParts } from './driver.ts'
 import { SqliteEngine } from './engine.ts'
+import { FilePlace } from './file-place.ts'
 import { openSqlite } from './open.ts'
 import { SqliteQuery } from './prepared-query.ts'
 
@@ -19,7 +20,9 @@ import { SqliteQuery } from './prepared-query.ts'
  * @param where - its name in messages
  */
 export async function openSqliteBackend(file: string | undefined, where: string): Promise<Backend> {
-  return new SqliteBackend(new SqliteEngine(await openSqlite(file), file ?? where))
+  const database = await openSqlite(file)
+  const place = file === undefined ? undefined : new FilePlace(file)
+  return new SqliteBackend(new SqliteEngine(database, file ?? where, place))
 }
 
 /** How long a query waits for its turn: something has hung when it is not there by then. */

@@ -78,6 +78,7 @@ class SqliteDriver implements Driver {
   async acquireConnection(): Promise<DatabaseConnection> {
     const { engine, mutex, scope } = this.#parts
     scope.connect()
+    engine.checkPlace()
     await mutex.lock()
     if (engine.database.isOpen) return this.#connection
     mutex.unlock()

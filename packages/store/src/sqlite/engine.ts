@@ -5,6 +5,7 @@
  */
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
 import type { Bindable } from '../parameters.ts'
+import type { FilePlace } from './file-place.ts'
 
 /** A row as the caller sees it. */
 export type Row = Record<string, unknown>
@@ -27,11 +28,18 @@ export class SqliteEngine {
   /** Grows when tables may have changed, so that whoever keeps a statement makes it anew. */
   generation = 0
   #kinds: ReadonlyMap<string, Decoder> = new Map()
+  readonly #place: FilePlace | undefined
 
-  constructor(database: DatabaseSync, where: string) {
+  constructor(database: DatabaseSync, where: string, place?: FilePlace) {
     this.database = database
     this.where = where
+    this.#place = place
     this.readSchema()
+  }
+
+  /** @throws {@link StoreError} `unavailable` where the file is no longer where it was opened */
+  checkPlace(): void {
+    this.#place?.check()
   }
 
   /** The statement, from the cache when it was used lately. */

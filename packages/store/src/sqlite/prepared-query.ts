@@ -36,6 +36,7 @@ export class SqliteQuery<Values extends object, Row> implements PreparedQuery<Va
     const { engine, mutex, scope } = this.#parts
     try {
       scope.connect()
+      engine.checkPlace()
       const bound = this.#template.bind(values).map(encodeValue)
       if (!mutex.held) {
         try {
