@@ -67,8 +67,8 @@ export function forgetLogin(url: string): void {
 /** A URL as people type it: `localhost:8443/x` means https. */
 export function completeUrl(text: string): string {
   const complete = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`
-  if (URL.canParse(complete)) return complete
-  throw new ProgramError('usage', `"${text}" is not a URL`, {
+  if (/^https?:/i.test(complete) && URL.canParse(complete)) return complete
+  throw new ProgramError('usage', `"${text}" is no address to call`, {
     hint: 'write https://HOST[:PORT]/PATH',
   })
 }

@@ -58,6 +58,9 @@ describe('a mistake on the command line', () => {
       ['certs', '--expiring', 'soon'],
       ['get', 'https://localhost', '--timeout', 'long'],
       ['get', 'https://localhost', 'no-item'],
+      ['get', 'ftp://localhost/'],
+      ['issue', 'https://a.internal/'],
+      ['issue', '--csr', 'a.csr', '--p12'],
       ['serve', '--listen', 'nowhere'],
       ['issue'],
     ]) {

@@ -50,8 +50,8 @@ export function addIssue(program: Command): void {
     .option('--force', 'replace NAME.key where it is already there')
     .action(async (names: string[], flags: IssueFlags) =>
       perform(flags, async ({ output, data }) => {
-        const request = flags.csr === undefined ? undefined : await readRequest(flags.csr)
         refuseWrongUse(names, flags)
+        const request = flags.csr === undefined ? undefined : await readRequest(flags.csr)
         if (flags.force !== true) await refuseExistingKey(path.resolve(flags.out), names)
         const { PrivateKey } = await import('@countersign/x509')
         const key = request === undefined ? await PrivateKey.generate(flags.keyType) : undefined
@@ -134,6 +134,12 @@ function refuseWrongUse(names: readonly string[], flags: IssueFlags): void {
   if (names.length === 0 && flags.csr === undefined) {
     throw new ProgramError('usage', 'give a name, or a request with --csr', {
       hint: 'countersign issue api.corp.internal',
+    })
+  }
+  const url = names.find((name) => /^https?:\/\//i.test(name))
+  if (url !== undefined) {
+    throw new ProgramError('usage', `"${url}" is a URL, and a certificate is for a host name`, {
+      hint: `countersign issue ${URL.parse(url)?.hostname ?? 'HOST'}`,
     })
   }
   if (flags.csr !== undefined && flags.p12 === true) {
