@@ -11,6 +11,7 @@ import { addInit } from './commands/init.ts'
 import { addIssue } from './commands/issue.ts'
 import { addLogin, addLogout } from './commands/login.ts'
 import { addRequests } from './commands/request.ts'
+import { addRevoke } from './commands/revoke.ts'
 import { addServe } from './commands/serve.ts'
 import { addShow } from './commands/show.ts'
 import { addTrust } from './commands/trust.ts'
@@ -42,6 +43,7 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
   addInit(program)
   addIssue(program)
   addCerts(program)
+  addRevoke(program)
   addShow(program)
   addUser(program)
   program.commandsGroup('Serving and calling:')

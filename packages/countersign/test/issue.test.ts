@@ -10,7 +10,10 @@ import {
   skipWithout,
   temporaryFolder,
 } from '@countersign/testkit'
-import { Certificate, KEY_TYPES, type KeyType } from '@countersign/x509'
+import { Certificate, encodePem, KEY_TYPES, type KeyType } from '@countersign/x509'
+import { openAuthority } from '@countersign/authority'
+import { dataFolder } from '../src/data-folder.ts'
+import { openDataStore } from '../src/open-data.ts'
 import { initAuthority, issue } from './identity-files.ts'
 
 /** ML-DSA came with OpenSSL 3.5. */
@@ -213,6 +216,73 @@ describe('countersign issue', () => {
     })
   }
 })
+
+describe('countersign revoke', () => {
+  it('takes a certificate back by its file, and the revocation list has it', {
+    skip: skipWithout('openssl'),
+  }, async () => {
+    const files = await issue(data, folder, 'gone.corp.internal')
+    const kept = await issue(data, folder, 'kept.corp.internal')
+    const { code, stdout, stderr } = await runProgram([
+      'revoke',
+      files.certificate,
+      '--reason',
+      'keyCompromise',
+      '--data',
+      data,
+    ])
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, new RegExp(`revoked gone\\.corp\\.internal \\(serial ${files.serial}\\)`))
+    const revoked = await runProgram(['certs', '--revoked', '--data', data, '--json'])
+    assert.partialDeepStrictEqual(JSON.parse(revoked.stdout), [
+      { serial: files.serial, revocationReason: 'keyCompromise' },
+    ])
+    const lists = await writeLists(data)
+    for (const [file, answer] of [
+      [files, 1],
+      [kept, 0],
+    ] as const) {
+      const [leaf, issuer] = Certificate.parseAll(readFileSync(file.certificate), file.certificate)
+      const leafFile = path.join(folder, 'checked.pem')
+      const untrusted = path.join(folder, 'untrusted.pem')
+      writeFileSync(leafFile, leaf?.pem ?? '')
+      writeFileSync(untrusted, issuer?.pem ?? '')
+      const verified = await runCommand('openssl', [
+        'verify',
+        '-crl_check_all',
+        '-CRLfile',
+        lists,
+        '-CAfile',
+        file.roots,
+        '-untrusted',
+        untrusted,
+        leafFile,
+      ])
+      assert.equal(verified.code === 0 ? 0 : 1, answer, verified.stderr)
+    }
+  })
+
+  it('refuses a certificate that it never issued, and a reason that there is not', async () => {
+    const unknown = await runProgram(['revoke', 'ABCDEF', '--data', data])
+    assert.equal(unknown.code, 1)
+    assert.match(unknown.stderr, /ABCDEF/)
+    const files = await issue(data, folder, 'stays.corp.internal')
+    const reason = await runProgram(['revoke', files.serial, '--reason', 'boredom', '--data', data])
+    assert.notEqual(reason.code, 0)
+    assert.match(reason.stderr, /boredom/)
+  })
+})
+
+/** The revocation lists of every level in one PEM file. */
+async function writeLists(from: string): Promise<string> {
+  const store = await openDataStore(dataFolder(from))
+  await using _ = store
+  const authority = await openAuthority({ store, folder: from })
+  const lists = await authority.crl()
+  const file = path.join(folder, 'lists.pem')
+  writeFileSync(file, lists.map(({ der }) => encodePem('X509 CRL', der)).join(''))
+  return file
+}
 
 /** The first certificate of a file. */
 function leafOf(file: string): Certificate {

@@ -1,0 +1,46 @@
+/**
+ * `countersign revoke`: takes back a certificate; the next revocation list has it.
+ *
+ * @module
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { addCommand, dataOption, perform, type SharedFlags } from '../command.ts'
+import { withAuthority } from '../open-data.ts'
+
+interface RevokeFlags extends SharedFlags {
+  reason?: string
+}
+
+/** Adds the command. */
+export function addRevoke(program: Command): void {
+  addCommand(
+    program,
+    'revoke <certificate>',
+    'revoke a certificate, by its file, serial or fingerprint',
+  )
+    .addOption(dataOption())
+    .option('--reason <reason>', 'as in keyCompromise, superseded, cessationOfOperation')
+    .action(async (certificate: string, flags: RevokeFlags) =>
+      perform(flags, async ({ output, data }) => {
+        const entry = await withAuthority(data, async (authority) => {
+          const { parseRevocationReason } = await import('@countersign/authority')
+          const reason =
+            flags.reason === undefined ? undefined : parseRevocationReason(flags.reason)
+          return authority.revoke(await serialOf(certificate), reason)
+        })
+        output.result(
+          entry,
+          `revoked ${entry.names.join(', ')} (serial ${entry.serial}) at ${entry.revokedAt?.toISOString() ?? ''}`,
+        )
+      }),
+    )
+}
+
+/** The serial in a certificate's file, or what was given, taken for a serial or a fingerprint. */
+async function serialOf(certificate: string): Promise<string> {
+  if (!existsSync(certificate)) return certificate
+  const { Certificate } = await import('@countersign/x509')
+  const [leaf] = Certificate.parseAll(readFileSync(certificate), certificate)
+  return leaf?.serialNumber ?? certificate
+}
