@@ -4,6 +4,7 @@
  * @module
  */
 import { CountersignError } from '@countersign/core'
+import type { ReasonCode } from '@countersign/tls'
 import { EXIT, ProgramError } from './errors.ts'
 
 /** The exit code of whatever a command threw. */
@@ -35,32 +36,36 @@ const BY_CLASS: ReadonlyMap<string, number> = new Map([
   ['OptionError', EXIT.usage],
 ])
 
+/** What `TlsError` says of a connection; the type makes sure that no reason is missing. */
+const BY_REASON = {
+  'untrusted-root': EXIT.trust,
+  'missing-intermediate': EXIT.trust,
+  'key-mismatch': EXIT.trust,
+  'self-signed': EXIT.trust,
+  'untrusted-root-sent': EXIT.trust,
+  'not-yet-valid': EXIT.trust,
+  expired: EXIT.trust,
+  'bad-signature': EXIT.trust,
+  revoked: EXIT.trust,
+  'crl-missing': EXIT.trust,
+  'crl-stale': EXIT.trust,
+  'name-mismatch': EXIT.trust,
+  'wrong-purpose': EXIT.trust,
+  'not-a-ca': EXIT.trust,
+  'path-too-long': EXIT.trust,
+  'critical-extension': EXIT.trust,
+  'name-constraint': EXIT.trust,
+  'weak-crypto': EXIT.trust,
+  'rejected-by-policy': EXIT.trust,
+  'server-refused-client-cert': EXIT.refused,
+  'not-tls': EXIT.unreachable,
+  reset: EXIT.unreachable,
+} satisfies Record<ReasonCode, number>
+
 const BY_TLS_CODE: ReadonlyMap<string, number> = new Map([
-  ...[
-    'untrusted-root',
-    'missing-intermediate',
-    'key-mismatch',
-    'self-signed',
-    'untrusted-root-sent',
-    'not-yet-valid',
-    'expired',
-    'bad-signature',
-    'revoked',
-    'crl-missing',
-    'crl-stale',
-    'name-mismatch',
-    'wrong-purpose',
-    'not-a-ca',
-    'path-too-long',
-    'critical-extension',
-    'name-constraint',
-    'weak-crypto',
-    'rejected-by-policy',
-  ].map((code) => [code, EXIT.trust] as const),
-  ['server-refused-client-cert', EXIT.refused],
-  ...['not-tls', 'reset', 'connect-failed', 'connect-refused', 'connect-timeout'].map(
-    (code) => [code, EXIT.unreachable] as const,
-  ),
+  ...Object.entries(BY_REASON),
+  ['connect-failed', EXIT.unreachable],
+  ['connect-timeout', EXIT.unreachable],
 ])
 
 /** A value that cannot be what it stands for is a mistake on the command line. */
