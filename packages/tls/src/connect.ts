@@ -7,6 +7,7 @@ import { connect as connectTcp, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { checkOptions, waitFor } from '@countersign/core'
+import { checkedAlpn } from './alpn.ts'
 import { createDefaultContext, type TlsContext } from './context.ts'
 import { TlsError } from './errors.ts'
 import { connectionFailure } from './failure.ts'
@@ -53,7 +54,7 @@ function targetOf(options: ConnectOptions): Target {
       hint: 'make it with createDefaultContext(), without `purpose`',
     })
   }
-  const host = normalHost(options.host)
+  const host = checkedHost(options.host)
   const name = verifiedName(host, options.serverName)
   const { session } = options
   return {
@@ -61,7 +62,7 @@ function targetOf(options: ConnectOptions): Target {
     host,
     port: checkedPort(options.port),
     name,
-    alpn: options.alpn ?? context.alpn,
+    alpn: options.alpn === undefined ? context.alpn : checkedAlpn(options.alpn),
     session: session !== undefined && isUsable(session, context, name) ? session : undefined,
     below: options.socket,
   }
@@ -169,6 +170,14 @@ class Handshake {
     const { trust, certificate: own } = context
     return connectionFailure(error, { host, port, trust, own, chain: this.#presented.der })
   }
+}
+
+/** Node connects to this machine for an empty host, and throws a TypeError for a NUL. */
+function checkedHost(host: string): string {
+  if (typeof host === 'string' && host !== '' && !/\p{Cc}/u.test(host)) return normalHost(host)
+  throw new TlsError('option-invalid', `host ${JSON.stringify(host)} is no host name or address`, {
+    source: 'host',
+  })
 }
 
 function checkedPort(port: number): number {

@@ -8,6 +8,7 @@ import type { ConnectionOptions, SecureContext, Server, TlsOptions } from 'node:
 import { checkOptions } from '@countersign/core'
 import type { Certificate } from '@countersign/x509'
 import { contextSettings, type ContextSettings } from './context-settings.ts'
+import { checkedAlpn } from './alpn.ts'
 import { TlsError } from './errors.ts'
 import type { ClientCertificates, TlsContextOptions } from './context-options.ts'
 import { loadIdentity } from './identity.ts'
@@ -61,7 +62,7 @@ export class TlsContext {
     this.#options = { profile, minVersion, maxVersion, danger }
     this.purpose = purposeOf(options)
     this.protocols = resolveProtocols(options)
-    this.alpn = alpnOf(options)
+    this.alpn = checkedAlpn(options.alpn ?? [])
     this.clientCertificates = clientCertificatesOf(options, this.purpose)
     this.trust = trustOf(options, this.purpose, this.clientCertificates)
     const lists = loadRevocationLists(options.crl)
@@ -252,20 +253,6 @@ function trustOf(
     return TrustStore.empty()
   }
   return TrustStore.resolve({ ca, extraCa, env: false })
-}
-
-function alpnOf({ alpn = [] }: TlsContextOptions): readonly string[] {
-  for (const protocol of alpn) {
-    // RFC 7301 §3.1: 1 to 255 bytes.
-    const length = Buffer.byteLength(protocol)
-    if (length === 0 || length > 255) {
-      throw new TlsError('option-invalid', `alpn "${protocol}" is no protocol name`, {
-        source: 'alpn',
-        hint: "write names like 'http/1.1', 'h2'",
-      })
-    }
-  }
-  return [...alpn]
 }
 
 function epochOf(

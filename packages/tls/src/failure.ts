@@ -4,7 +4,7 @@
  * @module
  */
 import { CoreError, errorCode, errorMessage } from '@countersign/core'
-import type { Certificate } from '@countersign/x509'
+import { type Certificate, X509Error } from '@countersign/x509'
 import { certificateFacts, certificateTitle } from './certificate-facts.ts'
 import { TlsError, type TlsErrorCode } from './errors.ts'
 import { readPresentedChain } from './presented.ts'
@@ -55,14 +55,27 @@ export function connectionFailure(error: unknown, facts: FailureFacts): TlsError
     const code = chain.length === 0 ? 'connect-failed' : 'handshake-failed'
     return new TlsError(code, `${where}: ${errorMessage(error)}`, shared)
   }
-  const code = refined(row.code, read)
+  const { code, said } = inspected(row.code, read)
   const message = code === row.code ? row.message : messageOf(code)
-  const said = FACTS.get(code)?.(read)
   return new TlsError(
     code,
     said === undefined ? `${where}: ${message}` : `${where}: ${message}: ${said}`,
     { ...shared, hint: code === row.code ? row.hint : hintOf(code) },
   )
+}
+
+/** What the certificates add to a code. One that OpenSSL took and we cannot read must not hide why the connection failed. */
+function inspected(
+  code: TlsErrorCode,
+  facts: ReadFacts,
+): { code: TlsErrorCode; said?: string | undefined } {
+  try {
+    const better = refined(code, facts)
+    return { code: better, said: FACTS.get(better)?.(facts) }
+  } catch (error) {
+    if (error instanceof X509Error) return { code }
+    throw error
+  }
 }
 
 /**

@@ -4,7 +4,7 @@
  * @module
  */
 import path from 'node:path'
-import { readFile, readFolder, readPath, type TrustPart } from './trust-source.ts'
+import { empty, readFile, readFolder, readPath, type TrustPart } from './trust-source.ts'
 
 /** Environment variables; `false` reads none. */
 export type Environment = Readonly<Record<string, string | undefined>> | false
@@ -54,10 +54,9 @@ function onePath(value: string, name: string): TrustPart[] {
 }
 
 function folderList(value: string, name: string): TrustPart[] {
-  return value
-    .split(path.delimiter)
-    .filter((folder) => folder !== '')
-    .map((folder) => readFolder(folder, name))
+  const folders = value.split(path.delimiter).filter((folder) => folder !== '')
+  if (folders.length === 0) throw empty(name, value)
+  return folders.map((folder) => readFolder(folder, name))
 }
 
 /** The names of the variables that {@link environmentTrust} reads. */

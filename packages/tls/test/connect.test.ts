@@ -6,7 +6,7 @@ import { createServer } from 'node:net'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { duplexPair } from 'node:stream'
-import { createServer as createTlsServer, TLSSocket } from 'node:tls'
+import { createServer as createTlsServer, type Server, TLSSocket } from 'node:tls'
 import { CoreError } from '@countersign/core'
 import { temporaryFolder, testAuthority } from '@countersign/testkit'
 import { connect, createDefaultContext } from '@countersign/tls'
@@ -354,6 +354,88 @@ describe('connect refuses, with our reason, the code of Node, the chain and a wa
     )
   })
 
+  it('hosts and protocols that are none, before anything is opened', async () => {
+    for (const host of ['', 'a\0b', 'a\nb']) {
+      const error = await failureOf(() => connectTo({ port: 1 }, { host }))
+      assert.equal(error.code, 'option-invalid')
+      assert.equal(error.source, 'host')
+    }
+    await using server = await startServer()
+    for (const protocol of ['', 'x'.repeat(256)]) {
+      const error = await failureOf(() => connectTo(server, { alpn: [protocol] }))
+      assert.equal(error.code, 'option-invalid')
+      assert.equal(error.source, 'alpn')
+    }
+  })
+
+  it('a certificate whose signature algorithm only OpenSSL can read', async () => {
+    // An object identifier of 300 bytes; the issuer is trusted by name, so its key is tried.
+    const content = Array.from({ length: 299 }, () => 1)
+    const signatureAlgorithm = Uint8Array.from([
+      0x30,
+      0x82,
+      1,
+      0x30,
+      6,
+      0x82,
+      1,
+      0x2c,
+      0x2a,
+      ...content,
+    ])
+    const key = PrivateKey.generateSync('p256')
+    const leaf = buildCertificate(
+      {
+        subject: Name.from({ commonName: 'odd' }),
+        issuer: authority.root.subject,
+        publicKey: key.publicKey,
+        notBefore: new Date(Date.now() - DAY),
+        notAfter: new Date(Date.now() + DAY),
+        subjectAltNames: [{ type: 'dns', value: 'localhost' }],
+      },
+      { ...key.signer(), signatureAlgorithm },
+    )
+    const server = createTlsServer({ cert: leaf.pem, key: key.toPem() })
+    const error = await failureOf(async () => connectTo({ port: await listening(server) }))
+    server.close()
+    assert.equal(error.code, 'key-mismatch')
+  })
+
+  it('a stranger, also where a trusted certificate has a name that cannot be read', async () => {
+    const key = PrivateKey.generateSync('p256')
+    // A relative name without an attribute.
+    const subject = Name.fromDer(Uint8Array.of(0x30, 2, 0x31, 0))
+    const odd = buildCertificate(
+      {
+        subject,
+        issuer: subject,
+        publicKey: key.publicKey,
+        notBefore: new Date(Date.now() - DAY),
+        notAfter: new Date(Date.now() + DAY),
+        ca: {},
+      },
+      key.signer(),
+    )
+    const leaf = buildCertificate(
+      {
+        subject: Name.from({ commonName: 'stranger' }),
+        issuer: Name.from({ organization: 'Elsewhere', commonName: 'Elsewhere' }),
+        publicKey: key.publicKey,
+        notBefore: new Date(Date.now() - DAY),
+        notAfter: new Date(Date.now() + DAY),
+        subjectAltNames: [{ type: 'dns', value: 'localhost' }],
+      },
+      key.signer(),
+    )
+    const server = createTlsServer({ cert: leaf.pem, key: key.toPem() })
+    const context = createDefaultContext({ ca: odd })
+    const error = await failureOf(async () =>
+      connectTo({ port: await listening(server) }, { context }),
+    )
+    server.close()
+    assert.equal(error.code, 'untrusted-root')
+  })
+
   it('a certificate of tomorrow', async () => {
     // Our own contexts do not serve it.
     const server = createTlsServer({ cert: early.chainPem, key: early.keyPem })
@@ -368,6 +450,15 @@ describe('connect refuses, with our reason, the code of Node, the chain and a wa
     server.close()
   })
 })
+
+async function listening(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  const bound = server.address()
+  assert.ok(typeof bound === 'object' && bound !== null)
+  return bound.port
+}
 
 function selfSigned(
   name: string,

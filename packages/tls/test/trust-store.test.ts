@@ -179,6 +179,13 @@ describe('TrustStore.resolve', () => {
     assert.equal(TrustStore.resolve({ env: { SSL_CERT_DIR: two } }).size, 1)
   })
 
+  it('refuses a SSL_CERT_DIR of separators only, which would trust nobody without a word', async () => {
+    const value = path.delimiter
+    const error = await failureOf(() => TrustStore.resolve({ env: { SSL_CERT_DIR: value } }))
+    assert.equal(error.code, 'ca-empty')
+    assert.match(error.message, /^SSL_CERT_DIR/)
+  })
+
   it('lets NODE_EXTRA_CA_CERTS and extraCa only ever add', (t) => {
     const folder = temporaryFolder(t)
     const file = write(folder, 'mine.pem', authority.rootPem)
