@@ -40,13 +40,16 @@ export function parseIssueBody(
   query: URLSearchParams,
 ): Omit<IssueRequest, 'requester'> {
   if (!/^application\/(?:[a-z0-9.-]+\+)?json\b/i.test(contentType)) {
+    checkQuery(query, ['profile', 'days'])
     const days = query.get('days')
     return {
       csr: parseCsr(body),
       profile: parseProfile(query.get('profile') ?? 'server'),
-      days: days === null ? undefined : Number(days),
+      days:
+        days === null ? undefined : parseDays(/^\d+(?:\.\d+)?$/.test(days) ? Number(days) : days),
     }
   }
+  checkQuery(query, [])
   const fields = parseJsonObject(body)
   checkOptions(fields, ['csr', 'names', 'profile', 'days'], 'the body')
   const { csr, names, profile, days } = fields
@@ -54,9 +57,22 @@ export function parseIssueBody(
   return {
     csr: parseCsr(csr),
     names: names === undefined ? undefined : parseNames(names),
-    profile: parseProfile(profile ?? 'server'),
+    profile: profile === undefined ? 'server' : parseProfile(profile),
     days: days === undefined ? undefined : parseDays(days),
   }
+}
+
+/**
+ * Refuses a parameter that nobody knows, or that is there twice: what is misspelt would otherwise not be asked for.
+ *
+ * @throws CoreError `option-unknown`; {@link AuthorityError} `option-invalid`
+ */
+export function checkQuery(query: URLSearchParams, known: readonly string[]): void {
+  const names = [...query.keys()]
+  checkOptions(Object.fromEntries(query), known, 'the query')
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice === undefined) return
+  throw new AuthorityError('option-invalid', `the query has ${twice} more than once`)
 }
 
 /**

@@ -10,7 +10,7 @@ import { Hono } from 'hono'
 import type { OpenedAuthority } from './authority.ts'
 import { type Authorize, type Caller, PERMISSIONS } from './authorize.ts'
 import { AuthorityError, statusOf } from './errors.ts'
-import { parseIssueBody, parseJsonObject, readBody } from './http-body.ts'
+import { checkQuery, parseIssueBody, parseJsonObject, readBody } from './http-body.ts'
 import { parseRevocationReason } from './reasons.ts'
 import type { LedgerEntry } from './types.ts'
 
@@ -95,11 +95,11 @@ export function createRoutes(authority: OpenedAuthority, authorize: Authorize): 
     const body = await readBody(context.req.raw, BODY_LIMIT)
     const fields = body.length === 0 ? {} : parseJsonObject(body)
     checkOptions(fields, ['reason'], 'the body')
-    const { reason } = fields
-    const entry = await authority.revoke(
-      context.req.param('serial'),
-      parseRevocationReason(typeof reason === 'string' ? reason : 'unspecified'),
-    )
+    const { reason = 'unspecified' } = fields
+    if (typeof reason !== 'string') {
+      throw new AuthorityError('reason-unknown', 'reason must be a string')
+    }
+    const entry = await authority.revoke(context.req.param('serial'), parseRevocationReason(reason))
     return json(entryDocument(entry))
   })
 
@@ -115,6 +115,7 @@ function parseListQuery(query: URLSearchParams): {
   revoked: boolean | undefined
   expiringWithinMs: number | undefined
 } {
+  checkQuery(query, ['limit', 'after', 'q', 'revoked', 'expiring'])
   const limit = Number(query.get('limit') ?? 100)
   if (!Number.isInteger(limit) || limit < 1) {
     throw new AuthorityError('option-invalid', 'limit must be a whole number above 0')
@@ -185,8 +186,11 @@ function refusal(error: Error): Response {
       hint: error.hint,
     })
   }
-  // Nothing is answered without the ledger.
-  if (error instanceof StoreError && STORE_FAULTS.has(error.code)) {
+  if (error instanceof StoreError && error.code === 'value-invalid') {
+    return problemResponse({ status: 400, code: error.code, detail: error.message })
+  }
+  // Nothing is answered without the ledger, and what is wrong with it is not for whoever asks.
+  if (error instanceof StoreError) {
     const detail = 'the database cannot be reached'
     return problemResponse({
       status: 503,
@@ -199,13 +203,6 @@ function refusal(error: Error): Response {
   throw error
 }
 
-const STORE_FAULTS: ReadonlySet<string> = new Set([
-  'unavailable',
-  'busy',
-  'closed',
-  'disk-full',
-  'read-only',
-])
 const REQUEST_FAULTS: ReadonlySet<string> = new Set([
   'option-unknown',
   'option-invalid',

@@ -32,12 +32,17 @@ export function subjectOfTexts(
   maxNames: number,
 ): RequestedSubject {
   checkCount(texts.length, maxNames)
-  const names = texts.map((text) =>
+  const plain = texts.map((text) => text.trim())
+  const names = plain.map((text) =>
     profile === 'client' && PLAIN_NAME.test(text)
       ? spiffeId(trustDomain, text)
       : readName(text, profile),
   )
-  return { commonName: commonNameOf(profile, texts[0]), names: unique(names) }
+  const [first] = names
+  // Beyond ASCII two texts can look the same and one name be written in many ways: then as it is certified.
+  const shown =
+    first === undefined || PRINTABLE_ASCII.test(plain[0] ?? '') ? plain[0] : nameText(first)
+  return { commonName: commonNameOf(profile, shown), names: unique(names) }
 }
 
 /**
@@ -122,3 +127,4 @@ function invalid(message: string, name?: string): AuthorityError {
 
 /** One path segment of a SPIFFE ID (SPIFFE-ID §2.2), which also fits a common name; "." and ".." are no segments. */
 const PLAIN_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$/
+const PRINTABLE_ASCII = /^[ -~]*$/

@@ -56,6 +56,15 @@ describe('issue', () => {
       'CN=spiffe://corp.internal/api',
       ['uri spiffe://corp.internal/api'],
     ])
+    assert.deepEqual(await issue(' bob '), ['CN=bob', ['uri spiffe://acme-gmbh.internal/bob']])
+    // A soft hyphen, full-width and Cyrillic letters: what cannot be told apart from another name is shown as it is certified.
+    for (const [text, certified] of [
+      ['ad\u00admin.test', 'admin.test'],
+      ['\uff41dmin.test', 'admin.test'],
+      ['\u0430dmin.test', 'xn--dmin-43d.test'],
+    ] as const) {
+      assert.deepEqual(await issue(text), [`CN=${certified}`, [`dns ${certified}`]])
+    }
     const long = `spiffe://corp.internal/${'a'.repeat(60)}`
     assert.deepEqual(await issue(long), ['', [`uri ${long}`]])
   })

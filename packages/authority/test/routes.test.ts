@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { openAuthority, type Authorize } from '@countersign/authority'
+import { sql } from '@countersign/store'
 import { scrubProcess } from '@countersign/testkit'
 import {
   Certificate,
@@ -145,6 +146,7 @@ describe('the routes', () => {
       [{ csr: CSR.pem, names: [1] }, 400, 'request-malformed'],
       [{ csr: CSR.pem, names: ['a b'] }, 400, 'name-invalid'],
       [{ csr: CSR.pem, profile: 'sever' }, 400, 'profile-unknown'],
+      [{ csr: CSR.pem, profile: null }, 400, 'profile-unknown'],
       [{ csr: CSR.pem, days: '7' }, 400, 'days-invalid'],
       [{ csr: CSR.pem, days: 91 }, 400, 'days-invalid'],
       [{ csr: CSR.pem, isCa: true }, 400, 'option-unknown'],
@@ -170,8 +172,20 @@ describe('the routes', () => {
     })
     const endless = await suite.current.authority.routes.fetch(request)
     assert.deepEqual(await problem(endless), [413, 'body-too-large'])
-    const days = await post('/ca/certificates?days=x', CSR.pem, { 'content-type': 'text/plain' })
-    assert.deepEqual(await problem(days), [400, 'days-invalid'])
+    for (const [query, code] of [
+      ['days=x', 'days-invalid'],
+      ['days=0x10', 'days-invalid'],
+      ['days=', 'days-invalid'],
+      ['day=1', 'option-unknown'],
+      ['days=1&days=2', 'option-invalid'],
+    ] as const) {
+      const refused = await post(`/ca/certificates?${query}`, CSR.pem, {
+        'content-type': 'text/plain',
+      })
+      assert.deepEqual(await problem(refused), [400, code], query)
+    }
+    const beside = await post('/ca/certificates?days=1', { csr: CSR.pem })
+    assert.deepEqual(await problem(beside), [400, 'option-unknown'])
   })
 
   it('refuse a signing request with any byte changed', async () => {
@@ -241,7 +255,16 @@ describe('the routes', () => {
     assert.deepEqual(await names('?q=h3'), ['h3.test'])
     assert.deepEqual(await names('?expiring=49h'), ['h0.test', 'h1.test'])
     assert.equal((await names('?revoked=true')).length, 1)
-    for (const query of ['?limit=0', '?limit=x', '?revoked=1', '?expiring=soon', '?after=zz']) {
+    for (const query of [
+      '?limit=0',
+      '?limit=x',
+      '?revoked=1',
+      '?expiring=soon',
+      '?after=zz',
+      '?expirng=7d',
+      '?q=a&q=b',
+      '?q=%00',
+    ]) {
       const response = await authority.routes.request(`/ca/certificates${query}`, {
         headers: { 'x-role': 'viewer' },
       })
@@ -265,6 +288,12 @@ describe('the routes', () => {
     ])
     const unknown = await post(`/ca/certificates/${serialNumber}/revoke`, { reason: 'bored' })
     assert.deepEqual(await problem(unknown), [400, 'reason-unknown'])
+    const { serialNumber: other } = await authority.issue(serverRequest())
+    for (const reason of [['keyCompromise'], 1, null, { reason: 'superseded' }]) {
+      const answer = await post(`/ca/certificates/${other}/revoke`, { reason })
+      assert.deepEqual(await problem(answer), [400, 'reason-unknown'])
+    }
+    assert.equal((await authority.find(other))?.revokedAt, undefined)
     const misspelt = await post(`/ca/certificates/${serialNumber}/revoke`, {
       reasons: 'superseded',
     })
@@ -280,6 +309,16 @@ describe('the routes', () => {
     ] as const) {
       assert.deepEqual(await problem(await call(target, { method })), [404, 'not-found'])
     }
+  })
+
+  it('answer 503 without a word about the database where its tables are gone', async (t) => {
+    const { store, folder } = await makeAuthority(t)
+    const authority = await openAuthority({ store, folder, authorize })
+    const [issuer] = await authority.crl()
+    await sql`drop table revocation_list`.execute(store.database<object>())
+    const response = await authority.routes.request(`/crl/${issuer?.ca}.crl`)
+    assert.equal(response.status, 503)
+    assert.doesNotMatch(await response.text(), /revocation_list|sqlite/)
   })
 
   it('answer 503, and issue nothing, while the database is away', async (t) => {
