@@ -15,7 +15,6 @@ import {
   guardRoute,
 } from './guard.ts'
 import { HashGate } from './hash-gate.ts'
-import { normalizeName } from './names.ts'
 import { type AuthOptions, readOptions } from './options.ts'
 import { PasswordHasher } from './password-hasher.ts'
 import { PasswordPolicy } from './password-policy.ts'
@@ -128,7 +127,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     sessions: {
       list: async (userName) => {
         if (userName === undefined) return await sessions.list()
-        const user = await users.find(normalizeName(userName))
+        const user = await users.find(userName)
         return user === undefined ? [] : await sessions.list(user.id)
       },
       revoke: (sid) => sessions.revoke(sid),

@@ -12,7 +12,10 @@ export function normalizeName(name: string): string {
 
 /** Whether a text can be a user's name at all; nobody can be found by one that cannot. */
 export function isName(name: string): boolean {
-  return name.isWellFormed() && name.length <= 64 && NAME.test(name)
+  // A field of 16 KiB is not worth normalising; NFC joins at most four units to one.
+  if (!name.isWellFormed() || name.length > 4 * LONGEST) return false
+  const normal = name.normalize('NFC')
+  return normal.length <= LONGEST && NAME.test(normal) && !UNSEEN.test(normal)
 }
 
 /**
@@ -47,5 +50,8 @@ export function parseRoles(roles: readonly string[]): string[] {
   return [...new Set(roles)].toSorted()
 }
 
+const LONGEST = 64
+/** Variation selectors, fillers of Hangul: letters and marks that nobody sees. */
+const UNSEEN = /\p{Default_Ignorable_Code_Point}/u
 const NAME = /^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N} ._@+'-]*[\p{L}\p{M}\p{N}._@+'-])?$/u
 const ROLE = /^[a-z0-9](?:[a-z0-9.:_-]{0,62}[a-z0-9])?$/

@@ -26,14 +26,14 @@ export async function completeSetup(parts: RouteParts, c: RouteContext): Promise
   const body = await readJson(parts, c, SETUP)
   if (body instanceof Response) return body
   const origin = originOf(c)
-  const admission = await parts.throttle.consume('setup', origin.address)
-  if (!admission.admitted) {
+  if (!(await parts.setup.isNeeded())) return refuse(parts, 'setup-done')
+  if (!(await parts.setup.accepts(body.code))) {
+    // Only wrong codes are counted: at 100 bits nobody guesses one, and strangers must not keep the owner out.
+    const admission = await parts.throttle.consume('setup', origin.address)
+    if (admission.admitted) return wrongCode(parts, origin.address)
     const { retryAfterSeconds } = admission
     return refuse(parts, 'too-many-attempts', { retryAfterSeconds })
   }
-  if (!(await parts.setup.isNeeded())) return refuse(parts, 'setup-done')
-  if (!(await parts.setup.accepts(body.code))) return wrongCode(parts, origin.address)
-  await parts.throttle.refund(admission.counted)
   const { username: name, password, code } = body
   const user = await parts.setup.complete(code, { name, password })
   // Somebody else was quicker with the same code.

@@ -99,6 +99,10 @@ describe('users.add', () => {
       '<b>',
       'x'.repeat(65),
       '\ud800',
+      'admin\ufe0f',
+      'admin\u3164',
+      // Short enough as it is typed, too long once each letter is the three that NFC makes of it.
+      '\ufb2c'.repeat(22),
     ]) {
       await assert.rejects(auth.users.add({ name }), { code: 'name-invalid' }, JSON.stringify(name))
     }
@@ -110,6 +114,8 @@ describe('users.add', () => {
       await assert.rejects(auth.users.add({ name }), { code: 'name-taken' })
       assert.deepEqual((await auth.users.find(name))?.roles, ['a', 'b'])
     }
+    await auth.users.add({ name: 'e\u0301'.repeat(64) })
+    assert.equal((await auth.users.find('\u00e9'.repeat(64)))?.name, '\u00e9'.repeat(64))
     assert.equal(await auth.users.find('nobody'), undefined)
     assert.equal(await auth.users.find('\0'), undefined)
   })
