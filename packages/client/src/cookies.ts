@@ -6,7 +6,14 @@
  *
  * @module
  */
-import { Cookie, CookieJar, MemoryCookieStore } from 'tough-cookie'
+import {
+  Cookie,
+  CookieJar,
+  defaultPath,
+  domainMatch,
+  MemoryCookieStore,
+  pathMatch,
+} from 'tough-cookie'
 import { OptionError } from './errors.ts'
 
 /** Cookies by name, as `response.cookies` gives them and `cookies` takes them. */
@@ -45,6 +52,7 @@ export class SessionCookies {
   store(url: URL, setCookie: readonly string[]): void {
     for (const text of setCookie) {
       if (text.length > LONGEST_COOKIE) continue
+      if (url.protocol === 'http:' && this.#hidesSecure(url, text)) continue
       const cookie = this.#jar.setCookieSync(text, url.href, { ignoreError: true })
       if (cookie !== undefined) this.#empty = false
     }
@@ -65,6 +73,34 @@ export class SessionCookies {
     return this.#jar
       .getCookiesSync(url.href)
       .map((cookie): [string, string] => [cookie.key, cookie.value])
+  }
+
+  /**
+   * Whether a cookie that came over plain HTTP would take the place of a secure one, or stand before it: whoever can
+   * change what comes over HTTP could put somebody into a session of his own (RFC 6265bis §5.7, "leave secure cookies alone").
+   */
+  #hidesSecure(url: URL, text: string): boolean {
+    if (this.#empty) return false
+    const given = Cookie.parse(text)
+    if (given === undefined) return false
+    const { hostname } = url
+    const domain = given.cdomain() ?? hostname
+    const path = given.path?.startsWith('/') === true ? given.path : defaultPath(url.pathname)
+    return this.#all().some((kept) => {
+      if (!kept.secure || kept.key !== given.key || kept.domain === null) return false
+      const isNear =
+        domainMatch(kept.domain, domain) === true || domainMatch(domain, kept.domain) === true
+      return isNear && pathMatch(path, kept.path ?? '/')
+    })
+  }
+
+  #all(): readonly Cookie[] {
+    let all: readonly Cookie[] = []
+    // The store is in memory and answers at once.
+    this.#jar.store.getAllCookies((_error, cookies) => {
+      all = cookies ?? []
+    })
+    return all
   }
 
   clear(): void {

@@ -106,7 +106,7 @@ export async function gather(
   const work = async (): Promise<void> => {
     for (;;) {
       stop.signal.throwIfAborted()
-      const next = await source.next()
+      const next = await untilStopped(source.next(), stop.signal)
       if (next === undefined) return
       stop.signal.throwIfAborted()
       const result = await resultOf(next.request, as, session, stop.signal)
@@ -136,6 +136,21 @@ export async function gather(
   }
 }
 
+/** A request, or the end of the whole: an iterable that waits for ever must not hold up whoever gave up. */
+async function untilStopped<T>(next: Promise<T>, stop: AbortSignal): Promise<T> {
+  stop.throwIfAborted()
+  const { promise, reject } = Promise.withResolvers<never>()
+  const onStop = (): void => {
+    reject(stop.reason)
+  }
+  stop.addEventListener('abort', onStop, { once: true })
+  try {
+    return await Promise.race([next, promise])
+  } finally {
+    stop.removeEventListener('abort', onStop)
+  }
+}
+
 /** The options of any of the forms; `onProgress` is called with what its form promised. */
 interface AnyGatherOptions {
   as?: keyof GatherValues | undefined
@@ -151,6 +166,7 @@ class Source {
   #turn: Promise<unknown> = Promise.resolve()
   #count = 0
   #ended = false
+  #taking = false
 
   constructor(requests: Iterable<GatherRequest> | AsyncIterable<GatherRequest>) {
     this.#iterator =
@@ -162,7 +178,9 @@ class Source {
   next(): Promise<{ request: GatherRequest; index: number } | undefined> {
     const take = async (): Promise<{ request: GatherRequest; index: number } | undefined> => {
       if (this.#ended) return undefined
+      this.#taking = true
       const step = await this.#iterator.next()
+      this.#taking = false
       if (step.done === true) {
         this.#ended = true
         return undefined
@@ -179,7 +197,10 @@ class Source {
   async close(): Promise<void> {
     if (this.#ended) return
     this.#ended = true
-    await this.#iterator.return?.()
+    const closed = Promise.resolve(this.#iterator.return?.())
+    // A generator that is waiting hears of its end when its wait ends, which may be never.
+    if (this.#taking) closed.catch(() => {})
+    else await closed
   }
 }
 
@@ -193,7 +214,11 @@ async function resultOf(
   try {
     const { url: target, ...options } = targetOf(request)
     url = String(target)
-    const signal = options.signal === undefined ? stop : AbortSignal.any([stop, options.signal])
+    // What is no signal is the call's to refuse.
+    const signal =
+      options.signal instanceof AbortSignal
+        ? AbortSignal.any([stop, options.signal])
+        : (options.signal ?? stop)
     const response = await session.request(target, { ...options, signal })
     url = response.url
     return { ok: true, url, value: await valueOf(response, as) }

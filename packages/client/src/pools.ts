@@ -33,6 +33,7 @@ export type Outgoing = Dispatcher.DispatchOptions
 export class ConnectionPools {
   readonly #entries = new Map<string, PoolEntry>()
   readonly #maxConnections: number
+  #closed: Error | undefined
 
   constructor(maxConnections: number) {
     this.#maxConnections = maxConnections
@@ -40,13 +41,19 @@ export class ConnectionPools {
 
   /** Closes every connection; what is still under way fails with `reason`. */
   async close(reason: Error): Promise<void> {
+    this.#closed ??= reason
     const entries = [...this.#entries.values()]
     this.#entries.clear()
     await Promise.all(entries.map((entry) => entry.destroy(reason)))
   }
 
-  /** The pool of a route. */
+  /**
+   * The pool of a route.
+   *
+   * @throws the reason of {@link close}: a call that was between two hops or tries opens nothing any more
+   */
   entryFor(route: Route): PoolEntry {
+    if (this.#closed !== undefined) throw this.#closed
     const { url, security, connectTimeoutMs } = route
     const { origin } = url
     const secured = security === undefined ? '' : `${security.id} ${security.verified}`

@@ -109,7 +109,7 @@ export class ClientResponse implements AsyncDisposable {
    */
   async bytes(): Promise<Uint8Array> {
     if (this.#loaded !== undefined) return this.#loaded
-    if (!this.#claimed && !isEncoded(this.#header('content-encoding'))) {
+    if (!this.#claimed && !isEncoded(this.#encoding)) {
       const all = this.#body.takeAll()
       if (all !== undefined) {
         this.#claimed = true
@@ -206,6 +206,11 @@ export class ClientResponse implements AsyncDisposable {
     return typeof value === 'string' ? value : value?.[0]
   }
 
+  /** All fields of that name: `identity` in the first hides nothing in the second. */
+  get #encoding(): string {
+    return listOf(this.#rawHeaders['content-encoding']).join(', ')
+  }
+
   #claim(): ByteSource {
     if (this.#claimed) {
       throw this.#located(
@@ -222,7 +227,7 @@ export class ClientResponse implements AsyncDisposable {
   async *#read(): AsyncGenerator<Uint8Array> {
     const body = this.#body
     try {
-      const encoding = listOf(this.#rawHeaders['content-encoding']).join(', ')
+      const encoding = this.#encoding
       if (!isEncoded(encoding)) {
         const length = Number(this.#header('content-length') ?? '0')
         if (this.method !== 'HEAD' && length > this.#maxBodyBytes)

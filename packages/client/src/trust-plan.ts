@@ -136,10 +136,12 @@ export function overlay(call: TrustPlan, session: TrustPlan): TrustPlan {
     )
   }
   return {
-    verified: call.verified ?? (replaced ? true : session.verified),
+    // Who names certificates wants them looked at.
+    verified: call.verified ?? (replaced || call.extra.length > 0 ? true : session.verified),
     context,
     only: call.only ?? session.only,
-    extra: [...session.extra, ...call.extra],
+    // "Only these" does not mean what a session adds.
+    extra: replaced ? call.extra : [...session.extra, ...call.extra],
     identity: call.identity ?? session.identity,
   }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import { hash } from 'node:crypto'
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync, type Stats, statSync } from 'node:fs'
 import path from 'node:path'
 import { CountersignError } from '@countersign/core'
 import {
@@ -203,15 +203,28 @@ function materialKey(material: CertificateSource | KeySource | undefined): strin
 /** A path with what stands there now: a bundle that was replaced is read again. */
 function pathKey(file: string): string {
   const full = path.resolve(file)
-  const stats = statSync(full, { throwIfNoEntry: false })
-  if (stats === undefined) return full
-  const stamp = `${full} ${stats.mtimeMs} ${stats.size} ${stats.ino}`
-  if (!stats.isDirectory()) return stamp
-  const entries = readdirSync(full).map((name) => {
-    const entry = statSync(path.join(full, name), { throwIfNoEntry: false })
-    return `${name} ${entry?.mtimeMs} ${entry?.size} ${entry?.ino}`
-  })
-  return [stamp, ...entries].join('|')
+  try {
+    const stats = statSync(full)
+    const stamp = stampOf(full, stats)
+    if (!stats.isDirectory()) return stamp
+    return [stamp, ...readdirSync(full).map((name) => entryStamp(full, name))].join('|')
+  } catch {
+    // Missing, too long, not ours to read: whoever reads it says so, with the option's name.
+    return full
+  }
+}
+
+function entryStamp(folder: string, name: string): string {
+  try {
+    return stampOf(name, statSync(path.join(folder, name)))
+  } catch {
+    // A link that leads nowhere is passed over when the folder is read.
+    return name
+  }
+}
+
+function stampOf(name: string, { mtimeMs, size, ino }: Stats): string {
+  return `${name} ${mtimeMs} ${size} ${ino}`
 }
 
 function listed(sources: CaSource | readonly CaSource[]): readonly CaSource[] {

@@ -207,3 +207,27 @@ describe('A5: a session keeps the jar', () => {
     assert.deepEqual(session.cookiesFor('/'), {})
   })
 })
+
+describe('a cookie over plain HTTP', () => {
+  it('does not take the place of a secure one, nor stand before it, and sets others as ever', async () => {
+    await using plain = await startServer((request, response) => {
+      const path = request.url === '/deep/set' ? '; Path=/deep' : '; Path=/'
+      response.writeHead(200, { 'set-cookie': [`app1-token=evil${path}`, `other=1${path}`] }).end()
+    })
+    await using session = new Session({ verify: pubkey })
+    const home = `https://127.0.0.1:${server.port}`
+    await (await session.post(`${home}/login`, { form: ALICE })).text()
+    // What the lesson's server sets is not secure, and gives way.
+    await (await session.get(`${plain.url}/set`)).text()
+    assert.equal(session.cookiesFor(home)['app1-token'], 'evil')
+
+    await using guarded = new Session({ baseUrl: home, cookies: { 'app1-token': 'good' } })
+    for (const path of ['/set', '/deep/set']) {
+      await (await guarded.get(`${plain.url}${path}`)).text()
+      const cookies = guarded.cookiesFor(`${home}/deep/x`)
+      assert.deepEqual(cookies, { 'app1-token': 'good', other: '1' })
+    }
+  })
+})
+
+const ALICE = { username: 'Alice', password: 'alice_pw' }

@@ -201,3 +201,30 @@ function* broken(): Generator<string> {
   yield '/1'
   throw new Error('no more')
 }
+
+describe('gather, given up', () => {
+  it('does not wait for an iterable that never gives its next request', async () => {
+    const { promise: never } = Promise.withResolvers<string>()
+    async function* requests(): AsyncGenerator<string> {
+      yield `${server.url}/1`
+      yield await never
+    }
+    const controller = new AbortController()
+    await using session = new Session({ ca: roots })
+    const work = gather(requests(), {
+      session,
+      signal: controller.signal,
+      onProgress: () => setImmediate(() => controller.abort()),
+    })
+    assert.ok((await failureOf(work)) instanceof AbortError)
+  })
+
+  it('refuses one request with a signal that is none, and makes the others', async () => {
+    await using session = new Session({ ca: roots })
+    const odd = asGiven({ url: `${server.url}/1`, signal: 5 })
+    // @ts-expect-error a caller without types
+    const [first, second] = await gather([odd, `${server.url}/2`], { session })
+    assert.ok(first?.ok === false && first.error instanceof OptionError)
+    assert.equal(second?.ok, true)
+  })
+})

@@ -279,3 +279,16 @@ async function settled(condition: () => boolean, what: string): Promise<void> {
   for (let turn = 0; turn < 200 && !condition(); turn++) await wait(10)
   assert.ok(condition(), what)
 }
+
+describe('a content coding in several fields', () => {
+  it('is undone, also where the first field says identity', async () => {
+    const body = gzipSync('packed')
+    await using server = await startTcp((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\ncontent-encoding: identity\r\ncontent-encoding: gzip\r\n')
+      socket.end(Buffer.concat([Buffer.from(`content-length: ${body.length}\r\n\r\n`), body]))
+    })
+    const response = await get(server.url)
+    await wait(20)
+    assert.equal(await response.text(), 'packed')
+  })
+})

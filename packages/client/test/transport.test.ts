@@ -361,3 +361,21 @@ async function* broken(): AsyncGenerator<string> {
   yield 'first'
   throw new Error('disk gone')
 }
+
+describe('a session that is closed between two tries or hops of a call', () => {
+  it('sends nothing more', async () => {
+    await using session = new Session({ retry: 3 })
+    const { promise: answered, resolve } = Promise.withResolvers<void>()
+    await using server = await startServer((_request, response) => {
+      response.on('finish', resolve)
+      response.writeHead(503, { 'retry-after': '0' }).end()
+    })
+    const call = failureOf(session.get(server.url))
+    await answered
+    await session.close()
+    assert.equal((await call).code, 'session-closed')
+    await wait(20)
+    assert.equal(server.seen.length, 1)
+    assert.equal(server.open.size, 0)
+  })
+})

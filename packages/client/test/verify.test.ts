@@ -548,3 +548,36 @@ async function withEnvironment(
     for (const name of Object.keys(variables)) delete process.env[name]
   }
 }
+
+describe('what a call says about trust, over what its session says', () => {
+  it('"only these" is not widened by the extraCa of the session', async () => {
+    await using session = new Session({ extraCa: roots })
+    assert.ok((await session.get(server.url)).ok)
+    for (const only of [{ ca: foreign.rootPem }, { verify: TrustStore.fromPem(foreign.rootPem) }]) {
+      assert.equal((await failureOf(session.get(server.url, only))).code, 'untrusted-root')
+    }
+    assert.ok((await session.get(server.url, { ca: foreign.rootPem, extraCa: roots })).ok)
+  })
+
+  it('extraCa is looked at, also where the session says verify: false', async () => {
+    await using session = new Session({ verify: false, warnInsecure: false })
+    const error = await failureOf(session.get(server.url, { extraCa: foreign.rootPem }))
+    assert.equal(error.code, 'untrusted-root')
+    const response = await session.get(server.url, { extraCa: roots })
+    assert.equal(response.peer.verified, true)
+    assert.equal((await session.get(server.url)).peer.verified, false)
+  })
+
+  it('a path that no system takes is refused by name', async () => {
+    const long = 'x'.repeat(5000)
+    for (const [options, code] of [
+      [{ verify: 'a\0b' }, 'ca-missing'],
+      [{ ca: long }, 'ca-missing'],
+      [{ extraCa: `${folder}/${long}` }, 'ca-missing'],
+      [{ cert: long }, 'cert-missing'],
+      [{ cert: leaf.certPem, key: 'a\0b' }, 'key-missing'],
+    ] as const) {
+      assert.equal((await failureOf(get(server.url, options))).code, code)
+    }
+  })
+})
