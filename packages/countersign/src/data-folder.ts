@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'
 import { ProgramError } from './errors.ts'
@@ -57,6 +57,31 @@ export function requireAuthority(data: DataFolder): void {
   })
 }
 
+/**
+ * Refuses to take over a folder that others use: it would be closed to them. One that is new, empty, closed already or an
+ * authority's is ours to close.
+ *
+ * @throws {@link ProgramError} `folder-shared`
+ */
+export function refuseSharedFolder(data: DataFolder): void {
+  const status = statSync(data.path, { throwIfNoEntry: false })
+  if (process.platform === 'win32' || status?.isDirectory() !== true) return
+  // One that belongs to somebody else is refused where it is to be closed.
+  if ((status.mode & 0o077) === 0 || !isReadable(data.path)) return
+  // A file system of its own has `lost+found` from the start.
+  const names = readdirSync(data.path).filter((name) => name !== 'lost+found')
+  const isOurs = names.length === 0 || names.some((name) => OWN_FILES.has(name))
+  const isSticky = (status.mode & 0o1000) !== 0
+  if (isOurs && !isSticky) return
+  throw new ProgramError(
+    'folder-shared',
+    `${data.path} is a folder that others can enter, and not empty`,
+    {
+      hint: `give a folder of its own with --data, or close this one to others first: chmod 700 ${data.path}`,
+    },
+  )
+}
+
 /** The folder of a command without `--data`. */
 export function defaultDataPath(env: NodeJS.ProcessEnv = process.env): string {
   const chosen = nonEmpty(env['COUNTERSIGN_DATA'])
@@ -69,3 +94,21 @@ export function defaultDataPath(env: NodeJS.ProcessEnv = process.env): string {
 export function nonEmpty(value: string | undefined): string | undefined {
   return value === undefined || value === '' ? undefined : value
 }
+
+function isReadable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Any of these tells an authority's folder. */
+const OWN_FILES = new Set([
+  'roots.pem',
+  'countersign.db',
+  'countersign.toml',
+  'passphrase',
+  'up.lock',
+])

@@ -10,6 +10,8 @@ export type ProgramErrorCode =
   | 'usage'
   | 'not-initialised'
   | 'already-running'
+  | 'lock-unusable'
+  | 'folder-shared'
   | 'database-missing'
   | 'configuration-invalid'
   | 'file-unreadable'

@@ -65,7 +65,6 @@ const BY_REASON = {
 const BY_TLS_CODE: ReadonlyMap<string, number> = new Map([
   ...Object.entries(BY_REASON),
   ['connect-failed', EXIT.unreachable],
-  ['connect-timeout', EXIT.unreachable],
 ])
 
 /** A value that cannot be what it stands for is a mistake on the command line. */

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
-import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { describe, it } from 'node:test'
@@ -105,6 +113,37 @@ describe('countersign up refuses to start', () => {
       )
     }
     assert.ok(!readdirSync(data).includes('countersign.db'))
+  })
+
+  it('in a folder that others use, and does not close it to them', async (t) => {
+    const folder = temporaryFolder(t)
+    writeFileSync(path.join(folder, 'theirs'), '')
+    for (const mode of [0o755, 0o1777]) {
+      chmodSync(folder, mode)
+      for (const command of ['up', 'init']) {
+        assertRefused(await runProgram([command, '--data', folder]), 1, /others can enter/)
+      }
+      assert.equal(statSync(folder).mode & 0o7777, mode)
+    }
+    assert.deepEqual(readdirSync(folder), ['theirs'])
+  })
+
+  it('on a lock that is none, without taking it for a running service', async (t) => {
+    const data = await initAuthority(temporaryFolder(t))
+    const lock = path.join(data, 'up.lock')
+    const up = ['up', '--data', data, '--listen', '127.0.0.1:0']
+    writeFileSync(lock, 'garbage garbage garbage')
+    assertRefused(await runProgram(up), 1, /cannot lock .*up\.lock/)
+    rmSync(lock)
+    mkdirSync(lock)
+    assertRefused(await runProgram(up), 1, /cannot lock .*up\.lock/)
+  })
+
+  it('beside a running one whose record is damaged', async (t) => {
+    await using service = await startUp(path.join(temporaryFolder(t), 'data'))
+    const { data } = service
+    writeFileSync(path.join(data, 'service.json'), '{')
+    assertRefused(await runProgram(['up', '--data', data]), 1, /a service already runs/)
   })
 
   it('on a database that does not answer, and does not keep its address', async (t) => {

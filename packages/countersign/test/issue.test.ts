@@ -59,6 +59,20 @@ describe('countersign issue', () => {
     }
   })
 
+  it('is done for a user without a name, as in a container', async () => {
+    const nameless = `import os from 'node:os'; import { syncBuiltinESMExports } from 'node:module';
+      os.userInfo = () => { throw new Error('ENOENT') }; syncBuiltinESMExports()`
+    const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(nameless)}`
+    const out = path.join(folder, 'nameless')
+    const args = ['issue', 'nameless.corp.internal', '--data', data, '--out', out]
+    const { code, stderr } = await runProgram(args, { env: { NODE_OPTIONS } })
+    assert.equal(code, 0, stderr)
+    const { stdout } = await runProgram(['certs', '--data', data, '--json'])
+    const entries: { names: string[]; requester: string }[] = JSON.parse(stdout)
+    const entry = entries.find(({ names }) => names.includes('nameless.corp.internal'))
+    assert.match(entry?.requester ?? '', /^uid (?:\d+|unknown)$/)
+  })
+
   it('toPythonDict() is what CPython reads, for every profile and key type that it can', async (t) => {
     const python = outsidePython()
     if (python === undefined) {

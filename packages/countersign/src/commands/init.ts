@@ -9,6 +9,7 @@ import { type Command, Option } from 'commander'
 import { addCommand, collectList, dataOption, perform, type SharedFlags } from '../command.ts'
 import { updateConfiguration } from '../configuration.ts'
 import { refuseWrongClock } from '../clock.ts'
+import { refuseSharedFolder } from '../data-folder.ts'
 import { KEY_TYPES } from '../key-types.ts'
 import { givenPassphrase, openDataStore } from '../open-data.ts'
 
@@ -39,6 +40,7 @@ export function addInit(program: Command): void {
     .action(async (flags: InitFlags) =>
       perform(flags, async ({ output, data }) => {
         refuseWrongClock()
+        refuseSharedFolder(data)
         ensurePrivateFolder(data.path)
         const { openStore } = await import('@countersign/store')
         await using store =

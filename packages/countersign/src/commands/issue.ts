@@ -62,7 +62,7 @@ export function addIssue(program: Command): void {
             publicKey: key?.publicKey,
             profile: flags.client === true ? 'client' : 'server',
             days: flags.days,
-            requester: userInfo().username,
+            requester: accountName(),
           })
           const { identityFileName, writeIdentity } = await import('@countersign/authority')
           const folder = path.resolve(flags.out)
@@ -107,6 +107,15 @@ async function refuseExistingKey(folder: string, names: readonly string[]): Prom
   throw new ProgramError('file-exists', `${file} is there already`, {
     hint: 'choose another folder with --out, or replace the key with --force',
   })
+}
+
+/** Who runs this, by name; in a container the user often has none. */
+function accountName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`
+  }
 }
 
 /** The first name as it was given, or as the certificate has it. */

@@ -8,7 +8,7 @@
  */
 import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { writeFileAtomic } from '@countersign/core'
+import { errorMessage, writeFileAtomic } from '@countersign/core'
 import type { DataFolder } from '../data-folder.ts'
 import { ProgramError } from '../errors.ts'
 
@@ -31,22 +31,18 @@ export class ServiceLock implements AsyncDisposable {
   /**
    * Takes the lock of a data folder.
    *
-   * @throws {@link ProgramError} `already-running`, naming the process and its address
+   * @throws {@link ProgramError} `already-running`, naming the process and its address; `lock-unusable`
    */
   static take(data: DataFolder): ServiceLock {
-    // Made by us, so that it is closed to others from the first moment.
-    closeSync(openSync(data.lock, 'a', 0o600))
-    const database = new DatabaseSync(data.lock, { timeout: 0 })
+    let database: DatabaseSync | undefined
     try {
+      // Made by us, so that it is closed to others from the first moment.
+      closeSync(openSync(data.lock, 'a', 0o600))
+      database = new DatabaseSync(data.lock, { timeout: 0 })
       database.exec('pragma journal_mode = memory; begin exclusive')
     } catch (error) {
-      database.close()
-      const record = readServiceRecord(data)
-      const who = record === undefined ? '' : ` (process ${record.pid}, ${record.url})`
-      throw new ProgramError('already-running', `a service already runs on ${data.path}${who}`, {
-        cause: error,
-        hint: 'stop it first, or give this one another folder with --data',
-      })
+      database?.close()
+      throw isLocked(error) ? alreadyRunning(data, error) : lockUnusable(data, error)
     }
     return new ServiceLock(data, database)
   }
@@ -64,11 +60,42 @@ export class ServiceLock implements AsyncDisposable {
   }
 }
 
+/** SQLITE_BUSY and its kin. */
+function isLocked(error: unknown): boolean {
+  if (!(error instanceof Error) || !('errcode' in error)) return false
+  return typeof error.errcode === 'number' && (error.errcode & 0xff) === 5
+}
+
+function alreadyRunning(data: DataFolder, cause: unknown): ProgramError {
+  const record = readServiceRecord(data)
+  const who = record === undefined ? '' : ` (process ${record.pid}, ${record.url})`
+  return new ProgramError('already-running', `a service already runs on ${data.path}${who}`, {
+    cause,
+    hint: 'stop it first, or give this one another folder with --data',
+  })
+}
+
+function lockUnusable(data: DataFolder, cause: unknown): ProgramError {
+  return new ProgramError('lock-unusable', `cannot lock ${data.lock}: ${errorMessage(cause)}`, {
+    cause,
+    hint: `it holds nothing: remove it, and start again: rm -r ${data.lock}`,
+  })
+}
+
 function readServiceRecord(data: DataFolder): ServiceRecord | undefined {
   if (!existsSync(data.service)) return undefined
-  const record: unknown = JSON.parse(readFileSync(data.service, 'utf8'))
+  const record = parseRecord(readFileSync(data.service, 'utf8'))
   if (typeof record !== 'object' || record === null) return undefined
   if (!('pid' in record) || typeof record.pid !== 'number') return undefined
   if (!('url' in record) || typeof record.url !== 'string') return undefined
   return { pid: record.pid, url: record.url }
+}
+
+/** A damaged record only makes a message poorer. */
+function parseRecord(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }

@@ -32,7 +32,7 @@ export async function ensureServerIdentity(
   clock: Clock,
 ): Promise<ServerIdentity> {
   const kept = readIdentity(data)
-  if (kept !== undefined && stillServes(kept, authority, names, clock())) return kept
+  if (kept !== undefined && (await stillServes(kept, authority, names, clock()))) return kept
   return await issueServerIdentity(authority, data, names)
 }
 
@@ -58,17 +58,27 @@ async function issueServerIdentity(
 }
 
 /**
- * The names of the service's certificate that its authority may sign; an authority constrained to other names
- * leaves out `localhost`, and refuses to start where nothing is left.
+ * The names of the service's certificate: those that were asked for, and of the usual ones those that its authority may sign;
+ * one constrained to other names leaves out `localhost`.
  *
- * @throws {@link ProgramError} `name-not-permitted`
+ * @throws {@link ProgramError} `name-not-permitted` where one that was asked for may not be signed, or nothing is left
  */
-export function permittedNames(authority: Authority, names: readonly string[]): string[] {
-  const permitted = names.filter((name) => authority.permits(name))
-  if (permitted.length > 0) return permitted
+export function permittedNames(
+  authority: Authority,
+  asked: readonly string[],
+  usual: readonly string[],
+): string[] {
+  const refused = asked.find((name) => !authority.permits(name))
+  if (refused !== undefined) {
+    throw new ProgramError('name-not-permitted', `this authority may not sign ${refused}`, {
+      hint: 'leave it out, or take it out of the names in countersign.toml',
+    })
+  }
+  const permitted = new Set([...usual.filter((name) => authority.permits(name)), ...asked])
+  if (permitted.size > 0) return [...permitted]
   throw new ProgramError(
     'name-not-permitted',
-    `this authority may sign none of ${names.join(', ')}`,
+    `this authority may sign none of ${usual.join(', ')}`,
     { hint: 'give a name inside its constraints: countersign up --name ca.corp.internal' },
   )
 }
@@ -95,19 +105,21 @@ function toIdentity(certificate: Certificate, chainPem: string, keyPem: string):
   return { certificate, chainPem, keyPem, renewAt: new Date(start + (life * 2) / 3) }
 }
 
-function stillServes(
+/** Whether a certificate can be shown a while longer: young, not revoked, of this issuer, with all the names. */
+export async function stillServes(
   identity: ServerIdentity,
   authority: Authority,
   names: readonly string[],
   now: Date,
-): boolean {
+): Promise<boolean> {
   const { certificate } = identity
-  return (
+  const fits =
     certificate.isValidAt(now) &&
     now < identity.renewAt &&
     certificate.issuedBy(authority.issuer) &&
     names.every((name) => covers(certificate, parseGeneralName(name)))
-  )
+  if (!fits) return false
+  return (await authority.find(certificate.fingerprint))?.revokedAt === undefined
 }
 
 function covers(certificate: Certificate, name: GeneralName): boolean {

@@ -10,16 +10,23 @@ import { type Authority, createAuthority } from '@countersign/authority'
 import { type Clock, ensurePrivateFolder, systemClock } from '@countersign/core'
 import { type Server, serve } from '@countersign/server'
 import { openStore, type Store } from '@countersign/store'
+import { parseGeneralName } from '@countersign/x509'
 import { refuseWrongClock } from '../clock.ts'
 import { readConfiguration, updateConfiguration } from '../configuration.ts'
-import type { DataFolder } from '../data-folder.ts'
+import { type DataFolder, refuseSharedFolder } from '../data-folder.ts'
 import { givenPassphrase, openDataStore, openExistingStore } from '../open-data.ts'
 import { buildApp, buildPlainApp } from './app.ts'
 import { authorizeWith } from './authorize.ts'
+import { reportFaults } from './faults.ts'
 import { parseListenAddress } from './listen-address.ts'
 import { ServiceLock } from './lock.ts'
 import { Metrics } from './metrics.ts'
-import { ensureServerIdentity, permittedNames, type ServerIdentity } from './server-certificate.ts'
+import {
+  ensureServerIdentity,
+  permittedNames,
+  type ServerIdentity,
+  stillServes,
+} from './server-certificate.ts'
 import { every } from './timer.ts'
 
 /** What `countersign up` can be told. */
@@ -66,6 +73,7 @@ export interface Service extends AsyncDisposable {
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { data, note, clock = systemClock } = options
   refuseWrongClock(clock)
+  refuseSharedFolder(data)
   ensurePrivateFolder(data.path)
   await using undo = new AsyncDisposableStack()
   const lock = undo.use(ServiceLock.take(data))
@@ -74,9 +82,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const { host, port } = parseListenAddress(
     options.listen ?? configuration.listen ?? '127.0.0.1:8443',
   )
+  const asked = [...(configuration.names ?? []), ...(options.names ?? [])]
+  // Before anything is made: what is no name at all.
+  for (const name of asked) parseGeneralName(name)
 
   const store = undo.use(await openServiceStore(data, options.database, firstRun))
-  const auth = await createAuth({ store, clock, host })
+  const auth = await createAuth({ store, clock, host, onEvent: reportFaults(note) })
   const authority = await createAuthority({
     store,
     folder: data.path,
@@ -84,15 +95,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     authorize: authorizeWith(auth),
     clock,
   })
-  const names = permittedNames(authority, [
-    ...new Set([
-      'localhost',
-      '127.0.0.1',
-      '::1',
-      ...localNames(),
-      ...(configuration.names ?? []),
-      ...(options.names ?? []),
-    ]),
+  const names = permittedNames(authority, asked, [
+    'localhost',
+    '127.0.0.1',
+    '::1',
+    ...(isWildcardAddress(host) ? [] : [host]),
+    ...localNames(),
   ])
   let identity = await ensureServerIdentity(authority, data, names, clock)
   const metrics = new Metrics(authority, () => identity, clock)
@@ -100,7 +108,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const server = await listen()
   undo.use(server)
   const renewal = async (): Promise<void> => {
-    if (clock() >= identity.renewAt) await renew()
+    if (!(await stillServes(identity, authority, names, clock()))) await renew()
   }
   undo.use(every(options.renewalCheckMs ?? 60_000, renewal, note))
   undo.use(every(600_000, async () => auth.sweep(), note))
@@ -167,9 +175,14 @@ function localNames(): string[] {
 
 /** How the address is written in a URL: a name that the certificate covers. */
 function urlHost(host: string, names: readonly string[]): string {
-  const local = ['127.0.0.1', '::1', '0.0.0.0', '::', 'localhost'].includes(host)
+  const local = isWildcardAddress(host) || ['127.0.0.1', '::1', 'localhost'].includes(host)
   const name = local ? (names[0] ?? 'localhost') : host
   return name.includes(':') ? `[${name}]` : name
+}
+
+/** Every address of the machine, which is none that a certificate could name. */
+function isWildcardAddress(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {
