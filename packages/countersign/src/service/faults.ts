@@ -1,0 +1,25 @@
+/**
+ * What went wrong inside sign-in, for the operator: the answer over HTTP says nothing about it.
+ *
+ * @module
+ */
+import type { AuthEvent } from '@countersign/auth'
+import { errorMessage } from '@countersign/core'
+
+/** Notes every fault, and a database that is away once a minute: a flood of requests is no flood of lines. */
+export function reportFaults(note: (text: string) => void): (event: AuthEvent) => void {
+  let quietUntil = Number.NEGATIVE_INFINITY
+  return ({ type, reason, error }) => {
+    if (type !== 'sys_failure' && type !== 'sys_store_unavailable') return
+    const now = performance.now()
+    if (type === 'sys_store_unavailable') {
+      if (now < quietUntil) return
+      quietUntil = now + QUIET_MS
+    }
+    note(
+      `a request was not answered${reason === undefined ? '' : ` (${reason})`}: ${errorMessage(error)}`,
+    )
+  }
+}
+
+const QUIET_MS = 60_000
