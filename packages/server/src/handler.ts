@@ -25,6 +25,7 @@ export type FetchHandler = (
 /** What an application gets as its environment: in Hono `c.env`. */
 export interface FetchEnvironment {
   readonly peer: Peer
+  /** Of a request without a body its stream has ended before: `incoming.readableEnded`. */
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse
 }
@@ -36,6 +37,16 @@ export interface FetchApplication {
 
 /** A listener of `node:http`; what it throws or rejects with is answered with 500. */
 export type RequestListener = (incoming: IncomingMessage, outgoing: ServerResponse) => unknown
+
+/** What answers requests inside, and what it needs of them. */
+export interface Answerer {
+  readonly listener: RequestListener
+  /**
+   * Whether a request that announces no body may come with its stream ended and closed, so that it never emits `end` or
+   * `close`. A Node listener may wait for either; a fetch handler cannot.
+   */
+  readonly takesEndedRequests: boolean
+}
 
 /** A Node listener, marked as such; made by {@link nodeListener}. */
 export class NodeListener {

@@ -9,20 +9,19 @@ import type { Server as HttpsServer } from 'node:https'
 import type { Server as NetServer, Socket } from 'node:net'
 import type { TlsContext } from '@countersign/tls'
 import { Connection, connectionOf, register } from './connection.ts'
-import { createDispatcher, responseClass } from './dispatch.ts'
+import { createDispatcher, type Dispatcher } from './dispatch.ts'
 import { createFrontDoor } from './front-door.ts'
-import type { RequestListener } from './handler.ts'
+import type { Answerer } from './handler.ts'
 import { createServer } from './node-http.ts'
 import { originOf, rememberOrigin } from './origin.ts'
-import { nodeHttpOptions } from './limits.ts'
 import { createLane } from './secure-lane.ts'
 import type { ServerState } from './state.ts'
 
 /** What answers. */
-export interface Listeners {
-  readonly main: RequestListener
+export interface Answerers {
+  readonly main: Answerer
   /** Plain HTTP on the port of HTTPS. */
-  readonly plain: RequestListener
+  readonly plain: Answerer
 }
 
 /** A way for connections: one of Node's servers, and how many connections it has. */
@@ -36,7 +35,7 @@ export class Lanes {
   /** What listens. */
   readonly front: NetServer
   readonly #state: ServerState
-  readonly #dispatcher: RequestListener
+  readonly #dispatcher: Dispatcher
   readonly #plain: Lane
   readonly #retired = new Set<Lane>()
   /** Every TCP connection and where it went; `undefined` while its first byte is awaited. */
@@ -48,19 +47,19 @@ export class Lanes {
   #current: Lane
   #whenEmpty: (() => void) | undefined
 
-  constructor(state: ServerState, listeners: Listeners) {
+  constructor(state: ServerState, answerers: Answerers) {
     const { context, limits } = state
     this.#state = state
-    this.#dispatcher = createDispatcher(state, listeners.main)
+    this.#dispatcher = createDispatcher(state, answerers.main)
     if (context === undefined) {
-      const server = plainServer(state, this.#dispatcher)
+      const server = plainServer(this.#dispatcher)
       this.#plain = { server, open: 0 }
       this.#current = this.#plain
       this.front = server
       server.prependListener('connection', (socket) => this.#accept(socket, this.#plain))
     } else {
       this.#plain = {
-        server: plainServer(state, createDispatcher(state, listeners.plain)),
+        server: plainServer(createDispatcher(state, answerers.plain)),
         open: 0,
       }
       this.#current = this.#secure(context)
@@ -189,11 +188,8 @@ function isUnused(socket: Socket): boolean {
   return connectionOf(socket)?.used === false
 }
 
-function plainServer(state: ServerState, dispatcher: RequestListener): HttpServer {
-  return createServer(
-    { ...nodeHttpOptions(state.limits), ServerResponse: responseClass(state) },
-    dispatcher,
-  )
+function plainServer({ options, listener }: Dispatcher): HttpServer {
+  return createServer(options, listener)
 }
 
 /** How often connections that have become idle are looked for while a server drains. */

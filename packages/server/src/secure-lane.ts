@@ -12,9 +12,7 @@ import type { TLSSocket } from 'node:tls'
 import { handshakeFailure, type TlsContext, type TlsError } from '@countersign/tls'
 import { type Certificate, X509Error } from '@countersign/x509'
 import { Connection, NO_CERTIFICATE, register } from './connection.ts'
-import { responseClass } from './dispatch.ts'
-import type { RequestListener } from './handler.ts'
-import { nodeHttpOptions } from './limits.ts'
+import type { Dispatcher } from './dispatch.ts'
 import { originUnder } from './origin.ts'
 import type { Peer } from './peer.ts'
 import { readPresented } from './presented-certificate.ts'
@@ -31,21 +29,20 @@ import type { ServerState } from './state.ts'
 export function createLane(
   state: ServerState,
   context: TlsContext,
-  dispatcher: RequestListener,
+  dispatcher: Dispatcher,
   ticketKeys: Buffer,
   sockets: Set<Socket>,
 ): HttpsServer {
   const { ALPNProtocols } = context.nodeServerOptions()
   const lane = createServer(
     {
-      ...nodeHttpOptions(state.limits),
+      ...dispatcher.options,
       ALPNProtocols,
       // The context replaces what Node builds here; without this it would load the public roots first.
       ca: [],
       handshakeTimeout: state.limits.handshakeMs,
-      ServerResponse: responseClass(state),
     },
-    dispatcher,
+    dispatcher.listener,
   )
   context.applyTo(lane, ticketKeys)
   // Before the HTTP server's own listener: a request must never come from a connection that is not known.

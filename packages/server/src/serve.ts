@@ -7,7 +7,7 @@ import { inspect } from 'node:util'
 import { checkOptions } from '@countersign/core'
 import { checkAddress, urlHost } from './bind.ts'
 import { buildContext, contextSource, wantsHttps } from './context-source.ts'
-import type { Handler, RequestListener } from './handler.ts'
+import type { Answerer, Handler } from './handler.ts'
 import { resolveHandler } from './handler.ts'
 import { resolveLimits } from './limits.ts'
 import { SERVE_OPTIONS, type ServeOptions } from './options.ts'
@@ -43,27 +43,30 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
     reportError: guarded(options.onError ?? writeError),
     reportHandshake: guarded(options.onHandshakeError ?? (() => {})),
   }
-  const listeners = {
-    main: await listenerOf(state, handler, 'serve', host),
+  const answerers = {
+    main: await answererOf(state, handler, 'serve', host),
     plain:
       options.plain === undefined
-        ? redirectToHttps
-        : await listenerOf(state, options.plain, 'serve: plain', host),
+        ? { listener: redirectToHttps, takesEndedRequests: true }
+        : await answererOf(state, options.plain, 'serve: plain', host),
   }
-  return openServer({ state, listeners, source, address: { host, port }, drainMs })
+  return openServer({ state, answerers, source, address: { host, port }, drainMs })
 }
 
-async function listenerOf(
+async function answererOf(
   state: ServerState,
   handler: Handler,
   where: string,
   host: string,
-): Promise<RequestListener> {
+): Promise<Answerer> {
   const resolved = resolveHandler(handler, where)
-  if (resolved.kind === 'listener') return resolved.listener
+  if (resolved.kind === 'listener') {
+    return { listener: resolved.listener, takesEndedRequests: false }
+  }
   // Most servers of folders and listeners never need it, and start sooner without.
   const { createFetchListener } = await import('./fetch-listener.ts')
-  return createFetchListener(state, resolved.fetch, urlHost(host))
+  const listener = await createFetchListener(state, resolved.fetch, urlHost(host))
+  return { listener, takesEndedRequests: true }
 }
 
 /** A callback of the caller's, which must not take the server down. */

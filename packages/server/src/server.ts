@@ -9,7 +9,7 @@ import type { TlsContext } from '@countersign/tls'
 import { type Address, bind, urlHost } from './bind.ts'
 import { buildContext, type ContextSource, mergeSources } from './context-source.ts'
 import { ServerError } from './errors.ts'
-import { Lanes, type Listeners } from './lanes.ts'
+import { type Answerers, Lanes } from './lanes.ts'
 import { SOURCE_OPTIONS, type TlsSources } from './options.ts'
 import type { ServerState } from './state.ts'
 
@@ -32,7 +32,7 @@ export interface CloseOptions {
 /** What a server is made of; `serve` makes it. */
 export interface ServerParts {
   readonly state: ServerState
-  readonly listeners: Listeners
+  readonly answerers: Answerers
   readonly source: ContextSource | undefined
   readonly address: Address
   readonly drainMs: number
@@ -44,7 +44,7 @@ export interface ServerParts {
  * @throws {@link ServerError} `port-in-use` and the others of the address
  */
 export async function openServer(parts: ServerParts): Promise<Server> {
-  const lanes = new Lanes(parts.state, parts.listeners)
+  const lanes = new Lanes(parts.state, parts.answerers)
   try {
     const port = await bind(lanes.front, parts.address)
     return new Server(parts, lanes, port)

@@ -128,6 +128,41 @@ describe('a fetch handler', () => {
     await Promise.all([aborted, cancelled])
   })
 
+  it('reads the empty body of a request that announces none', async () => {
+    await using server = await serve(async (request) => {
+      const copy = request.clone()
+      const texts = [await new Response(request.body).text(), await copy.text()]
+      return Response.json({ texts, method: request.method })
+    }, pair)
+    const answer = await talk(
+      await openTls(server.port, { ca }),
+      'POST / HTTP/1.1\r\nHost: a\r\n\r\n' +
+        'PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n' +
+        'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+    )
+    assert.deepEqual(answer.match(/\{.*\}/g), [
+      '{"texts":["",""],"method":"POST"}',
+      '{"texts":["",""],"method":"PUT"}',
+      '{"texts":["",""],"method":"GET"}',
+    ])
+  })
+
+  it('sees in request.signal that the client has gone before there is an answer', async () => {
+    const { promise: asked, resolve: onAsked } = Promise.withResolvers<void>()
+    const { promise: aborted, resolve: onAbort } = Promise.withResolvers<void>()
+    await using server = await serve(async (request) => {
+      request.signal.addEventListener('abort', () => onAbort())
+      onAsked()
+      await aborted
+      return new Response()
+    }, pair)
+    const socket = await openTls(server.port, { ca })
+    socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await asked
+    socket.destroy()
+    await aborted
+  })
+
   it('answers HTTP/1.0 without a Host', async () => {
     await using server = await serve((request) => new Response(new URL(request.url).pathname))
     const answer = await talk(await openTcp(server.port), 'GET /old HTTP/1.0\r\n\r\n')
@@ -239,6 +274,22 @@ describe('a handler that fails', () => {
     })
     assert.equal((await ask(server.url)).status, 500)
     assert.equal((await ask(server.url)).status, 500)
+  })
+})
+
+describe('a Node listener', () => {
+  it('hears the end of a request without a body', async () => {
+    const listener = nodeListener((incoming, outgoing) => {
+      let length = 0
+      incoming.on('data', (chunk: Buffer) => {
+        length += chunk.length
+      })
+      incoming.on('end', () => outgoing.end(`${length} bytes`))
+    })
+    await using server = await serve(listener, pair)
+    const tls = { ca }
+    assert.equal((await ask(server.url, { tls })).body, '0 bytes')
+    assert.equal((await ask(server.url, { tls, method: 'POST', body: 'four' })).body, '4 bytes')
   })
 })
 
