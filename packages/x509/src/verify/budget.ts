@@ -1,0 +1,71 @@
+/**
+ * How much work one call may make: no input, however tangled, costs more than this.
+ *
+ * @module
+ */
+import type { Certificate } from '../certificate.ts'
+import type { PublicKey } from '../public-key.ts'
+
+/** What ran out. */
+export type BudgetPart = 'signatures' | 'steps' | 'chains'
+
+/** Counts the work of one call. */
+export class Budget {
+  /** What ran out first; nothing more is tried then. */
+  exhausted: BudgetPart | undefined
+  #signatures = 0
+  #steps = 0
+  #chains = 0
+  #comparisons = 0
+  readonly #results = new Map<Certificate, Map<Certificate, boolean>>()
+
+  /** Whether the issuer's key made the signature of the certificate; each pair is checked once. */
+  verify(certificate: Certificate, issuer: Certificate): boolean {
+    let results = this.#results.get(certificate)
+    if (results === undefined) this.#results.set(certificate, (results = new Map()))
+    let result = results.get(issuer)
+    if (result === undefined) {
+      if (!this.countSignature()) return false
+      result = certificate.verifySignature(issuer.publicKey)
+      results.set(issuer, result)
+    }
+    return result
+  }
+
+  /** Whether one more signature may be checked. */
+  countSignature(): boolean {
+    return this.#count('signatures', ++this.#signatures, MAX_SIGNATURES)
+  }
+
+  /** A list's signature. */
+  verifyList(list: { verifySignature(key: PublicKey): boolean }, issuer: Certificate): boolean {
+    return this.countSignature() && list.verifySignature(issuer.publicKey)
+  }
+
+  /** Whether one more certificate may be tried as an issuer. */
+  countStep(): boolean {
+    return this.#count('steps', ++this.#steps, MAX_STEPS)
+  }
+
+  /** Whether one more whole chain may be checked. */
+  countChain(): boolean {
+    return this.#count('chains', ++this.#chains, MAX_CHAINS)
+  }
+
+  /** Whether that many more names may be held against trees of names. */
+  countComparisons(count: number): boolean {
+    this.#comparisons += count
+    return this.#comparisons <= MAX_COMPARISONS
+  }
+
+  #count(part: BudgetPart, count: number, limit: number): boolean {
+    if (count > limit) this.exhausted ??= part
+    return this.exhausted === undefined
+  }
+}
+
+/** Some hundreds: a chain needs a handful, OpenSSL would check every candidate there is. */
+export const MAX_SIGNATURES = 200
+const MAX_STEPS = 2000
+const MAX_CHAINS = 50
+const MAX_COMPARISONS = 250_000

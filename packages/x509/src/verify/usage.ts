@@ -1,0 +1,105 @@
+/**
+ * What a certificate may be used for: as an authority, and as a leaf for a purpose (RFC 5280 §4.2.1.3, §4.2.1.9, §4.2.1.12).
+ *
+ * @module
+ */
+import type { Certificate } from '../certificate.ts'
+import { OID } from '../oid.ts'
+import { type Fault, nameOf } from './verdict.ts'
+
+/** Whether a certificate above the leaf may sign certificates. */
+export function checkAuthority(certificate: Certificate, strict: boolean): Fault | undefined {
+  const { basicConstraints, keyUsage } = certificate.extensions
+  const signs = keyUsage === undefined || keyUsage.includes('keyCertSign')
+  if (basicConstraints?.ca === true && signs) return undefined
+  // OpenSSL takes a root of version 1, and a key usage where basic constraints are missing.
+  const isOldRoot = certificate.version === 1 && certificate.isSelfIssued
+  const isByUsage = keyUsage !== undefined && signs
+  if (!strict && basicConstraints === undefined && (isOldRoot || isByUsage)) return undefined
+  const why =
+    basicConstraints === undefined
+      ? 'has no basic constraints'
+      : basicConstraints.ca
+        ? 'may not sign certificates by its key usage'
+        : 'is no authority by its basic constraints'
+  return {
+    code: 'not-a-ca',
+    message: `${nameOf(certificate)} ${why}, but issued the certificate below it`,
+    certificate,
+    facts: { ca: basicConstraints?.ca, keyUsage },
+  }
+}
+
+/** Whether a leaf's key usage and basic constraints contradict each other (RFC 5280 §4.2.1.3 and §4.2.1.9). */
+export function checkLeafAuthority(certificate: Certificate): Fault | undefined {
+  const { basicConstraints, keyUsage } = certificate.extensions
+  if (keyUsage === undefined) return undefined
+  const isCa = basicConstraints?.ca === true
+  if (isCa === keyUsage.includes('keyCertSign')) return undefined
+  return {
+    code: 'not-a-ca',
+    message: isCa
+      ? `${nameOf(certificate)} is an authority that may not sign certificates`
+      : `${nameOf(certificate)} may sign certificates and is no authority`,
+    certificate,
+    facts: { ca: basicConstraints?.ca, keyUsage },
+  }
+}
+
+/**
+ * Extended key usages down the chain, and the leaf's key usage.
+ *
+ * @param chain - leaf first
+ */
+export function checkPurpose(
+  chain: readonly Certificate[],
+  purpose: 'server' | 'client',
+  strict: boolean,
+): Fault | undefined {
+  for (const [index, certificate] of [...chain.entries()].toReversed()) {
+    const { extendedKeyUsage, keyUsage } = certificate.extensions
+    let message: string
+    if (!allowsPurpose(extendedKeyUsage, purpose, index === 0, strict)) {
+      message = `is for ${extendedKeyUsage?.join(', ') || 'nothing'}, not for ${USAGES[purpose]}`
+    } else if (index === 0 && !allowsTls(certificate, purpose, strict)) {
+      message = `may not be used for TLS by its key usage ${keyUsage?.join(', ') || 'nothing'}`
+    } else continue
+    return {
+      code: 'wrong-purpose',
+      message: `${nameOf(certificate)} ${message}`,
+      certificate,
+      facts: { purpose, extendedKeyUsage, keyUsage },
+    }
+  }
+  return undefined
+}
+
+function allowsPurpose(
+  usages: readonly string[] | undefined,
+  purpose: 'server' | 'client',
+  isLeaf: boolean,
+  strict: boolean,
+): boolean {
+  if (usages === undefined) return true
+  // An authority may be for anything; a leaf that is for anything is one that somebody did not think about.
+  if (strict && usages.includes('any')) return !isLeaf
+  if (usages.includes(USAGES[purpose])) return true
+  return !strict && purpose === 'server' && usages.some((usage) => STEP_UP.has(usage))
+}
+
+function allowsTls(
+  certificate: Certificate,
+  purpose: 'server' | 'client',
+  strict: boolean,
+): boolean {
+  const { keyUsage } = certificate.extensions
+  if (keyUsage === undefined || keyUsage.includes('digitalSignature')) return true
+  const isRsa = certificate.publicKey.algorithm === OID.rsaEncryption
+  if (purpose === 'server' && keyUsage.includes('keyEncipherment') && (isRsa || !strict))
+    return true
+  return !strict && keyUsage.includes('keyAgreement')
+}
+
+const USAGES = { server: 'serverAuth', client: 'clientAuth' } as const
+/** Server gated cryptography of Microsoft and Netscape. */
+const STEP_UP: ReadonlySet<string> = new Set(['1.3.6.1.4.1.311.10.3.3', '2.16.840.1.113730.4.1'])
