@@ -27,6 +27,14 @@ export type { Extensions } from './extensions.ts'
 export { equalGeneralNames, type GeneralName, printGeneralName } from './general-name.ts'
 export { normaliseHostName } from './host-name.ts'
 export { bytesToIp, ipToBytes } from './ip-address.ts'
+export { createLinter, type Finding, lint, type LintOptions, lintProfile } from './lint.ts'
+export type {
+  LintClient,
+  LintProfile,
+  LintRuleFacts,
+  LintSeverity,
+} from './lint-rule.ts'
+export { LINT_RULES } from './lint-rules.ts'
 export type { ReferenceName } from './match-name.ts'
 export { type AttributeInput, Name, type NameAttribute, type NameFields } from './name.ts'
 export type { AttributeName } from './name-attributes.ts'
@@ -48,3 +56,32 @@ export { CertificateRevocationList, type IssuingDistributionPoint } from './crl.
 export { REVOCATION_REASONS, type RevocationReason, type RevokedCertificate } from './crl-entry.ts'
 export { type EncryptPkcs8Options, decryptPkcs8, encryptPkcs8 } from './pbes.ts'
 export { type Pkcs12, type Pkcs12Contents, decodePkcs12, encodePkcs12 } from './pkcs12.ts'
+export { verifyChain } from './verify-chain.ts'
+export type { CrlInput, VerifyOptions } from './verify/options.ts'
+export { type CertificateInput, TrustAnchors } from './verify/trust-anchors.ts'
+export type {
+  Acceptance,
+  AuthorityFacts,
+  CandidateIssuer,
+  CrlMissingFacts,
+  CrlStaleFacts,
+  CryptoFacts,
+  ExtensionFacts,
+  Fault,
+  IssuerFacts,
+  LengthFacts,
+  NameConstraintFacts,
+  NameFacts,
+  PolicyFacts,
+  PolicyRule,
+  PurposeFacts,
+  ReasonCode,
+  Refusal,
+  RefusalFacts,
+  RevokedFacts,
+  SignatureFacts,
+  UnusableCrl,
+  UnusableReason,
+  ValidityFacts,
+  Verdict,
+} from './verify/verdict.ts'
