@@ -9,6 +9,11 @@ import type { PublicKey } from '../public-key.ts'
 /** What ran out. */
 export type BudgetPart = 'signatures' | 'steps' | 'chains'
 
+/** What is signed: a certificate, a list. */
+interface Signed {
+  verifySignature(key: PublicKey): boolean
+}
+
 /** Counts the work of one call. */
 export class Budget {
   /** What ran out first; nothing more is tried then. */
@@ -17,29 +22,19 @@ export class Budget {
   #steps = 0
   #chains = 0
   #comparisons = 0
-  readonly #results = new Map<Certificate, Map<Certificate, boolean>>()
+  readonly #results = new Map<Signed, Map<Certificate, boolean>>()
 
-  /** Whether the issuer's key made the signature of the certificate; each pair is checked once. */
-  verify(certificate: Certificate, issuer: Certificate): boolean {
-    let results = this.#results.get(certificate)
-    if (results === undefined) this.#results.set(certificate, (results = new Map()))
+  /** Whether the issuer's key made the signature of the certificate or list; each pair is checked once. */
+  verify(signed: Signed, issuer: Certificate): boolean {
+    let results = this.#results.get(signed)
+    if (results === undefined) this.#results.set(signed, (results = new Map()))
     let result = results.get(issuer)
     if (result === undefined) {
-      if (!this.countSignature()) return false
-      result = certificate.verifySignature(issuer.publicKey)
+      if (!this.#count('signatures', ++this.#signatures, MAX_SIGNATURES)) return false
+      result = signed.verifySignature(issuer.publicKey)
       results.set(issuer, result)
     }
     return result
-  }
-
-  /** Whether one more signature may be checked. */
-  countSignature(): boolean {
-    return this.#count('signatures', ++this.#signatures, MAX_SIGNATURES)
-  }
-
-  /** A list's signature. */
-  verifyList(list: { verifySignature(key: PublicKey): boolean }, issuer: Certificate): boolean {
-    return this.countSignature() && list.verifySignature(issuer.publicKey)
   }
 
   /** Whether one more certificate may be tried as an issuer. */

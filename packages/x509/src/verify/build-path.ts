@@ -17,6 +17,8 @@ import { type Fault, nameOf, type Verdict } from './verdict.ts'
 export function buildPath(settings: Settings): Verdict {
   const search = new Search(settings)
   search.extend([settings.leaf])
+  // Nearly everybody copies names byte by byte (RFC 5280 §7.1); only where that leads nowhere are names compared as text.
+  if (search.accepted === undefined) search.widen()
   if (search.accepted !== undefined) return { ok: true, chain: search.accepted }
   return { ok: false, ...search.fault }
 }
@@ -26,6 +28,7 @@ class Search {
   readonly #settings: Settings
   readonly #budget = new Budget()
   #best: RankedFault | undefined
+  #exactly = true
 
   constructor(settings: Settings) {
     this.#settings = settings
@@ -41,6 +44,14 @@ class Search {
       certificate: this.#settings.leaf,
       facts: { rule: 'budget', found },
     }
+  }
+
+  /** Searches again, names compared as text. */
+  widen(): void {
+    if (this.#budget.exhausted !== undefined) return
+    this.#exactly = false
+    this.#best = undefined
+    this.extend([this.#settings.leaf])
   }
 
   /** Tries every way up from the last certificate; true where nothing more is to be tried. */
@@ -119,8 +130,8 @@ class Search {
   }
 
   #isTooLong(chain: readonly Certificate[], next: Certificate): boolean {
-    if (this.#isAnchor(next)) return false
     const { maxDepth } = this.#settings
+    if (chain.length <= maxDepth || this.#isAnchor(next)) return false
     const found = [...chain.slice(1), next].filter((one) => !one.isSelfIssued).length
     if (found <= maxDepth) return false
     const fault: Fault = {
@@ -137,16 +148,17 @@ class Search {
   #isAnchor(certificate: Certificate): boolean {
     const { anchors, strict } = this.#settings
     if (!strict && !certificate.isSelfIssued) return false
-    return anchors.named(certificate.subject.comparable).some((one) => one.equals(certificate))
+    return anchors.has(certificate)
   }
 
   /** Everything with the issuer's name, the likeliest first: the key identifier is a hint, not a rule. */
   #candidates(top: Certificate): Candidate[] {
     const { anchors, intermediates, time } = this.#settings
-    const issuer = top.issuer.comparable
-    const trusted = anchors.named(issuer)
+    const exactly = this.#exactly
+    const trusted = anchors.named(top.issuer, exactly)
+    const sent = exactly ? intermediates.encoded(top.issuer) : intermediates.equal(top.issuer)
     const candidates: Candidate[] = trusted.map((certificate) => ({ certificate, from: 'roots' }))
-    for (const certificate of intermediates.get(issuer) ?? []) {
+    for (const certificate of sent) {
       if (trusted.some((one) => one.equals(certificate))) continue
       candidates.push({ certificate, from: 'intermediates' })
     }
@@ -180,7 +192,7 @@ function score({ certificate, from }: Candidate, wanted: string | undefined, tim
 function isLoop(chain: readonly Certificate[], next: Certificate): boolean {
   return chain.some(
     (one) =>
-      one === next || (one.subject.equals(next.subject) && one.publicKey.equals(next.publicKey)),
+      one === next || (one.publicKey.equals(next.publicKey) && one.subject.equals(next.subject)),
   )
 }
 

@@ -124,18 +124,17 @@ function checkCritical(certificate: Certificate, strict: boolean): Fault | undef
 
 /** RFC 5280 §4.2.1.9: self-issued certificates do not count, nor does the leaf. */
 function checkPathLength(chain: readonly Certificate[]): Fault | undefined {
-  let below = 0
-  for (const certificate of chain.slice(1)) {
+  for (const [index, certificate] of chain.entries()) {
     const limit = certificate.extensions.basicConstraints?.pathLength
-    if (limit !== undefined && below > limit) {
-      return {
-        code: 'path-too-long',
-        message: `${nameOf(certificate)} allows ${limit} intermediates below it, and there are ${below}`,
-        certificate,
-        facts: { limit, found: below, limitedBy: 'path-length' },
-      }
+    if (index === 0 || limit === undefined || index - 1 <= limit) continue
+    const below = chain.slice(1, index).filter((one) => !one.isSelfIssued).length
+    if (below <= limit) continue
+    return {
+      code: 'path-too-long',
+      message: `${nameOf(certificate)} allows ${limit} intermediates below it, and there are ${below}`,
+      certificate,
+      facts: { limit, found: below, limitedBy: 'path-length' },
     }
-    if (!certificate.isSelfIssued) below++
   }
   return undefined
 }

@@ -37,7 +37,7 @@ export function explainDeadEnd(
       from,
     })),
     roots: settings.anchors.size,
-    intermediates: settings.intermediateCount,
+    intermediates: settings.intermediates.size,
   }
   const name = nameOf(top)
   const isTrustedName = others.some(({ from }) => from === 'roots')

@@ -10,7 +10,7 @@ import type { ReferenceName } from '../match-name.ts'
 import { isOid } from '../oid.ts'
 import {
   type CertificateInput,
-  indexBySubject,
+  NameIndex,
   readCertificates,
   TrustAnchors,
 } from './trust-anchors.ts'
@@ -56,8 +56,7 @@ export interface VerifyOptions {
 /** {@link VerifyOptions}, read and complete. */
 export interface Settings {
   readonly leaf: Certificate
-  readonly intermediates: ReadonlyMap<string, readonly Certificate[]>
-  readonly intermediateCount: number
+  readonly intermediates: NameIndex
   readonly anchors: TrustAnchors
   readonly purpose: 'server' | 'client' | 'any'
   readonly name: ReferenceName | undefined
@@ -75,7 +74,7 @@ export function readSettings(options: VerifyOptions): Settings {
   checkOptions(options, OPTIONS, 'verifyChain')
   const [leaf, ...sent] = readCertificates(options.leaf, 'leaf')
   if (leaf === undefined) throw invalid('leaf', 'holds no certificate')
-  const intermediates = indexBySubject([
+  const intermediates = new NameIndex([
     ...sent,
     ...readCertificates(options.intermediates, 'intermediates'),
   ])
@@ -98,7 +97,6 @@ export function readSettings(options: VerifyOptions): Settings {
   return {
     leaf,
     intermediates,
-    intermediateCount: intermediates.values().reduce((sum, { length }) => sum + length, 0),
     anchors: roots instanceof TrustAnchors ? roots : new TrustAnchors(roots),
     purpose: oneOf('purpose', options.purpose ?? 'server', ['server', 'client', 'any']),
     name,

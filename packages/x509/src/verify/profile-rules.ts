@@ -49,7 +49,7 @@ function checkFields(certificate: Certificate, { isLeaf, isAnchor }: Role): Foun
   if ((isLeaf || !isAnchor) && !isSerialNumber(serialNumber)) {
     return { rule: 'serial-number', found: `the serial number ${shorten(serialNumber)}` }
   }
-  if (hasTwoAlgorithms(certificate)) {
+  if (isAnchor && hasTwoAlgorithms(certificate)) {
     return { rule: 'signature-algorithm', found: 'the signed part names another algorithm' }
   }
   if (issuer.isEmpty) return { rule: 'issuer-empty', found: 'an empty issuer' }
@@ -103,7 +103,7 @@ function checkKeyIds(certificate: Certificate, { isLeaf, isAnchor }: Role): Foun
   if (!isLeaf && subjectKeyId === undefined) {
     return { rule: 'subject-key-id', found: 'an authority without subject key identifier' }
   }
-  const isRoot = certificate.isSelfIssued && isAnchor
+  const isRoot = isAnchor && certificate.isSelfIssued
   if (authority === undefined) {
     // An anchor is not looked for; the identifier of its issuer is of no use.
     return isAnchor

@@ -125,7 +125,7 @@ function checkList(
   const { keyUsage } = issuer.extensions
   if (keyUsage !== undefined && !keyUsage.includes('cRLSign')) return 'issuer-may-not-sign-lists'
   if (!isStrongSignature(list, strict)) return 'weak-signature'
-  if (!budget.verifyList(list, issuer)) return 'not-signed-by-the-issuer'
+  if (!budget.verify(list, issuer)) return 'not-signed-by-the-issuer'
   if (list.thisUpdate > time) return 'from-the-future'
   const isCurrent = list.nextUpdate === undefined ? !strict : time <= list.nextUpdate
   return isCurrent ? undefined : 'stale'

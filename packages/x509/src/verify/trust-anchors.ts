@@ -5,6 +5,7 @@
  */
 import { Certificate } from '../certificate.ts'
 import { X509Error } from '../errors.ts'
+import type { Name } from '../name.ts'
 
 /** Where a certificate is taken: ours, PEM text (of one or more), or the same as bytes, or DER. */
 export type CertificateInput = Certificate | string | Uint8Array
@@ -19,37 +20,77 @@ export type CertificateInput = Certificate | string | Uint8Array
  * ```
  */
 export class TrustAnchors {
-  readonly #bySubject: ReadonlyMap<string, readonly Certificate[]>
-  /** How many different certificates there are. */
-  readonly size: number
+  readonly #index: NameIndex
 
   /**
    * @param roots - read now; later changes of the list do not count
    * @throws {@link X509Error} as {@link Certificate.parseAll}
    */
   constructor(roots: CertificateInput | readonly CertificateInput[]) {
-    const index = indexBySubject(readCertificates(roots, 'roots'))
-    this.#bySubject = index
-    this.size = index.values().reduce((sum, { length }) => sum + length, 0)
+    this.#index = new NameIndex(readCertificates(roots, 'roots'))
   }
 
-  /** The anchors whose subject is this name, by {@link Name.comparable}. */
-  named(comparable: string): readonly Certificate[] {
-    return this.#bySubject.get(comparable) ?? NONE
+  /** How many different certificates there are. */
+  get size(): number {
+    return this.#index.size
+  }
+
+  /** Whether the certificate, byte by byte, is one of the anchors. */
+  has(certificate: Certificate): boolean {
+    return this.#index.encoded(certificate.subject).some((one) => one.equals(certificate))
+  }
+
+  /**
+   * The anchors whose subject is this name.
+   *
+   * @param exactly - only where the encoding is the same too, which is cheaper to find
+   */
+  named(name: Name, exactly = false): readonly Certificate[] {
+    return exactly ? this.#index.encoded(name) : this.#index.equal(name)
   }
 }
 
-/** Certificates by subject, each once; one whose subject cannot be read issues nothing and is left out. */
-export function indexBySubject(certificates: Iterable<Certificate>): Map<string, Certificate[]> {
-  const index = new Map<string, Certificate[]>()
-  for (const certificate of certificates) {
-    const subject = comparableSubject(certificate)
-    if (subject === undefined) continue
-    const found = index.get(subject)
-    if (found === undefined) index.set(subject, [certificate])
-    else if (!found.some((one) => one.equals(certificate))) found.push(certificate)
+/** Certificates by subject, each once. */
+export class NameIndex {
+  readonly size: number
+  readonly #encoded = new Map<string, Certificate[]>()
+  #equal: Map<string, Certificate[]> | undefined
+
+  constructor(certificates: Iterable<Certificate>) {
+    let size = 0
+    for (const certificate of certificates) {
+      const key = encodedKey(certificate.subject)
+      const found = this.#encoded.get(key)
+      if (found === undefined) this.#encoded.set(key, [certificate])
+      else if (found.some((one) => one.equals(certificate))) continue
+      else found.push(certificate)
+      size++
+    }
+    this.size = size
   }
-  return index
+
+  /** By the very bytes of the name. */
+  encoded(name: Name): readonly Certificate[] {
+    return this.#encoded.get(encodedKey(name)) ?? NONE
+  }
+
+  /** By {@link Name.equals}: case, spaces and kinds of string do not count. */
+  equal(name: Name): readonly Certificate[] {
+    this.#equal ??= this.#indexEqual()
+    return this.#equal.get(name.comparable) ?? NONE
+  }
+
+  #indexEqual(): Map<string, Certificate[]> {
+    const index = new Map<string, Certificate[]>()
+    for (const certificates of this.#encoded.values()) {
+      const [first] = certificates
+      const key = first && comparableSubject(first)
+      // One whose subject cannot be read issues nothing.
+      if (key === undefined) continue
+      index.set(key, [...(index.get(key) ?? []), ...certificates])
+    }
+    return index
+  }
 }
 
 /** Reads certificates of every form that is taken; `option` says which option it was, for messages. */
@@ -71,6 +112,10 @@ function comparableSubject(certificate: Certificate): string | undefined {
     if (error instanceof X509Error) return undefined
     throw error
   }
+}
+
+function encodedKey({ der }: Name): string {
+  return Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('latin1')
 }
 
 const NONE: readonly Certificate[] = []
