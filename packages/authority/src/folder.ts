@@ -90,7 +90,12 @@ export async function writeRoots(folder: string, pem: string): Promise<void> {
 /** The passphrase that `init` generated or an operator put there, or `undefined` without such a file. */
 export async function readPassphrase(folder: string): Promise<string | undefined> {
   const text = await readOptional(path.join(folder, PASSPHRASE_FILE))
-  return text === undefined ? undefined : text.replace(/\r?\n$/, '')
+  if (text === undefined) return undefined
+  const passphrase = text.replace(/\r?\n$/, '')
+  if (passphrase !== '') return passphrase
+  throw new AuthorityError('passphrase-missing', `${path.join(folder, PASSPHRASE_FILE)} is empty`, {
+    hint: 'put the passphrase of the keys back into it, or give it another way',
+  })
 }
 
 /** The text of a file, or `undefined` where there is none. */

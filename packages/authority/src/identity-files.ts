@@ -3,10 +3,15 @@
  *
  * @module
  */
-import { checkOptions, writeFileAtomic } from '@countersign/core'
-import { Certificate, encodePkcs12, type PrivateKey } from '@countersign/x509'
+import {
+  checkOptions,
+  CoreError,
+  errorMessage,
+  makeFolder,
+  writeFileAtomic,
+} from '@countersign/core'
+import { Certificate, encodePkcs12, PrivateKey, type PublicKey, X509Error } from '@countersign/x509'
 import { createHash } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { AuthorityError } from './errors.ts'
 import { readOptional } from './folder.ts'
@@ -56,7 +61,7 @@ export async function writeIdentity(
   }
   if (p12Password === '')
     throw new AuthorityError('option-invalid', 'p12Password must not be empty')
-  await mkdir(folder, { recursive: true })
+  makeIdentityFolder(folder)
   const base = path.join(folder, identityFileName(name))
   const files = {
     certificate: `${base}.crt`,
@@ -66,7 +71,7 @@ export async function writeIdentity(
   }
   const keyPem = key?.toPem()
   if (!overwrite) {
-    await refuseOtherKey(`${base}.key`, keyPem)
+    await refuseOtherKey(`${base}.key`, keyPem, leaf.publicKey)
     await refuseLostRoots(files.roots, roots)
   }
   if (files.key !== undefined && keyPem !== undefined) await writeFileAtomic(files.key, keyPem)
@@ -110,16 +115,43 @@ export function identityFileName(name: string): string {
   return `${usable.slice(0, LONGEST_NAME - 17)}-${digest}`
 }
 
-async function refuseOtherKey(file: string, keyPem: string | undefined): Promise<void> {
+async function refuseOtherKey(
+  file: string,
+  keyPem: string | undefined,
+  certified: PublicKey,
+): Promise<void> {
   const present = await readOptional(file)
   if (present === undefined || present === keyPem) return
+  // Beside a signing request stands its key, which is not written: only another one would not fit.
+  if (keyPem === undefined && holdsKeyOf(present, certified)) return
   throw new AuthorityError(
     'key-exists',
     keyPem === undefined
       ? `${file} is there, and the certificate is for another key`
       : `${file} holds another key`,
-    { hint: 'choose another folder, or move the key away; nothing was changed' },
+    { hint: 'choose another folder, or move the key away; no file was changed' },
   )
+}
+
+/** Whether a key file holds the key of a certificate; one that is encrypted is taken for it. */
+function holdsKeyOf(pem: string, certified: PublicKey): boolean {
+  try {
+    return PrivateKey.parse(pem).publicKey.equals(certified)
+  } catch (error) {
+    if (error instanceof X509Error) return error.code === 'passphrase-missing'
+    throw error
+  }
+}
+
+function makeIdentityFolder(folder: string): void {
+  try {
+    makeFolder(folder)
+  } catch (error) {
+    throw new CoreError('file-write-failed', `cannot make ${folder}: ${errorMessage(error)}`, {
+      hint: 'choose a folder that you can write to',
+      cause: error,
+    })
+  }
 }
 
 async function refuseLostRoots(file: string, roots: readonly Certificate[]): Promise<void> {

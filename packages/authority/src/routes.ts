@@ -174,8 +174,10 @@ function notFound(): Response {
 /** An error as a refusal; what is not ours says nothing about itself. */
 function refusal(error: Error): Response {
   if (error instanceof AuthorityError) {
-    const { code, message, hint, refusedName } = error
-    const facts = refusedName === undefined ? undefined : { name: refusedName }
+    const { code, message, hint, refusedName, findings } = error
+    // A fault of ours names keys and paths: it is the operator's to read, and not for whoever asks.
+    if (statusOf(code) >= 500) throw error
+    const facts = { name: refusedName, findings }
     return problemResponse({ status: statusOf(code), code, detail: message, hint, facts })
   }
   if (error instanceof CoreError && REQUEST_FAULTS.has(error.code)) {

@@ -4,7 +4,7 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { CoreError, errorCode, errorMessage } from './errors.ts'
@@ -56,14 +56,35 @@ export async function writeFileAtomic(
  */
 export function ensurePrivateFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-    if ((statSync(folder).mode & 0o077) !== 0 && process.platform !== 'win32')
-      chmodSync(folder, 0o700)
+    makeFolder(folder, 0o700)
+    const { mode } = statSync(folder)
+    if (!statSync(folder).isDirectory()) throw new Error('it is no folder')
+    if ((mode & 0o077) !== 0 && process.platform !== 'win32') chmodSync(folder, 0o700)
   } catch (error) {
     throw new CoreError('folder-not-private', `cannot use ${folder}: ${errorMessage(error)}`, {
       cause: error,
       hint: 'choose a folder that you own and can write to',
     })
+  }
+}
+
+/**
+ * Makes a folder with its parents; one that is there stays as it is. Step by step: Node's own recursive way never ends where
+ * a file system answers ENOENT for ever, as /proc does.
+ *
+ * @param mode - permission bits of what is made @defaultValue 0o777, cut by the umask
+ * @throws what Node throws for the folder that cannot be made
+ */
+export function makeFolder(folder: string, mode = 0o777): void {
+  const missing: string[] = []
+  for (let at = path.resolve(folder); !existsSync(at); at = path.dirname(at)) missing.push(at)
+  for (const one of missing.toReversed()) {
+    try {
+      mkdirSync(one, { mode })
+    } catch (error) {
+      // Another process was faster.
+      if (errorCode(error) !== 'EEXIST') throw error
+    }
   }
 }
 

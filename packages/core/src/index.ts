@@ -1,4 +1,9 @@
-export { type AtomicWriteOptions, ensurePrivateFolder, writeFileAtomic } from './atomic-file.ts'
+export {
+  type AtomicWriteOptions,
+  ensurePrivateFolder,
+  makeFolder,
+  writeFileAtomic,
+} from './atomic-file.ts'
 export { type Clock, systemClock, wholeSeconds } from './clock.ts'
 export { parseDuration } from './duration.ts'
 export {

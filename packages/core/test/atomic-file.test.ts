@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { CoreError, ensurePrivateFolder, writeFileAtomic } from '@countersign/core'
+import { CoreError, ensurePrivateFolder, makeFolder, writeFileAtomic } from '@countersign/core'
 import { runCommand, skipWithout, temporaryFolder } from '@countersign/testkit'
 
 describe('writeFileAtomic', () => {
@@ -86,5 +86,25 @@ describe('ensurePrivateFolder', () => {
       },
       (error) => error instanceof CoreError && error.code === 'folder-not-private',
     )
+  })
+})
+
+describe('makeFolder', () => {
+  it('makes the parents as well, and leaves what is there as it is', (t) => {
+    const folder = temporaryFolder(t)
+    makeFolder(path.join(folder, 'a', 'b'), 0o700)
+    assert.equal(statSync(path.join(folder, 'a')).mode & 0o777, 0o700)
+    makeFolder(folder, 0o755)
+    assert.equal(statSync(folder).mode & 0o777, 0o700)
+  })
+
+  it('ends with an error where nothing can be made, on a file system that answers ENOENT for ever', (t) => {
+    if (process.platform !== 'linux') {
+      t.skip('needs /proc')
+      return
+    }
+    assert.throws(() => {
+      makeFolder('/proc/countersign/x')
+    })
   })
 })

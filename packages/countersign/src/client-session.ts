@@ -10,7 +10,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'
 import type { Session, SessionOptions } from '@countersign/client'
-import { ensurePrivateFolder, errorMessage, writeFileAtomic } from '@countersign/core'
+import { errorMessage, makeFolder, writeFileAtomic } from '@countersign/core'
 import type { ClientFlags } from './client-options.ts'
 import { type DataFolder, nonEmpty } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
@@ -50,7 +50,8 @@ export async function openSession(
     file,
     async save() {
       if (file === undefined) return
-      ensurePrivateFolder(path.dirname(file))
+      // Only what is made here is closed to others: the folder may be one that somebody named.
+      makeFolder(path.dirname(file), 0o700)
       await writeFileAtomic(file, `${JSON.stringify(session.toJSON())}\n`)
     },
     async [Symbol.asyncDispose]() {

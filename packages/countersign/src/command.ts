@@ -37,6 +37,11 @@ export function dataOption(): Option {
   return new Option('--data <dir>', 'data folder of the authority (env: COUNTERSIGN_DATA)')
 }
 
+/** The option that names the database. A password in it is better in the variable, which other users cannot read. */
+export function databaseOption(description: string): Option {
+  return new Option('--database <url>', description).env('COUNTERSIGN_DATABASE')
+}
+
 /**
  * Runs the work of a command; what it throws is printed as fault and hint, and sets the exit code.
  *

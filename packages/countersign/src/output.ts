@@ -17,7 +17,7 @@ export class Output {
 
   /** The result: `value` as JSON where it was asked for, else the text. */
   result(value: unknown, text: string): void {
-    if (this.json) writeOut(`${JSON.stringify(value, undefined, 2)}\n`)
+    if (this.json) writeOut(printable(`${JSON.stringify(value, undefined, 2)}\n`))
     else if (text !== '') writeOut(printable(text.endsWith('\n') ? text : `${text}\n`))
   }
 
@@ -34,7 +34,7 @@ export class Output {
     if (this.json) {
       const facts = known ? error.toJSON() : { code: 'failed' }
       const value = { ok: false, ...facts, message, ...(hint === undefined ? {} : { hint }) }
-      writeOut(`${JSON.stringify(value, undefined, 2)}\n`)
+      writeOut(printable(`${JSON.stringify(value, undefined, 2)}\n`))
       return
     }
     process.stderr.write(`${mark('red', 'error:')} ${printable(message)}\n`)

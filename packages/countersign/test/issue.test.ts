@@ -10,7 +10,14 @@ import {
   skipWithout,
   temporaryFolder,
 } from '@countersign/testkit'
-import { Certificate, encodePem, KEY_TYPES, type KeyType } from '@countersign/x509'
+import {
+  Certificate,
+  createRequest,
+  encodePem,
+  KEY_TYPES,
+  type KeyType,
+  PrivateKey,
+} from '@countersign/x509'
 import { openAuthority } from '@countersign/authority'
 import { dataFolder } from '../src/data-folder.ts'
 import { openDataStore } from '../src/open-data.ts'
@@ -184,6 +191,39 @@ describe('countersign issue', () => {
     assert.equal(leaf.isCa, false)
     assert.deepEqual(leaf.dnsNames, ['x.corp.internal'])
     assert.ok(!existsSync(path.join(folder, 'x.corp.internal.key')))
+  })
+
+  it('puts the certificate of a request beside its own key, and not beside another', async () => {
+    const own = path.join(folder, 'beside')
+    const first = await issue(data, own, 'y.corp.internal')
+    const csr = path.join(own, 'y.csr')
+    const key = PrivateKey.parse(readFileSync(first.key))
+    const names = [{ type: 'dns', value: 'y.corp.internal' } as const]
+    writeFileSync(csr, createRequest({ key, subjectAltNames: names }).pem)
+    const args = ['issue', '--csr', csr, '--data', data, '--out', own]
+    const beside = await runProgram(args)
+    assert.equal(beside.code, 0, beside.stderr)
+    writeFileSync(
+      csr,
+      createRequest({ key: PrivateKey.generateSync('p256'), subjectAltNames: names }).pem,
+    )
+    const other = await runProgram(args)
+    assert.equal(other.code, 1)
+    assert.match(other.stderr, /is for another key/)
+  })
+
+  it('says so where the folder cannot be made', async () => {
+    if (process.platform !== 'linux') return
+    const { code, stderr } = await runProgram([
+      'issue',
+      'z.corp.internal',
+      '--data',
+      data,
+      '--out',
+      '/proc/x',
+    ])
+    assert.equal(code, 1)
+    assert.match(stderr, /cannot make \/proc\/x/)
   })
 
   it('honours the constraints of its authority, before anything is signed', async () => {

@@ -6,7 +6,14 @@
 import { ensurePrivateFolder } from '@countersign/core'
 import type { KeyType } from '@countersign/x509'
 import { type Command, Option } from 'commander'
-import { addCommand, collectList, dataOption, perform, type SharedFlags } from '../command.ts'
+import {
+  addCommand,
+  collectList,
+  databaseOption,
+  dataOption,
+  perform,
+  type SharedFlags,
+} from '../command.ts'
 import { updateConfiguration } from '../configuration.ts'
 import { refuseWrongClock } from '../clock.ts'
 import { refuseSharedFolder } from '../data-folder.ts'
@@ -36,7 +43,7 @@ export function addInit(program: Command): void {
       '--passphrase-file <file>',
       'take the passphrase of both keys from here instead of making one',
     )
-    .option('--database <url>', 'sqlite:FILE or postgres://… instead of the folder’s own SQLite')
+    .addOption(databaseOption('sqlite:FILE or postgres://… instead of the folder’s own SQLite'))
     .action(async (flags: InitFlags) =>
       perform(flags, async ({ output, data }) => {
         refuseWrongClock()

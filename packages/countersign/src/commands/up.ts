@@ -4,7 +4,14 @@
  * @module
  */
 import type { Command } from 'commander'
-import { addCommand, collect, dataOption, perform, type SharedFlags } from '../command.ts'
+import {
+  addCommand,
+  collect,
+  databaseOption,
+  dataOption,
+  perform,
+  type SharedFlags,
+} from '../command.ts'
 import type { DataFolder } from '../data-folder.ts'
 import { defaultDataPath } from '../data-folder.ts'
 import { localExitCodeOf } from '../exit-code.ts'
@@ -25,7 +32,7 @@ export function addUp(program: Command): void {
     .addOption(dataOption())
     .option('--listen <host:port>', 'address to listen on (default: 127.0.0.1:8443)')
     .option('--name <host>', 'a further host name of its certificate', collect)
-    .option('--database <url>', 'sqlite:FILE or postgres://…; kept for later starts')
+    .addOption(databaseOption('sqlite:FILE or postgres://…; kept for later starts'))
     .action(async (flags: UpFlags) =>
       perform(
         flags,

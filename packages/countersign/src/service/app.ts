@@ -21,11 +21,13 @@ export interface Rooms {
   authority: Authority
   auth: Auth
   metrics: Metrics
+  /** A remark for the operator. */
+  note: (text: string) => void
 }
 
 /** The application behind TLS. */
 export function buildApp(rooms: Rooms): Hono<{ Bindings: FetchEnvironment }> {
-  const { auth, authority, metrics, store } = rooms
+  const { auth, authority, metrics, note, store } = rooms
   const app = new Hono<{ Bindings: FetchEnvironment }>()
   app.use(async (context, next) => {
     const started = performance.now()
@@ -49,19 +51,20 @@ export function buildApp(rooms: Rooms): Hono<{ Bindings: FetchEnvironment }> {
   app.notFound(() =>
     problemResponse({ status: 404, code: 'not-found', detail: 'there is nothing at this address' }),
   )
-  app.onError((error) => toProblem(error))
+  app.onError((error) => toProblem(error, note))
   return app
 }
 
 /**
  * The application for plain HTTP on the same port: signed objects, which RFC 5280 wants over http; the rest is sent to https.
  */
-export function buildPlainApp(authority: Authority): Hono {
+export function buildPlainApp(authority: Authority, note: (text: string) => void): Hono {
   const app = new Hono()
   for (const path of ['/roots.pem', '/crl/:file']) {
     app.get(path, async (context) => authority.routes.fetch(context.req.raw, context.env))
   }
   app.notFound((context) => httpsOnly(context.req.raw))
+  app.onError((error) => toProblem(error, note))
   return app
 }
 
@@ -86,26 +89,26 @@ async function readiness(store: Store, authority: Authority): Promise<Response> 
   return Response.json({ status: 'ready' })
 }
 
-/** What a room did not answer itself; nothing of an unknown error goes out. */
-function toProblem(error: unknown): Response {
-  if (error instanceof CountersignError) {
-    const { code, message, hint } = error
-    const status = UNAVAILABLE.has(code) ? 503 : 400
+/** What a room did not answer itself is a fault of ours: it is told to the operator, and nothing of it goes out. */
+function toProblem(error: unknown, note: (text: string) => void): Response {
+  const known = error instanceof CountersignError
+  note(`a request was not answered: ${known ? error.message : unexpected(error)}`)
+  if (known && UNAVAILABLE.has(error.code)) {
     return problemResponse({
-      status,
-      code,
-      detail: status === 503 ? 'the service cannot answer now' : message,
-      hint,
+      status: 503,
+      code: 'store-unavailable',
+      detail: 'the service cannot answer now',
     })
   }
-  process.stderr.write(
-    `unexpected: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  )
   return problemResponse({
     status: 500,
-    code: 'internal',
-    detail: 'the service failed on this request',
+    code: 'internal-error',
+    detail: 'this could not be done; the operator can find out why',
   })
+}
+
+function unexpected(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 const UNAVAILABLE: ReadonlySet<string> = new Set(['unavailable', 'busy', 'open-failed', 'corrupt'])

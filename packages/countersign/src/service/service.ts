@@ -9,7 +9,7 @@ import { createAuth } from '@countersign/auth'
 import { type Authority, createAuthority } from '@countersign/authority'
 import { type Clock, ensurePrivateFolder, systemClock } from '@countersign/core'
 import { type Server, serve } from '@countersign/server'
-import { openStore, type Store } from '@countersign/store'
+import { openStore, type Store, StoreError } from '@countersign/store'
 import { parseGeneralName } from '@countersign/x509'
 import { refuseWrongClock } from '../clock.ts'
 import { readConfiguration, updateConfiguration } from '../configuration.ts'
@@ -41,7 +41,7 @@ export interface ServiceOptions {
   /** A remark for the operator. */
   note: (text: string) => void
   clock?: Clock | undefined
-  /** How often the service looks whether its own certificate is due, in milliseconds. @defaultValue 60000 */
+  /** How often the service looks whether its own certificate is due or was revoked, in milliseconds. @defaultValue 1000 */
   renewalCheckMs?: number | undefined
 }
 
@@ -87,7 +87,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   for (const name of asked) parseGeneralName(name)
 
   const store = undo.use(await openServiceStore(data, options.database, firstRun))
-  const auth = await createAuth({ store, clock, host, onEvent: reportFaults(note) })
+  const faults = reportFaults(note)
+  const auth = await createAuth({ store, clock, host, onEvent: faults })
   const authority = await createAuthority({
     store,
     folder: data.path,
@@ -104,13 +105,19 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   ])
   let identity = await ensureServerIdentity(authority, data, names, clock)
   const metrics = new Metrics(authority, () => identity, clock)
-  const app = buildApp({ store, authority, auth, metrics })
+  const app = buildApp({ store, authority, auth, metrics, note })
   const server = await listen()
   undo.use(server)
   const renewal = async (): Promise<void> => {
-    if (!(await stillServes(identity, authority, names, clock()))) await renew()
+    try {
+      if (!(await stillServes(identity, authority, names, clock()))) await renew()
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      // Told as a request would tell it: once a minute, not at every look.
+      faults({ type: 'sys_store_unavailable', time: clock(), reason: 'its certificate', error })
+    }
   }
-  undo.use(every(options.renewalCheckMs ?? 60_000, renewal, note))
+  undo.use(every(options.renewalCheckMs ?? 1000, renewal, note))
   undo.use(every(600_000, async () => auth.sweep(), note))
   const url = `https://${urlHost(host, names)}:${server.port}`
   await lock.announce(url)
@@ -128,7 +135,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       https: true,
       cert: identity.chainPem,
       key: identity.keyPem,
-      plain: buildPlainApp(authority),
+      plain: buildPlainApp(authority, note),
       onHandshakeError: () => {
         metrics.handshakeFailure()
       },
