@@ -4,15 +4,15 @@
  * @module
  */
 import type { Clock } from '@countersign/core'
-import { DUPLICATE, findCookie } from './cookies.ts'
+import { DUPLICATE } from './cookies.ts'
 import { isCrossSite, isUnsafe } from './cross-site.ts'
 import type { OnAuthEvent } from './events.ts'
 import { LESSON_COOKIES, readLessonCookies } from './lesson.ts'
 import { type AuthPeer, isLoopback } from './peer.ts'
+import { CookieReader, type PresentedCookie } from './presented-cookie.ts'
 import type { Refusal, RefusalCode, Refusals } from './problems.ts'
 import type { Sessions } from './sessions.ts'
 import type { LiveSession } from './session-types.ts'
-import { digest } from './token.ts'
 
 /** What {@link Authenticator} is made of. */
 export interface AuthenticatorParts {
@@ -37,6 +37,7 @@ interface SessionCookieNames {
 /** Tells who sends a request. */
 export class Authenticator {
   readonly #parts: AuthenticatorParts
+  readonly #cookies = new CookieReader()
 
   constructor(parts: AuthenticatorParts) {
     this.#parts = parts
@@ -52,14 +53,15 @@ export class Authenticator {
   ): LiveSession | Refusal | Promise<LiveSession | Refusal> {
     const cookie = request.headers.get('cookie')
     const authorization = request.headers.get('authorization')
-    const token = cookie === null ? undefined : this.#token(cookie, peer)
+    const presented = cookie === null ? undefined : this.#presented(cookie, peer)
+    const token = presented?.token
     if (token === undefined && authorization === null) {
       return this.#parts.refusals.of('credentials-required')
     }
     const refused = this.#precheck(request, peer, token, authorization)
     if (refused !== undefined) return this.#refuse(refused[0], refused[1], peer)
-    if (typeof token !== 'string') return this.#refuse('credentials-invalid', 'not-a-token', peer)
-    const hash = digest(token)
+    const hash = presented?.hash
+    if (hash === undefined) return this.#refuse('credentials-invalid', 'not-a-token', peer)
     const recent = this.#parts.sessions.recent(hash)
     if (recent === undefined) return this.#look(hash, cookie, peer)
     return this.#named(recent, cookie) ? recent : this.#misnamed(peer)
@@ -101,10 +103,9 @@ export class Authenticator {
     return this.#named(found, cookie) ? found : this.#misnamed(peer)
   }
 
-  /** The session's token in a `Cookie` header. */
-  #token(header: string, peer: AuthPeer | undefined): string | typeof DUPLICATE | undefined {
-    if (this.#parts.lessonCookies) return findCookie(header, LESSON_COOKIES.token)
-    return findCookie(header, this.cookieName(peer))
+  #presented(header: string, peer: AuthPeer | undefined): PresentedCookie {
+    const name = this.#parts.lessonCookies ? LESSON_COOKIES.token : this.cookieName(peer)
+    return this.#cookies.read(header, name, peer)
   }
 
   /** What is wrong with a request whatever the session is: the refusal and its true reason. */

@@ -5,6 +5,7 @@
  */
 import { TLSSocket } from 'node:tls'
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { type Clock, checkOptions } from '@countersign/core'
 import type { Context, MiddlewareHandler } from 'hono'
 import type { AuthContext, AuthMethod } from './context.ts'
@@ -101,8 +102,16 @@ export function peerOf(c: Context<AuthEnv>): AuthPeer | undefined {
   const bindings: AuthBindings | undefined = c.env
   const { peer, incoming } = bindings ?? {}
   if (peer !== undefined || incoming === undefined) return peer
-  const { socket } = incoming
-  return { address: socket.remoteAddress, encrypted: socket instanceof TLSSocket }
+  return peerBehind(incoming.socket)
+}
+
+/** The same object for all requests of a connection. */
+function peerBehind(socket: Socket): AuthPeer {
+  const known = PEERS.get(socket)
+  if (known !== undefined) return known
+  const peer = { address: socket.remoteAddress, encrypted: socket instanceof TLSSocket }
+  PEERS.set(socket, peer)
+  return peer
 }
 
 /** The part that is the same for every request of a route. */
@@ -134,3 +143,5 @@ function admission(
     return parts.refusals.of(lacking)
   }
 }
+
+const PEERS = new WeakMap<Socket, AuthPeer>()

@@ -61,6 +61,42 @@ describe('protect', () => {
     assert.deepEqual(called, ['Alice'])
   })
 
+  it('reads the cookie of every request anew where the connection stays the same', async (t) => {
+    const service = await startService(t)
+    const cookies = []
+    for (const name of ['Alice', 'Bob']) {
+      await service.auth.users.add({ name, password: PASSWORD })
+      cookies.push(await service.signIn(name))
+    }
+    const handler = service.auth.protect<{ peer: AuthPeer }>(
+      (_request, { auth }) => new Response(auth.principal.name),
+    )
+    const peer = { address: '127.0.0.1', encrypted: true }
+    const ask = async (cookie: string, from: AuthPeer = peer): Promise<string> => {
+      const answer = await handler(new Request('https://localhost/', { headers: { cookie } }), {
+        peer: from,
+      })
+      return answer.ok ? await answer.text() : String(answer.status)
+    }
+    const [alice = '', bob = ''] = cookies
+    for (const [cookie, answer] of [
+      [alice, 'Alice'],
+      [bob, 'Bob'],
+      [`${bob}; ${alice}`, '401'],
+      [bob, 'Bob'],
+      ['other=1', '401'],
+      [alice, 'Alice'],
+      [alice, 'Alice'],
+    ] as const) {
+      assert.equal(await ask(cookie), answer, cookie)
+    }
+    const [session] = await service.auth.sessions.list('Alice')
+    await service.auth.sessions.revoke(session?.sid ?? '')
+    assert.equal(await ask(alice), '401')
+    peer.encrypted = false
+    assert.equal(await ask(bob), '401')
+  })
+
   it('refuses options nobody knows, by name', async () => {
     await using store = await openStore('sqlite::memory:')
     const auth = await createAuth({ store })
