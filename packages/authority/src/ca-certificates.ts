@@ -7,15 +7,10 @@
  *
  * @module
  */
-import {
-  buildCertificate,
-  type Certificate,
-  Name,
-  type PrivateKey,
-  type SyncSigner,
-} from '@countersign/x509'
+import { type Certificate, Name, type PrivateKey, type SyncSigner } from '@countersign/x509'
 import { randomBytes } from 'node:crypto'
 import { nameConstraintsOf } from './constraints.ts'
+import { buildLinted } from './lint-before-sign.ts'
 import type { NameSpace } from './name-space.ts'
 
 /** Which of the two a certificate authority is. */
@@ -42,7 +37,7 @@ export interface CaRequest {
 export function makeRoot(request: CaRequest): NewCa {
   const { organization, key, notBefore, constraints } = request
   const { id, subject } = identify('root', organization, notBefore)
-  const certificate = buildCertificate(
+  const certificate = buildLinted(
     {
       subject,
       issuer: subject,
@@ -55,6 +50,7 @@ export function makeRoot(request: CaRequest): NewCa {
       nameConstraints: constraints === undefined ? undefined : nameConstraintsOf(constraints),
     },
     key.signer(),
+    'root',
   )
   return { id, key, certificate }
 }
@@ -71,7 +67,7 @@ export function makeIssuer(
   const { organization, key, notBefore, constraints, root, rootSigner, rootCrlUrl } = request
   const { id, subject } = identify('issuer', organization, notBefore)
   const end = addYears(notBefore, ISSUER_YEARS)
-  const certificate = buildCertificate(
+  const certificate = buildLinted(
     {
       subject,
       issuer: root.subject,
@@ -85,6 +81,7 @@ export function makeIssuer(
       crlDistributionPoints: rootCrlUrl === undefined ? undefined : [rootCrlUrl],
     },
     rootSigner,
+    'issuer',
   )
   return { id, key, certificate }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { CountersignError, type ErrorDetail } from '@countersign/core'
+import type { Finding } from '@countersign/x509'
 
 /** The codes of {@link AuthorityError}; {@link statusOf} says what each is over HTTP. */
 export type AuthorityErrorCode = keyof typeof STATUS
@@ -12,16 +13,21 @@ export type AuthorityErrorCode = keyof typeof STATUS
 export interface AuthorityErrorDetail extends ErrorDetail {
   /** The name that was refused. */
   refusedName?: string | undefined
+  /** What the linter found. */
+  findings?: readonly Finding[] | undefined
 }
 
 /** The authority could not be made or opened, or refused what was asked of it. */
 export class AuthorityError extends CountersignError<AuthorityErrorCode> {
   /** The name that was refused, where one was. */
   readonly refusedName: string | undefined
+  /** What the linter found, where it refused. */
+  readonly findings: readonly Finding[] | undefined
 
   constructor(code: AuthorityErrorCode, message: string, detail: AuthorityErrorDetail = {}) {
     super(code, message, detail)
     this.refusedName = detail.refusedName
+    this.findings = detail.findings
   }
 }
 
@@ -64,6 +70,7 @@ const STATUS = {
   'key-is-ca': 403,
   'request-malformed': 400,
   'request-signature': 400,
+  'lint-refused': 400,
   'reason-unknown': 400,
   'cursor-unknown': 400,
   'certificate-unknown': 404,

@@ -7,7 +7,6 @@
  */
 import { checkOptions } from '@countersign/core'
 import {
-  buildCertificate,
   type Certificate,
   type GeneralName,
   Name,
@@ -21,6 +20,7 @@ import { AuthorityError } from './errors.ts'
 import { checkKeyStrength } from './key-strength.ts'
 import type { NewEntry } from './ledger-writer.ts'
 import type { NameSpace } from './name-space.ts'
+import { buildLinted } from './lint-before-sign.ts'
 import { checkNames, lifetimeMs, type Policy } from './policy.ts'
 import { keyUsageOf, PROFILES, type ProfileName, parseProfile } from './profiles.ts'
 import { nameText, type RequestedSubject, subjectOfRequest, subjectOfTexts } from './subject.ts'
@@ -90,7 +90,7 @@ export function approve(request: IssueRequest, rules: IssuingRules): ApprovedReq
 /**
  * Signs a leaf with a new serial.
  *
- * @throws {@link AuthorityError} `clock-wrong`, `root-expired`, `issuer-expired`
+ * @throws {@link AuthorityError} `clock-wrong`, `root-expired`, `issuer-expired`, `lint-refused`
  */
 export function signLeaf(
   approved: ApprovedRequest,
@@ -102,7 +102,7 @@ export function signLeaf(
   const { publicKey, profile, commonName, names, requester } = approved
   const { issuer, root, crlUrl, issuerUrl } = rules
   const validity = leafValidity(now, approved.lifetimeMs, issuer, root)
-  const certificate = buildCertificate(
+  const certificate = buildLinted(
     {
       subject: Name.from({ commonName }),
       issuer: issuer.subject,
@@ -118,6 +118,7 @@ export function signLeaf(
       authorityInfoAccess: issuerUrl === undefined ? undefined : { caIssuers: [issuerUrl] },
     },
     signer,
+    profile,
   )
   const texts = names.map(nameText)
   const entry: NewEntry = {

@@ -50,7 +50,7 @@ export const KEY_RULES: readonly CertificateRule[] = [
     severity: 'error',
     profiles: ALL,
     about: 'an RSA key whose exponent is even, below 65537 or above 256 bits',
-    citation: 'FIPS 186-5 §5.4, CA/Browser Forum BR §6.1.6',
+    citation: 'FIPS 186-5 §A.1.1, CA/Browser Forum BR §6.1.6',
     fix: 'Make a new key, with the exponent 65537.',
     find: ({ publicKey }) => {
       const numbers = rsaNumbers(publicKey)

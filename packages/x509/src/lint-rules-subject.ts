@@ -122,7 +122,7 @@ export const SUBJECT_RULES: readonly CertificateRule[] = [
     severity: 'warning',
     profiles: ALL,
     about: 'several common names in one subject: which of them counts depends on the reader',
-    citation: 'RFC 9525 §1.1, CVE-2021-44532',
+    citation: 'RFC 9525 §2, CVE-2021-44533',
     fix: 'Keep one common name, or none; host names belong into the subject alternative names.',
     find: ({ subject }) => subject.attributes.filter(({ type }) => type === COMMON_NAME).length > 1,
   },
