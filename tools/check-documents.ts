@@ -1,32 +1,33 @@
 /**
- * Fails where a document and the code disagree: the reference of commands is what the program says of itself, every error code
- * has its row, the README's snippets stand in examples that tests run, relative links lead somewhere.
+ * Fails where a document and the code disagree: the references of commands and of lint rules are what the code says of itself, every
+ * error code has its row, the README's snippets stand in examples that tests run, relative links lead somewhere.
  *
- * Usage: node --conditions=@countersign/source tools/check-documents.ts [--write]      --write renews the reference of commands
+ * Usage: node --conditions=@countersign/source tools/check-documents.ts [--write]      --write renews both references
  *
  * @module
  */
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { commandReference } from './command-reference.ts'
+import { lintReference } from './lint-reference.ts'
 
-const COMMANDS = 'docs/reference/commands.md'
 const ERRORS = 'docs/reference/errors.md'
 
 const problems: string[] = []
-await checkCommands()
+checkGenerated('docs/reference/commands.md', await commandReference())
+checkGenerated('docs/reference/lint.md', lintReference())
 checkErrorCodes()
 checkSnippets()
 for (const file of globSync(['*.md', 'docs/**/*.md', 'packages/*/README.md'])) checkLinks(file)
 for (const problem of problems) console.error(problem)
 if (problems.length > 0) process.exitCode = 1
 
-async function checkCommands(): Promise<void> {
-  const text = await commandReference()
-  if (process.argv.includes('--write')) writeFileSync(COMMANDS, text)
-  if (readText(COMMANDS) !== text) {
+/** A page that is written from the code. */
+function checkGenerated(file: string, text: string): void {
+  if (process.argv.includes('--write')) writeFileSync(file, text)
+  if (readText(file) !== text) {
     problems.push(
-      `${COMMANDS} is not what the program says: node --conditions=@countersign/source tools/check-documents.ts --write`,
+      `${file} is not what the code says: node --conditions=@countersign/source tools/check-documents.ts --write`,
     )
   }
 }

@@ -9,6 +9,7 @@ import { addCompletion } from './commands/completion.ts'
 import { addFetch } from './commands/fetch.ts'
 import { addInit } from './commands/init.ts'
 import { addIssue } from './commands/issue.ts'
+import { addLint } from './commands/lint.ts'
 import { addLogin, addLogout } from './commands/login.ts'
 import { addRequests } from './commands/request.ts'
 import { addRevoke } from './commands/revoke.ts'
@@ -45,6 +46,7 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
   addCerts(program)
   addRevoke(program)
   addShow(program)
+  addLint(program)
   addUser(program)
   program.commandsGroup('Serving and calling:')
   addServe(program)
