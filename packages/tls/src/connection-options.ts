@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream'
 import type { WaitOptions } from '@countersign/core'
 import type { TlsContext } from './context.ts'
 import type { TlsError } from './errors.ts'
+import type { ServerNameLookup } from './server-names.ts'
 import type { TlsSession } from './session.ts'
 
 /** Where and how {@link connect} connects. */
@@ -39,6 +40,11 @@ export interface ListenOptions {
   backlog?: number | undefined
   /** @defaultValue 10000 */
   handshakeTimeoutMs?: number | undefined
+  /**
+   * Another context for another name; a client that asks for a name it does not know is refused, one that asks for none gets
+   * `context`. All must have the same `clientCertificates`. @defaultValue `context`, whatever the name
+   */
+  serverNames?: ServerNameLookup | undefined
   /** Called for every handshake that failed; the loop over the listener never sees it. */
   onHandshakeError?: ((error: TlsError, remote: RemoteAddress | undefined) => void) | undefined
   /** Closes the listener when it aborts. */
@@ -70,3 +76,19 @@ export interface SendFileOptions extends WaitOptions {
 
 /** A file to send. */
 export type FileSource = string | FileHandle
+
+/** What {@link wrap} speaks TLS over, and as whom: the purpose of the context says which side this is. */
+export interface WrapOptions extends WaitOptions {
+  /** Of purpose `server-auth` on the client's side, `client-auth` with a certificate on the server's. */
+  context: TlsContext
+  /** Client only, and needed there: the name the server must prove. */
+  serverName?: string | undefined
+  /** Client only. @defaultValue the context's */
+  alpn?: readonly string[] | undefined
+  /** Client only: a session of an earlier connection. */
+  session?: TlsSession | undefined
+  /** Server only: as {@link ListenOptions.serverNames}. */
+  serverNames?: ServerNameLookup | undefined
+  /** Bytes that were read already and belong to TLS: what came in one piece with the command. @defaultValue none */
+  head?: Uint8Array | undefined
+}

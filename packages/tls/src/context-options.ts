@@ -5,6 +5,7 @@
  */
 import type { Certificate, PrivateKey } from '@countersign/x509'
 import type { ProfileName, ProtocolVersion } from './profiles.ts'
+import type { PreSharedKey, PreSharedKeys } from './psk.ts'
 import type { TrustOptions, TrustStore } from './trust-store.ts'
 
 /** A certificate with its chain: PEM text, DER bytes, a path, or certificates. */
@@ -25,6 +26,20 @@ export interface DangerOptions {
   legacyProtocols?: boolean | undefined
   /** Let a server start with a certificate that has expired. @defaultValue false */
   expiredCertificate?: boolean | undefined
+  /**
+   * Gets the secrets of every connection, one line of NSS's key log format each, for Wireshark; whoever has them can read what was
+   * recorded. Warns. @defaultValue none
+   */
+  keyLog?: ((line: string) => void) | undefined
+}
+
+/** A further certificate of ours, of another kind of key. */
+export interface MoreCertificate {
+  /** As {@link TlsContextOptions.cert}. */
+  cert: CertificateSource
+  /** As {@link TlsContextOptions.key}. */
+  key?: KeySource | undefined
+  passphrase?: string | undefined
 }
 
 /** How {@link createDefaultContext} builds a context. */
@@ -53,5 +68,9 @@ export interface TlsContextOptions extends TrustOptions {
   crl?: CrlSource | readonly CrlSource[] | undefined
   /** Servers only. @defaultValue 'require' where `ca` or `trust` is given, else 'none' */
   clientCertificates?: ClientCertificates | undefined
+  /** Certificates beside `cert`, one for each kind of key: ECDSA, RSA, ML-DSA; the other side's abilities choose. @defaultValue none */
+  moreCertificates?: readonly MoreCertificate[] | undefined
+  /** A key that both sides know: a client's own, a server's one or its lookup. A server then needs no certificate. @defaultValue none */
+  psk?: PreSharedKey | PreSharedKeys | undefined
   danger?: DangerOptions | undefined
 }

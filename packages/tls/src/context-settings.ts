@@ -3,10 +3,12 @@
  *
  * @module
  */
+import { constants } from 'node:crypto'
 import type { SecureContextOptions } from 'node:tls'
 import type { Identity } from './identity.ts'
 import type { ClientCertificates } from './context-options.ts'
 import type { Protocols } from './profiles.ts'
+import { PSK_CIPHERS } from './psk.ts'
 import type { RevocationList } from './revocation.ts'
 import type { TrustStore } from './trust-store.ts'
 
@@ -21,12 +23,16 @@ export interface ContextParts {
   epoch: string
   lists: readonly RevocationList[]
   identity: Identity | undefined
+  /** Of other kinds of key. */
+  more: readonly Identity[]
+  /** Whether a key may stand instead of certificates. */
+  psk: boolean
   clientCertificates: ClientCertificates
 }
 
 /** Puts the parts into Node's words. */
 export function contextSettings(parts: ContextParts): ContextSettings {
-  const { protocols, lists, identity, epoch } = parts
+  const { protocols, lists, identity, more, epoch } = parts
   const verifies = parts.purpose === 'server-auth' || parts.clientCertificates !== 'none'
   const settings: ContextSettings = {
     // An empty list loads nothing; `undefined` would load, and trust, the public roots.
@@ -35,9 +41,10 @@ export function contextSettings(parts: ContextParts): ContextSettings {
     allowPartialTrustChain: true,
     minVersion: protocols.minVersion,
     maxVersion: protocols.maxVersion,
-    ciphers: protocols.ciphers,
+    ciphers: parts.psk ? `${PSK_CIPHERS}:${protocols.ciphers}` : protocols.ciphers,
     ecdhCurve: protocols.ecdhCurve,
-    secureOptions: protocols.secureOptions,
+    // A resumed session and a key that both sides know cannot be told apart in TLS 1.3.
+    secureOptions: protocols.secureOptions | (parts.psk ? constants.SSL_OP_NO_TICKET : 0),
     honorCipherOrder: false,
   }
   if (lists.length > 0 && verifies) settings.crl = lists.map(({ pem }) => pem)
@@ -48,8 +55,9 @@ export function contextSettings(parts: ContextParts): ContextSettings {
     settings.sessionTimeout = SESSION_TIMEOUT_S
   }
   if (identity !== undefined) {
-    settings.cert = identity.chain.map(({ pem }) => pem).join('')
-    settings.key = identity.key.toPem()
+    const all = [identity, ...more]
+    settings.cert = all.map(({ chain }) => chain.map(({ pem }) => pem).join(''))
+    settings.key = all.map(({ key }) => key.toPem())
   }
   return settings
 }

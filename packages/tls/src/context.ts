@@ -11,9 +11,10 @@ import { contextSettings, type ContextSettings } from './context-settings.ts'
 import { checkedAlpn } from './alpn.ts'
 import { TlsError } from './errors.ts'
 import type { ClientCertificates, TlsContextOptions } from './context-options.ts'
-import { loadIdentity } from './identity.ts'
+import { type Identity, loadIdentity } from './identity.ts'
 import { checkLifetime, checkStrength } from './own-certificate.ts'
 import { type Protocols, resolveProtocols } from './profiles.ts'
+import { Psk } from './psk.ts'
 import { loadRevocationLists, type RevocationList } from './revocation.ts'
 import { buildSecureContext, sharedSecureContext } from './secure-context.ts'
 import { checkServerName, sniName, verifiedName } from './server-name.ts'
@@ -52,6 +53,10 @@ export class TlsContext {
   readonly crls: readonly Uint8Array[]
   readonly alpn: readonly string[]
   readonly protocols: Readonly<Protocols>
+  /** @internal The keys that stand instead of certificates. */
+  readonly psk: Psk | undefined
+  /** @internal Where `danger.keyLog` sends the secrets of a connection. */
+  readonly keyLog: ((line: Buffer) => void) | undefined
   readonly #settings: ContextSettings
   readonly #options: Pick<TlsContextOptions, 'profile' | 'minVersion' | 'maxVersion' | 'danger'>
 
@@ -68,7 +73,10 @@ export class TlsContext {
     const lists = loadRevocationLists(options.crl)
     this.crls = lists.map(({ der }) => der)
     const identity = loadIdentity(options)
-    this.epoch = epochOf(this.trust, lists, this.clientCertificates)
+    const more = moreIdentities(options, identity)
+    this.psk = options.psk === undefined ? undefined : new Psk(options.psk, this.purpose)
+    this.keyLog = keyLogOf(danger?.keyLog)
+    this.epoch = epochOf(this.trust, lists, this.clientCertificates, this.psk)
     this.#settings = contextSettings({
       purpose: this.purpose,
       protocols: this.protocols,
@@ -76,6 +84,8 @@ export class TlsContext {
       epoch: this.epoch,
       lists,
       identity,
+      more,
+      psk: this.psk !== undefined,
       clientCertificates: this.clientCertificates,
     })
     this.secureContext =
@@ -85,6 +95,10 @@ export class TlsContext {
     this.certificate = identity?.certificate
     this.chain = identity?.chain ?? []
     this.#checkIdentity(options)
+    for (const { certificate, chain } of more) {
+      checkStrength(chain)
+      if (this.purpose === 'client-auth') checkLifetime(certificate, false)
+    }
     if (this.protocols.legacy) warnLegacy(this.protocols)
   }
 
@@ -171,6 +185,7 @@ export class TlsContext {
     checkStrength(this.chain)
     if (this.purpose === 'server-auth') return
     if (this.certificate === undefined) {
+      if (this.psk !== undefined) return
       throw new TlsError('cert-missing', 'a server needs a certificate and its key', {
         source: 'cert',
         hint: 'issue one (countersign issue NAME) and pass it as `cert` and `key`',
@@ -255,13 +270,55 @@ function trustOf(
   return TrustStore.resolve({ ca, extraCa, env: false })
 }
 
+/** Certificates of other kinds; OpenSSL keeps one of each kind, and the last of a kind would win in silence. */
+function moreIdentities(options: TlsContextOptions, first: Identity | undefined): Identity[] {
+  const { moreCertificates = [] } = options
+  if (moreCertificates.length === 0) return []
+  if (first === undefined) {
+    throw new TlsError('cert-missing', 'moreCertificates stand beside cert and key', {
+      source: 'moreCertificates',
+      hint: 'pass the first of them as `cert` and `key`',
+    })
+  }
+  const kinds = new Set([first.certificate.publicKey.keyObject.asymmetricKeyType])
+  return moreCertificates.map((one) => {
+    checkOptions(one, ['cert', 'key', 'passphrase'], 'moreCertificates')
+    const identity = loadIdentity(one)
+    const kind = identity?.certificate.publicKey.keyObject.asymmetricKeyType
+    if (identity === undefined || kinds.has(kind)) {
+      throw new TlsError(
+        'option-invalid',
+        identity === undefined
+          ? 'moreCertificates has a member without cert'
+          : `moreCertificates has a second certificate of the kind ${kind ?? 'unknown'}`,
+        { source: 'moreCertificates', hint: 'one certificate of each kind: ECDSA, RSA, ML-DSA' },
+      )
+    }
+    kinds.add(kind)
+    return identity
+  })
+}
+
+function keyLogOf(
+  write: ((line: string) => void) | undefined,
+): ((line: Buffer) => void) | undefined {
+  if (write === undefined) return undefined
+  process.emitWarning(
+    'danger.keyLog hands out the secrets of every connection: whoever has them can read what was recorded',
+    { type: 'SecurityWarning', code: 'COUNTERSIGN_KEY_LOG' },
+  )
+  return (line) => write(line.toString('latin1'))
+}
+
 function epochOf(
   trust: TrustStore,
   lists: readonly RevocationList[],
   policy: ClientCertificates,
+  psk: Psk | undefined,
 ): string {
   const digests = lists.map(({ sha256 }) => sha256).toSorted()
-  return hash('sha256', [policy, trust.sha256, ...digests].join('\n'), 'hex')
+  const keys = psk === undefined ? [] : [psk.digest]
+  return hash('sha256', [policy, trust.sha256, ...digests, ...keys].join('\n'), 'hex')
 }
 
 function warnLegacy({ minVersion }: Protocols): void {
@@ -292,7 +349,9 @@ const CONTEXT_OPTIONS: readonly string[] = [
   'alpn',
   'crl',
   'clientCertificates',
+  'moreCertificates',
+  'psk',
   'danger',
 ]
 
-const DANGER_OPTIONS: readonly string[] = ['legacyProtocols', 'expiredCertificate']
+const DANGER_OPTIONS: readonly string[] = ['legacyProtocols', 'expiredCertificate', 'keyLog']

@@ -79,6 +79,7 @@ export type TlsErrorCode =
   | 'read-in-progress'
   | 'socket-closed'
   | 'unexpected-end'
+  | 'unread-data'
   | 'write-failed'
 
 /** One certificate of a chain, as facts for a message or a log. */

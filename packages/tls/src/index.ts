@@ -8,15 +8,19 @@ export {
   type TlsErrorCode,
   type TlsErrorDetail,
 } from './errors.ts'
+export type { ChannelBinding } from './channel-binding.ts'
 export { connectionFailure, type FailureFacts } from './failure.ts'
 export { handshakeFailure } from './handshake-failure.ts'
+export { getServerCertificate } from './server-certificate.ts'
 export { listen, TlsListener } from './listen.ts'
+export { wrap } from './wrap.ts'
 export type {
   CertificateSource,
   ClientCertificates,
   CrlSource,
   DangerOptions,
   KeySource,
+  MoreCertificate,
   TlsContextOptions,
 } from './context-options.ts'
 export type {
@@ -26,15 +30,18 @@ export type {
   RemoteAddress,
   SendFileOptions,
   SocketOptions,
+  WrapOptions,
 } from './connection-options.ts'
 export type { Environment } from './trust-environment.ts'
 export type { CaSource, CaSources, TrustOptions } from './trust-store.ts'
 export type { TlsPeer } from './peer.ts'
 export { PresentedChain } from './presented.ts'
 export type { ProfileName, Protocols, ProtocolVersion } from './profiles.ts'
+export type { PreSharedKey, PreSharedKeys } from './psk.ts'
 export type { Reason } from './reason-table.ts'
 export { isReasonCode, reasonOf } from './reasons.ts'
 export { checkServerName } from './server-name.ts'
+export type { ServerNameLookup } from './server-names.ts'
 export type { TlsSession } from './session.ts'
 export { type TlsCipher, TlsSocket } from './socket.ts'
 export { type ReaderOptions, SocketReader } from './socket-reader.ts'

@@ -3,15 +3,14 @@
  *
  * @module
  */
-import { Socket } from 'node:net'
-import { createServer, type Server, type TLSSocket } from 'node:tls'
+import { createServer, type Server, type Socket } from 'node:net'
 import { checkOptions, errorCode, errorMessage, type WaitOptions, waitFor } from '@countersign/core'
+import { Acceptor } from './acceptor.ts'
+import { Bridge } from './bridge.ts'
 import type { TlsContext } from './context.ts'
 import { TlsError } from './errors.ts'
-import { handshakeFailure, unauthorized } from './handshake-failure.ts'
 import type { ListenOptions, RemoteAddress } from './connection-options.ts'
-import { clientPeer } from './peer.ts'
-import { addressOf, TlsSocket } from './socket.ts'
+import type { TlsSocket } from './socket.ts'
 
 /**
  * Binds and listens; connections come out of `for await (const socket of listener)` once their handshake is done and,
@@ -21,17 +20,9 @@ import { addressOf, TlsSocket } from './socket.ts'
  */
 export async function listen(options: ListenOptions): Promise<TlsListener> {
   checkOptions(options, LISTEN_OPTIONS, 'listen')
-  const { host = '127.0.0.1', port = 0, context, backlog } = options
-  const { requestCert, rejectUnauthorized, ALPNProtocols } = context.nodeServerOptions()
-  const server = createServer({
-    requestCert,
-    rejectUnauthorized,
-    ALPNProtocols,
-    // The context below replaces what Node builds here; without this it would load the public roots.
-    ca: [],
-    handshakeTimeout: options.handshakeTimeoutMs ?? 10_000,
-  })
-  context.applyTo(server)
+  const { host = '127.0.0.1', port = 0, backlog } = options
+  const acceptor = new Acceptor(options)
+  const server = createServer({ allowHalfOpen: true, noDelay: true })
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
   server.listen({ host, port, backlog }, resolve)
@@ -41,7 +32,7 @@ export async function listen(options: ListenOptions): Promise<TlsListener> {
     throw listenFailure(error, host, port)
   }
   server.off('error', reject)
-  return new TlsListener(server, options)
+  return new TlsListener(server, acceptor, options)
 }
 
 /** An open port. Iterating it accepts; leaving the loop leaves it open. */
@@ -50,30 +41,27 @@ export class TlsListener implements AsyncDisposable {
   /** Where it listens, with the port the system chose. */
   readonly address: RemoteAddress
   readonly #server: Server
+  readonly #acceptor: Acceptor
   readonly #onHandshakeError: ListenOptions['onHandshakeError']
   /** Accepted and waiting for somebody to take them. */
   readonly #waiting: TlsSocket[] = []
   readonly #takers: ((socket: TlsSocket | null) => void)[] = []
-  /** Connections that are still shaking hands: their address is gone when they fail. */
-  readonly #remotes = new WeakMap<Socket, RemoteAddress>()
+  /** Connections that are still shaking hands. */
   readonly #open = new Set<Socket>()
   #closing: Promise<void> | undefined
   #failure: unknown
 
   /** @internal Made by {@link listen}. */
-  constructor(server: Server, options: ListenOptions) {
+  constructor(server: Server, acceptor: Acceptor, options: ListenOptions) {
     this.#server = server
+    this.#acceptor = acceptor
     this.context = options.context
     this.#onHandshakeError = options.onHandshakeError
     const bound = server.address()
     const { address, port } =
       typeof bound === 'object' && bound !== null ? bound : { address: '', port: 0 }
     this.address = { address, port, family: address.includes(':') ? 'IPv6' : 'IPv4' }
-    server.prependListener('connection', (raw) => this.#connected(raw))
-    server.on('secureConnection', (socket) => this.#secured(socket))
-    server.on('tlsClientError', (error, socket) => {
-      this.#refused(handshakeFailure(error, socket), this.#remoteOf(socket))
-    })
+    server.on('connection', (raw) => void this.#shakeHands(raw))
     server.on('error', (error) => {
       this.#failure ??= error
       void this.close()
@@ -147,40 +135,18 @@ export class TlsListener implements AsyncDisposable {
     throw listenFailure(this.#failure, this.address.address, this.address.port)
   }
 
-  #connected(raw: Socket): void {
-    const remote = addressOf(raw.remoteAddress, raw.remotePort)
-    if (remote !== undefined) this.#remotes.set(raw, remote)
+  async #shakeHands(raw: Socket): Promise<void> {
     this.#open.add(raw)
-    raw.once('close', () => this.#open.delete(raw))
-  }
-
-  #secured(socket: TLSSocket): void {
-    const raw = rawOf(socket)
-    if (raw !== undefined) this.#open.delete(raw)
-    const accepted = this.#admit(socket)
-    if (accepted instanceof TlsSocket) {
-      // An end() in the same turn as the handshake loses its close_notify (Node 24, TLS 1.3).
-      setImmediate(() => this.#offer(accepted))
-      return
-    }
-    const remote = this.#remoteOf(socket)
-    socket.on('error', () => {})
-    socket.destroy()
-    this.#refused(accepted, remote)
-  }
-
-  /** A socket of ours, or why there is none. Nothing a client sends may become an exception here. */
-  #admit(socket: TLSSocket): TlsSocket | TlsError {
+    const bridge = new Bridge(raw)
+    const { remote } = bridge
     try {
-      const fault = unauthorized(socket, this.context.clientCertificates)
-      if (fault !== undefined) return fault
-      // Only now: set on the server, Node would keep a client that leaves during its handshake until the time-out.
-      socket.allowHalfOpen = true
-      const peer = clientPeer(socket, this.context.trust)
-      return new TlsSocket(socket, this.context, { peer, below: rawOf(socket) })
+      this.#offer(await this.#acceptor.accept(bridge))
     } catch (error) {
-      if (error instanceof TlsError) return error
-      throw error
+      bridge.destroy()
+      if (!(error instanceof TlsError)) throw error
+      this.#onHandshakeError?.(error, remote)
+    } finally {
+      this.#open.delete(raw)
     }
   }
 
@@ -193,24 +159,6 @@ export class TlsListener implements AsyncDisposable {
     if (taker === undefined) this.#waiting.push(socket)
     else taker(socket)
   }
-
-  #refused(error: TlsError, remote: RemoteAddress | undefined): void {
-    this.#onHandshakeError?.(error, remote)
-  }
-
-  #remoteOf(socket: TLSSocket): RemoteAddress | undefined {
-    const raw = rawOf(socket)
-    return (
-      addressOf(socket.remoteAddress, socket.remotePort) ??
-      (raw === undefined ? undefined : this.#remotes.get(raw))
-    )
-  }
-}
-
-/** The TCP socket below; Node keeps it under a name that is not documented, so that it may be missing. */
-function rawOf(socket: TLSSocket): Socket | undefined {
-  const below: unknown = Reflect.get(socket, '_parent')
-  return below instanceof Socket ? below : undefined
 }
 
 function listenFailure(error: unknown, host: string, port: number): TlsError {
@@ -236,6 +184,7 @@ const LISTEN_OPTIONS: readonly string[] = [
   'context',
   'backlog',
   'handshakeTimeoutMs',
+  'serverNames',
   'onHandshakeError',
   'signal',
 ]

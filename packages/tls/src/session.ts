@@ -26,7 +26,13 @@ export interface TlsSession {
 /** Whether a session may be offered: made under the same trust, for this name, with a certificate that still holds. */
 export function isUsable(session: TlsSession, context: TlsContext, name: string): boolean {
   const [leaf] = session.chain
-  if (leaf === undefined || session.epoch !== context.epoch || session.serverName !== name) {
+  // In TLS 1.3 a key and a session cannot be told apart.
+  if (
+    leaf === undefined ||
+    context.psk !== undefined ||
+    session.epoch !== context.epoch ||
+    session.serverName !== name
+  ) {
     return false
   }
   try {

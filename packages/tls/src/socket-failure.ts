@@ -13,7 +13,7 @@ import { alertOf, classify } from './reasons.ts'
 export function socketFailure(error: unknown, what: 'read' | 'write'): TlsError {
   if (error instanceof TlsError) return error
   const nodeCode = errorCode(error)
-  if (nodeCode === 'ERR_STREAM_DESTROYED' || nodeCode === 'ERR_STREAM_WRITE_AFTER_END') {
+  if (nodeCode !== undefined && CLOSED.has(nodeCode)) {
     return new TlsError('socket-closed', `${what}: the socket is closed`, {
       nodeCode,
       cause: error,
@@ -34,3 +34,10 @@ export function socketFailure(error: unknown, what: 'read' | 'write'): TlsError 
     hint: row.hint,
   })
 }
+
+/** What Node says to a write that was under way, or came, when we closed. */
+const CLOSED: ReadonlySet<string> = new Set([
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_WRITE_AFTER_END',
+  'ECANCELED',
+])

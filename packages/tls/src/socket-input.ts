@@ -11,6 +11,7 @@ import { socketFailure } from './socket-failure.ts'
 /** Pulls bytes out of a stream. What a reader took too much of can be put back. */
 export class SocketInput {
   readonly #stream: Duplex
+  readonly #isCut: () => boolean
   #ended = false
   #closed = false
   #failure: unknown
@@ -20,8 +21,12 @@ export class SocketInput {
   #reading = false
   #shut = false
 
-  constructor(stream: Duplex) {
+  /**
+   * @param isCut - asked at the end: whether it came without the other side having said so
+   */
+  constructor(stream: Duplex, isCut: () => boolean = () => false) {
     this.#stream = stream
+    this.#isCut = isCut
     const wake = (): void => {
       this.#wake?.()
     }
@@ -53,7 +58,7 @@ export class SocketInput {
   /**
    * The next bytes, at most `max`; `null` at the end, again and again.
    *
-   * @throws {@link TlsError} `read-in-progress`, `reset`, `socket-closed`; CoreError `wait-timeout`, `wait-aborted`
+   * @throws {@link TlsError} `read-in-progress`, `reset`, `socket-closed`, `unexpected-end`; CoreError `wait-timeout`, `wait-aborted`
    */
   async read(max: number | undefined, wait: WaitOptions): Promise<Uint8Array | null> {
     if (max !== undefined && (!Number.isSafeInteger(max) || max < 1)) {
@@ -112,7 +117,12 @@ export class SocketInput {
       const chunk: unknown = this.#stream.read(Math.min(max ?? available, available))
       if (chunk instanceof Uint8Array) return chunk
     }
-    if (this.#ended) return null
+    if (this.#ended) {
+      if (!this.#isCut()) return null
+      throw new TlsError('unexpected-end', 'read: the connection ended without close_notify', {
+        hint: 'what was read may lack its end: trust it only where its own format says that it is whole',
+      })
+    }
     if (this.#failure !== undefined) throw socketFailure(this.#failure, 'read')
     if (this.#closed || this.#stream.destroyed) {
       throw new TlsError('socket-closed', 'read: the socket is closed')

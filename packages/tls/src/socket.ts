@@ -4,9 +4,11 @@
  * @module
  */
 import { type FileHandle, open } from 'node:fs/promises'
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { checkOptions, errorCode, errorMessage, type WaitOptions, waitFor } from '@countersign/core'
+import type { Bridge } from './bridge.ts'
+import { channelBinding, type ChannelBinding } from './channel-binding.ts'
 import type { TlsContext } from './context.ts'
 import { TlsError } from './errors.ts'
 import type {
@@ -33,8 +35,12 @@ export interface TlsCipher {
 /** What the handshake brought beside the socket. */
 export interface SocketDetails {
   peer: TlsPeer
-  /** The TCP socket below, where there is one and it can be reached. */
-  below?: Socket | undefined
+  /** What TLS speaks over. */
+  bridge: Bridge
+  /** The identity of the key that stood instead of certificates. */
+  pskIdentity?: string | undefined
+  /** @defaultValue false */
+  serverSide?: boolean | undefined
   /** The newest session, on the client's side. */
   session?: (() => TlsSession | undefined) | undefined
 }
@@ -63,6 +69,8 @@ export class TlsSocket implements AsyncDisposable {
   readonly resumed: boolean
   /** Who is at the other end. */
   readonly peer: TlsPeer
+  /** The identity of the key that both sides knew, where the handshake was done with one; there is no certificate then. */
+  readonly pskIdentity: string | undefined
   readonly #socket: TLSSocket
   readonly #input: SocketInput
   readonly #details: SocketDetails
@@ -71,25 +79,28 @@ export class TlsSocket implements AsyncDisposable {
   constructor(socket: TLSSocket, context: TlsContext, details: SocketDetails) {
     this.#socket = socket
     this.context = context
-    this.remote = addressOf(socket.remoteAddress, socket.remotePort)
-    this.local = addressOf(socket.localAddress, socket.localPort)
+    const { bridge, pskIdentity } = details
+    this.remote = bridge.remote
+    this.local = bridge.local
     this.protocol = socket.getProtocol() ?? 'unknown'
     const { name, standardName } = socket.getCipher()
     this.cipher = { name, standardName }
     this.alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined
     this.group = groupOf(socket)
     this.serverName = serverNameOf(socket)
-    this.resumed = socket.isSessionReused()
+    this.pskIdentity = pskIdentity
+    this.resumed = socket.isSessionReused() && pskIdentity === undefined
     this.peer = details.peer
     this.#details = details
-    this.#input = new SocketInput(socket)
+    this.#input = new SocketInput(socket, () => bridge.ending === 'ragged')
   }
 
   /**
    * The next bytes, as soon as there are any; `null` at the end.
    *
    * @param max - at most so many bytes; without it all that is there
-   * @throws {@link TlsError} `reset` where the connection broke, `socket-closed`, `read-in-progress`, and the reason of an alert
+   * @throws {@link TlsError} `unexpected-end` where the connection ended without close_notify, so that anybody on the way may have cut
+   * it, `reset` where it broke, `socket-closed`, `read-in-progress`, and the reason of an alert
    * that came late (TLS 1.3 tells a client that its certificate was refused on the first read); CoreError `wait-timeout`, `wait-aborted`
    */
   read(max?: number, options: WaitOptions = {}): Promise<Uint8Array | null> {
@@ -176,24 +187,67 @@ export class TlsSocket implements AsyncDisposable {
   }
 
   /**
+   * Ends TLS and gives the connection below back, still open, for plain text: both sides send close_notify. Read to the end
+   * before, or know that nothing more comes.
+   *
+   * @returns the TCP socket of {@link connect} and {@link listen}, or what was given to {@link wrap}; paused, and the caller's
+   * @throws {@link TlsError} `unread-data` where the other side still sent data, `unexpected-end` where it cut the connection,
+   * `socket-closed` after {@link TlsSocket.closeWrite} or {@link TlsSocket.close}; CoreError `wait-timeout`, `wait-aborted`.
+   * The connection is closed then.
+   */
+  async unwrap(options: WaitOptions = {}): Promise<Duplex> {
+    const { bridge } = this.#details
+    if (this.#socket.writableEnded || this.#socket.destroyed) {
+      throw new TlsError('socket-closed', 'unwrap: the socket is closed for writing')
+    }
+    bridge.keepOpen = true
+    try {
+      await this.closeWrite(options)
+      const rest = await this.#input.read(undefined, options)
+      if (rest !== null) {
+        throw new TlsError('unread-data', 'unwrap: the other side still sends data', {
+          hint: 'read to the end, then unwrap',
+        })
+      }
+    } catch (error) {
+      this.abort()
+      throw error
+    }
+    this.#input.shut()
+    const below = bridge.release()
+    this.#socket.destroy()
+    return below
+  }
+
+  /**
+   * Bytes that both ends of this connection know and no other connection has, to tie a sign-in to it.
+   *
+   * @param type - `tls-exporter` (RFC 9266), or `tls-unique` (RFC 5929), which TLS 1.3 has not
+   * @returns `undefined` where this version has none
+   */
+  channelBinding(type: ChannelBinding = 'tls-exporter'): Uint8Array | undefined {
+    return channelBinding(this.#socket, type, this.#details.serverSide === true)
+  }
+
+  /**
    * Cuts the connection (RST); what was not sent is lost. Over a tunnel, and after {@link closeWrite}, it is closed without a
    * word instead.
    */
   abort(): void {
     this.#input.shut()
-    const { below } = this.#details
-    // The system refuses to reset what is being shut down already (EINVAL), and Node would then leak it.
-    if (below !== undefined && !this.#socket.writableEnded) resetOnDestroy(below)
+    this.#details.bridge.cut()
     this.#socket.destroy()
   }
 
-  /** Sets TCP options; those not named stay. */
+  /** Sets TCP options; those not named stay. Without TCP below there is nothing to set. */
   setOption(options: SocketOptions): void {
     checkOptions(options, ['noDelay', 'keepAlive'], 'setOption')
     const { noDelay, keepAlive } = options
-    if (noDelay !== undefined) this.#socket.setNoDelay(noDelay)
-    if (typeof keepAlive === 'number') this.#socket.setKeepAlive(true, keepAlive)
-    else if (keepAlive !== undefined) this.#socket.setKeepAlive(keepAlive)
+    const { tcp } = this.#details.bridge
+    if (tcp === undefined) return
+    if (noDelay !== undefined) tcp.setNoDelay(noDelay)
+    if (typeof keepAlive === 'number') tcp.setKeepAlive(true, keepAlive)
+    else if (keepAlive !== undefined) tcp.setKeepAlive(keepAlive)
   }
 
   /** Lines and exact lengths; may be mixed with {@link TlsSocket.read}. */
@@ -247,18 +301,6 @@ export class TlsSocket implements AsyncDisposable {
   }
 }
 
-/**
- * A TLS socket has no reset of its own (ERR_INVALID_HANDLE_TYPE), and one whose TCP socket is reset before it is destroyed
- * brings Node 24 down (use after free). So the reset takes the place of the destruction that the TLS socket asks for.
- */
-function resetOnDestroy(below: Socket): void {
-  if (below.destroyed) return
-  below.destroy = () => {
-    Reflect.deleteProperty(below, 'destroy')
-    return below.resetAndDestroy()
-  }
-}
-
 /** Once both sides have ended there is nothing to wait for. */
 function finish(socket: TLSSocket): void {
   if (socket.writableFinished) socket.destroy()
@@ -280,15 +322,6 @@ async function openFile(file: string): Promise<FileHandle> {
       cause: error,
     })
   }
-}
-
-/** An address and a port as they are at this moment; Node forgets them when the socket closes. */
-export function addressOf(
-  address: string | undefined,
-  port: number | undefined,
-): RemoteAddress | undefined {
-  if (address === undefined || port === undefined) return undefined
-  return { address, port, family: address.includes(':') ? 'IPv6' : 'IPv4' }
 }
 
 function groupOf(socket: TLSSocket): string | undefined {

@@ -72,15 +72,11 @@ describe('T6: client certificates', () => {
           context: serverContext({ ca: authority.rootPem, clientCertificates }),
         })
         const context = clientContext({ cert: identity.chainPem, key: identity.keyPem })
-        const answer = await connectTo(server, { context }).then(
-          async (socket) => {
-            const line = await socket.reader({ timeoutMs: 5000 }).readLine()
-            await socket.close()
-            return line
-          },
-          () => null,
-        )
-        assert.equal(answer, null)
+        const cut = await failureOf(async () => {
+          await using socket = await connectTo(server, { context })
+          await socket.reader({ timeoutMs: 5000 }).readLine()
+        })
+        assert.match(cut.code, /^(?:unexpected-end|reset)$/)
         const error = await server.refusal
         assert.equal(error.code, code)
         assert.equal(error.nodeCode, nodeCode)
@@ -117,7 +113,8 @@ describe('T6: client certificates', () => {
     await using socket = await connectTo(server, {
       context: clientContext({ cert: alice.chainPem, key: alice.keyPem }),
     })
-    assert.equal(await socket.read(undefined, { timeoutMs: 5000 }), null)
+    const cut = await failureOf(() => socket.read(undefined, { timeoutMs: 5000 }))
+    assert.equal(cut.code, 'unexpected-end')
     assert.equal((await server.refusal).code, 'revoked')
   })
 })
