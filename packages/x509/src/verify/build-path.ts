@@ -18,7 +18,7 @@ export function buildPath(settings: Settings): Verdict {
   const search = new Search(settings)
   search.extend([settings.leaf])
   // Nearly everybody copies names byte by byte (RFC 5280 §7.1); only where that leads nowhere are names compared as text.
-  if (search.accepted === undefined) search.widen()
+  if (search.accepted === undefined && settings.strict) search.widen()
   if (search.accepted !== undefined) return { ok: true, chain: search.accepted }
   return { ok: false, ...search.fault }
 }
@@ -28,10 +28,11 @@ class Search {
   readonly #settings: Settings
   readonly #budget = new Budget()
   #best: RankedFault | undefined
-  #exactly = true
+  #exactly: boolean
 
   constructor(settings: Settings) {
     this.#settings = settings
+    this.#exactly = settings.strict
   }
 
   get fault(): Fault {
@@ -70,7 +71,8 @@ class Search {
 
   #extendReadable(chain: readonly Certificate[], top: Certificate): boolean {
     const isAnchor = this.#isAnchor(top)
-    if (isAnchor && this.#complete(chain)) return true
+    const { strict } = this.#settings
+    if (isAnchor && (this.#complete(chain) || !strict)) return true
     const misfits: Candidate[] = []
     let isDeadEnd = !isAnchor
     for (const candidate of this.#candidates(top)) {
@@ -87,6 +89,9 @@ class Search {
         isDeadEnd = false
         this.#note(found, chain.length - MAX_LENGTH)
       }
+      // OpenSSL goes up with the first issuer that fits by name and key identifier, and does not turn back.
+      const isChosen = found === 'fits' || (found === 'misfit' && fitsLikeOpenssl(top, certificate))
+      if (!strict && isChosen) break
     }
     if (isDeadEnd) {
       const fault = explainDeadEnd(chain, misfits, this.#settings, this.#budget)
@@ -147,13 +152,14 @@ class Search {
   /** Whether a chain may end here; for OpenSSL without partial chains only at what is self-signed. */
   #isAnchor(certificate: Certificate): boolean {
     const { anchors, strict } = this.#settings
-    if (!strict && !certificate.isSelfIssued) return false
+    if (!strict && !(certificate.isSelfIssued && fitsLikeOpenssl(certificate, certificate)))
+      return false
     return anchors.has(certificate)
   }
 
   /** Everything with the issuer's name, the likeliest first: the key identifier is a hint, not a rule. */
   #candidates(top: Certificate): Candidate[] {
-    const { anchors, intermediates, time } = this.#settings
+    const { anchors, intermediates, time, strict } = this.#settings
     const exactly = this.#exactly
     const trusted = anchors.named(top.issuer, exactly)
     const sent = exactly ? intermediates.encoded(top.issuer) : intermediates.equal(top.issuer)
@@ -165,7 +171,10 @@ class Search {
     if (candidates.length < 2) return candidates
     const wanted = top.authorityKeyId
     return candidates
-      .map((candidate) => ({ candidate, score: score(candidate, wanted, time) }))
+      .map((candidate) => ({
+        candidate,
+        score: strict ? score(candidate, wanted, time) : scoreLikeOpenssl(candidate, time),
+      }))
       .toSorted((a, b) => b.score - a.score)
       .map(({ candidate }) => candidate)
   }
@@ -186,6 +195,11 @@ function score({ certificate, from }: Candidate, wanted: string | undefined, tim
     if (!(error instanceof X509Error)) throw error
   }
   return points
+}
+
+/** What is trusted first, then what is valid, then in the order given. */
+function scoreLikeOpenssl({ certificate, from }: Candidate, time: Date): number {
+  return (from === 'roots' ? 2 : 0) + (certificate.isValidAt(time) ? 1 : 0)
 }
 
 /** The same name with the same key leads nowhere new. */

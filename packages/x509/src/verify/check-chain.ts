@@ -14,7 +14,7 @@ import { matchesNameLikeNode } from './openssl-name.ts'
 import type { Settings } from './options.ts'
 import { checkPolicies } from './policies.ts'
 import { checkProfile } from './profile-rules.ts'
-import { attempt, checkReadable } from './readable.ts'
+import { attempt, checkReadable, checkReadableForOpenssl } from './readable.ts'
 import { checkRevocation } from './revocation.ts'
 import { checkHash, checkKey } from './strength.ts'
 import { checkAuthority, checkLeafAuthority, checkPurpose } from './usage.ts'
@@ -48,10 +48,11 @@ type Check = (
 
 /** The order is that of what is reported: the first fault of a chain is its fault. */
 const CHECKS: readonly Check[] = [
-  (chain, { strict }) => (strict ? first(chain, checkReadable) : undefined),
+  (chain, { strict }) => first(chain, strict ? checkReadable : checkReadableForOpenssl),
   (chain, { strict }) => first(chain, (certificate) => checkKey(certificate, strict)),
   (chain, { strict }) => first(chain.slice(0, -1), (certificate) => checkHash(certificate, strict)),
-  (chain, { time }) => first(chain, (certificate) => checkValidity(certificate, time)),
+  (chain, { time, strict }) =>
+    first(chain, (certificate) => checkValidity(certificate, time, strict)),
   (chain, { strict }) => first(chain, (certificate) => checkCritical(certificate, strict)),
   (chain, { strict }) =>
     first(chain.slice(1), (certificate) => checkAuthority(certificate, strict)),
@@ -84,9 +85,10 @@ function first(
   return undefined
 }
 
-function checkValidity(certificate: Certificate, time: Date): Fault | undefined {
-  if (certificate.isValidAt(time)) return undefined
+function checkValidity(certificate: Certificate, time: Date, strict: boolean): Fault | undefined {
   const { notBefore, notAfter } = certificate
+  // For OpenSSL the last second is one too late.
+  if (certificate.isValidAt(time) && (strict || time < notAfter)) return undefined
   const name = nameOf(certificate)
   const early = notBefore.getTime() - time.getTime()
   const asked = time.toISOString()
@@ -184,11 +186,14 @@ const HANDLED: ReadonlySet<string> = new Set([
   OID.policyConstraints,
   OID.inhibitAnyPolicy,
   OID.crlDistributionPoints,
-  OID.authorityKeyIdentifier,
   OID.subjectKeyIdentifier,
 ])
 /** What the profile refuses with a better reason. */
-const JUDGED: ReadonlySet<string> = new Set([OID.authorityInfoAccess, OID.subjectInfoAccess])
+const JUDGED: ReadonlySet<string> = new Set([
+  OID.authorityKeyIdentifier,
+  OID.authorityInfoAccess,
+  OID.subjectInfoAccess,
+])
 /** Netscape's certificate type, addresses and systems of RFC 3779, OCSP no check, proxies. */
 const HANDLED_BY_OPENSSL: ReadonlySet<string> = new Set([
   '2.16.840.1.113730.1.1',

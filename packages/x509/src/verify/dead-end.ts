@@ -40,6 +40,14 @@ export function explainDeadEnd(
     intermediates: settings.intermediates.size,
   }
   const name = nameOf(top)
+  if (settings.anchors.has(top)) {
+    return {
+      code: 'untrusted-root',
+      message: `the chain ends at ${name}, which is trusted and not self-signed: partial chains are off`,
+      certificate: top,
+      facts,
+    }
+  }
   const isTrustedName = others.some(({ from }) => from === 'roots')
   if (top.isSelfIssued && budget.verify(top, top)) {
     if (isTrustedName) {

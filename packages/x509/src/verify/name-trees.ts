@@ -26,7 +26,11 @@ export type TreeMatch =
  */
 export function matchTree(name: GeneralName, tree: GeneralName, strict: boolean): TreeMatch {
   if (name.type === 'dns' && tree.type === 'dns') return matchHost(name.value, tree.value, strict)
-  if (name.type === 'email' && tree.type === 'email') return matchMailbox(name.value, tree.value)
+  if (name.type === 'email' && tree.type === 'email') {
+    return strict
+      ? matchMailbox(name.value, tree.value)
+      : matchMailboxLoosely(name.value, tree.value)
+  }
   if (name.type === 'uri' && tree.type === 'uri') return matchUri(name.value, tree.value)
   if (name.type === 'directory' && tree.type === 'directory') {
     return startsWith(name.value, tree.value) ? 'inside' : 'outside'
@@ -120,6 +124,17 @@ function matchMailbox(name: string, tree: string): TreeMatch {
     return same ? 'inside' : 'outside'
   }
   return matchHostOrDomain(host, tree)
+}
+
+/** As OpenSSL does it: what is behind the last sign is the host. */
+function matchMailboxLoosely(name: string, tree: string): TreeMatch {
+  const sign = name.lastIndexOf('@')
+  if (sign === -1) return 'malformed-name'
+  const treeSign = tree.lastIndexOf('@')
+  if (treeSign === -1) return matchHostOrDomain(name.slice(sign + 1), tree)
+  const isSameBox = treeSign === 0 || name.slice(0, sign) === tree.slice(0, treeSign)
+  const isSameHost = name.slice(sign).toLowerCase() === tree.slice(treeSign).toLowerCase()
+  return isSameBox && isSameHost ? 'inside' : 'outside'
 }
 
 function matchUri(name: string, tree: string): TreeMatch {

@@ -42,6 +42,14 @@ export function checkReadable(certificate: Certificate): Fault | undefined {
   })
 }
 
+/** Reads what OpenSSL reads of a certificate before it looks at it. */
+export function checkReadableForOpenssl(certificate: Certificate): Fault | undefined {
+  return attempt(certificate, () => {
+    for (const name of READ_BY_OPENSSL) void certificate.extensions[name]
+    return undefined
+  })
+}
+
 /** Runs a check; an error of reading becomes a fault of the certificate. */
 export function attempt(
   certificate: Certificate,
@@ -63,3 +71,14 @@ function malformed(certificate: Certificate, found: string): Fault {
     facts: { rule: 'malformed', found: shorten(found) },
   }
 }
+
+const READ_BY_OPENSSL = [
+  'basicConstraints',
+  'keyUsage',
+  'extendedKeyUsage',
+  'subjectAltName',
+  'nameConstraints',
+  'authorityKeyIdentifier',
+  'subjectKeyIdentifier',
+  'crlDistributionPoints',
+] as const

@@ -77,6 +77,7 @@ function isKeyForOpenssl(key: PublicKey): boolean {
   const bits = rsaBits(key)
   if (bits !== undefined) return bits >= 2048
   if (key.algorithm !== OID.ecPublicKey || CURVES.has(key.description)) return true
+  if (key.description === 'elliptic curve without a name') return false
   const curve = key.keyObject.asymmetricKeyDetails?.namedCurve ?? ''
   return Number(/\d{3}/.exec(curve)?.[0] ?? 0) >= 224
 }
