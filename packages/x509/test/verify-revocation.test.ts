@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import {
+  boolean,
+  context,
+  contextPrimitive,
+  element,
+  integer,
+  sequence,
+} from '../src/der-writer.ts'
+import {
+  buildCrl,
+  type Certificate,
+  type CertificateRevocationList,
+  type RawExtension,
+  type UnusableReason,
+} from '../src/index.ts'
+import { OID } from '../src/oid.ts'
+import {
+  assertAccepted,
+  assertRefused,
+  authority,
+  instead,
+  type Issuer,
+  leafOf,
+  listOf,
+  NOW,
+  raw,
+  verify,
+} from './verify-world.ts'
+
+const root = authority('Example Root')
+const issuing = authority('Example Issuing', root)
+const chain = [issuing, root]
+const POINT = 'http://ca.corp.internal/crl/issuing.crl'
+const hour = 3_600_000
+const at = (offset: number): Date => new Date(NOW.getTime() + offset)
+
+function list(
+  by: Issuer,
+  revoked: readonly Certificate[] = [],
+  options: { number?: bigint; thisUpdate?: Date; nextUpdate?: Date; point?: string } = {},
+): CertificateRevocationList {
+  const { number = 1n, thisUpdate = at(-hour), nextUpdate = at(hour), point } = options
+  return buildCrl(
+    {
+      issuer: by.certificate,
+      crlNumber: number,
+      thisUpdate,
+      nextUpdate,
+      issuingDistributionPoint: point,
+      revoked: revoked.map(({ serialNumber }) => ({
+        serialNumber,
+        date: at(-2 * hour),
+        reason: 'keyCompromise',
+      })),
+    },
+    by.key.signer(),
+  )
+}
+
+const number = raw(OID.crlNumber, integer(7))
+const scoped = (tag: number): RawExtension =>
+  raw(OID.issuingDistributionPoint, sequence(element(0x80 + tag, Uint8Array.of(0xff))), true)
+
+describe('revocation', () => {
+  const leaf = leafOf(issuing)
+
+  it('refuses a revoked leaf and a revoked intermediate, with date and reason', () => {
+    const crls = [list(root), list(issuing, [leaf])]
+    assertRefused(verify(leaf, chain, { crls }), 'revoked', {
+      serialNumber: leaf.serialNumber,
+      date: at(-2 * hour),
+      reason: 'keyCompromise',
+      crlIssuer: 'CN=Example Issuing',
+      crlNumber: 1n,
+    })
+    const above = [list(root, [issuing.certificate]), list(issuing)]
+    const refusal = assertRefused(verify(leaf, chain, { crls: above }), 'revoked')
+    assert.equal(refusal.certificate?.subject.toString(), 'CN=Example Issuing')
+    assertAccepted(verify(leaf, chain, { crls: [list(root), list(issuing)] }))
+  })
+
+  it('checks nothing, the leaf or the chain, as it is told', () => {
+    const crls = [list(issuing)]
+    assertAccepted(verify(leaf, chain, { crls, revocation: 'leaf' }))
+    assertRefused(verify(leaf, chain, { crls }), 'crl-missing', { issuer: 'CN=Example Root' })
+    assertRefused(verify(leaf, chain, { revocation: 'leaf' }), 'crl-missing', { unusable: [] })
+    assertAccepted(verify(leaf, chain, { crls: [list(issuing, [leaf])], revocation: 'off' }))
+    assertAccepted(verify(leaf, chain))
+  })
+
+  it('takes lists as PEM and DER, several in one text', () => {
+    const crls = `${list(root).pem}${list(issuing).pem}`
+    assertAccepted(verify(leaf, chain, { crls }))
+    assertAccepted(verify(leaf, chain, { crls: [list(root).der, list(issuing).pem] }))
+  })
+
+  it('believes the list with the highest number', () => {
+    const older = list(issuing, [leaf], { number: 1n })
+    const newer = list(issuing, [], { number: 2n })
+    for (const crls of [
+      [older, newer],
+      [newer, older],
+    ]) {
+      assertAccepted(verify(leaf, chain, { crls, revocation: 'leaf' }))
+    }
+  })
+
+  it('refuses a stale list, unless told to accept it; who stands on it is revoked all the same', () => {
+    const stale = { thisUpdate: at(-3 * hour), nextUpdate: at(-hour) }
+    const crls = [list(issuing, [], stale)]
+    const options = { crls, revocation: 'leaf' } as const
+    assertRefused(verify(leaf, chain, options), 'crl-stale', { nextUpdate: at(-hour), time: NOW })
+    assertAccepted(verify(leaf, chain, { ...options, staleCrls: 'accept' }))
+    const revoking = [list(issuing, [leaf], stale)]
+    assertRefused(verify(leaf, chain, { crls: revoking, revocation: 'leaf' }), 'revoked')
+  })
+
+  it('wants the place of a scoped list in the certificate', () => {
+    const crls = [list(issuing, [], { point: POINT })]
+    const pointed = leafOf(issuing, { crlDistributionPoints: [POINT] })
+    assertAccepted(verify(pointed, chain, { crls, revocation: 'leaf' }))
+    assertRefused(verify(leaf, chain, { crls, revocation: 'leaf' }), 'crl-missing', {
+      unusable: [{ why: 'other-distribution-point', number: 1n }],
+    })
+  })
+
+  const relative = sequence(context(0, context(1, sequence())))
+  const unusable: [UnusableReason, CertificateRevocationList][] = [
+    ['delta', listOf(issuing, [], [number, raw(OID.deltaCrlIndicator, integer(1), true)])],
+    ['indirect', listOf(issuing, [], [number, scoped(4)])],
+    ['other-scope', listOf(issuing, [], [number, scoped(2)])],
+    ['other-scope', listOf(issuing, [], [number, scoped(5)])],
+    [
+      'some-reasons',
+      listOf(
+        issuing,
+        [],
+        [
+          number,
+          raw(
+            OID.issuingDistributionPoint,
+            sequence(contextPrimitive(3, Uint8Array.of(0, 0x40))),
+            true,
+          ),
+        ],
+      ),
+    ],
+    [
+      'other-distribution-point',
+      listOf(issuing, [], [number, raw(OID.issuingDistributionPoint, relative, true)]),
+    ],
+    ['critical-extension', listOf(issuing, [], [number, raw('1.2.3.4', boolean(true), true)])],
+    ['no-number', listOf(issuing, [], [])],
+    ['number-critical', listOf(issuing, [], [{ ...number, critical: true }])],
+    ['from-the-future', listOf(issuing, [], [number], at(hour))],
+    ['not-signed-by-the-issuer', listOf(authority('Example Issuing', root), [], [number])],
+  ]
+  for (const [why, crl] of unusable) {
+    it(`names a list that it does not use: ${why}`, () => {
+      const verdict = verify(leaf, chain, { crls: crl, revocation: 'leaf' })
+      assertRefused(verdict, 'crl-missing', { unusable: [{ why }] })
+    })
+  }
+
+  it('uses a list for leaves on a leaf, and one of an issuer that may sign lists', () => {
+    const forLeaves = listOf(issuing, [], [number, scoped(1)])
+    assertAccepted(verify(leaf, chain, { crls: forLeaves, revocation: 'leaf' }))
+    const usage = authority('X', root, { keyUsage: ['keyCertSign'] }).certificate.extensions.get(
+      OID.keyUsage,
+    )
+    assert.ok(usage)
+    const silent = authority('Silent', root, { change: instead(usage) })
+    const below = leafOf(silent)
+    const crls = listOf(silent, [], [number])
+    assertRefused(verify(below, [silent, root], { crls, revocation: 'leaf' }), 'crl-missing', {
+      unusable: [{ why: 'issuer-may-not-sign-lists' }],
+    })
+  })
+
+  it('predicts that OpenSSL wants the list of the root for the root too', () => {
+    const crls = [list(root), list(issuing)]
+    assertAccepted(verify(leaf, chain, { crls, profile: 'openssl' }))
+    assertRefused(verify(leaf, chain, { crls: [list(issuing)], profile: 'openssl' }), 'crl-missing')
+  })
+})
