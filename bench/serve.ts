@@ -20,6 +20,7 @@ const comparison = await compare(
   'JSON GET, TLS 1.3, keep-alive',
   'requests per CPU second',
   subjects,
+  21,
 )
 checkBars(comparison, [
   { subject: 'serve, listener', against: 'node:https', atLeast: 1 },

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:https'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { createAuth } from '@countersign/auth'
+import { type Auth, createAuth } from '@countersign/auth'
 import { Session } from '@countersign/client'
 import { type FetchEnvironment, serve } from '@countersign/server'
 import { openStore } from '@countersign/store'
@@ -32,7 +32,8 @@ const CREDENTIALS = { username: 'ada', password: 'correct horse battery staple' 
 
 const subjects = new Map<string, () => Promise<Listening>>([
   ['node:https, no session', startBare],
-  ['countersign, SQLite session', startOurs],
+  ['countersign, protected route', async () => startOurs(protectedRoute)],
+  ['countersign, guard before route', async () => startOurs(guardedRoute)],
   ['express-session, memory', startExpress],
 ])
 
@@ -47,18 +48,31 @@ async function startBare(): Promise<Listening> {
   return { port: await listening(server), ca }
 }
 
-/** The whole stack: routing, cookie, token hash, session on SQLite with its short cache, guard. */
-async function startOurs(): Promise<Listening> {
+/** The whole stack: routing by Hono, cookie, token hash, session on SQLite with its short cache, and who may pass. */
+async function startOurs(addRoute: (app: App, auth: Auth) => void): Promise<Listening> {
   const folder = mkdtempSync(path.join(tmpdir(), 'bench-'))
   process.on('exit', () => rmSync(folder, { recursive: true }))
   const store = await openStore(`sqlite:${path.join(folder, 'sessions.db')}`)
   const auth = await createAuth({ store })
   await auth.users.add({ name: CREDENTIALS.username, password: CREDENTIALS.password })
-  const app = new Hono<{ Bindings: FetchEnvironment }>()
+  const app: App = new Hono()
   app.route('/', auth.routes)
-  app.get('/', auth.guard(), (c) => c.json({ hello: 'world' }))
+  addRoute(app, auth)
   const { port } = await serve(app, { cert, key })
   return { port, ca, cookie: await signIn(port, { json: CREDENTIALS }) }
+}
+
+type App = Hono<{ Bindings: FetchEnvironment }>
+
+/** One handler for the route, which asks who is calling: Hono then answers at once. */
+function protectedRoute(app: App, auth: Auth): void {
+  const hello = auth.protect<FetchEnvironment>(() => Response.json({ hello: 'world' }))
+  app.get('/', (c) => hello(c.req.raw, c.env))
+}
+
+/** Middleware before the handler: Hono makes a promise for each link of the chain. */
+function guardedRoute(app: App, auth: Auth): void {
+  app.get('/', auth.guard(), (c) => c.json({ hello: 'world' }))
 }
 
 async function startExpress(): Promise<Listening> {
