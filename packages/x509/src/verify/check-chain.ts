@@ -55,7 +55,9 @@ const CHECKS: readonly Check[] = [
     first(chain, (certificate) => checkValidity(certificate, time, strict)),
   (chain, { strict }) => first(chain, (certificate) => checkCritical(certificate, strict)),
   (chain, { strict }) =>
-    first(chain.slice(1), (certificate) => checkAuthority(certificate, strict)),
+    first(chain.slice(1), (certificate) =>
+      checkAuthority(certificate, !strict && certificate === chain.at(-1)),
+    ),
   (chain, { strict }) => (strict ? first(chain.slice(0, 1), checkLeafAuthority) : undefined),
   checkPathLength,
   (chain, { strict }, budget) => checkNameConstraints(chain, strict, budget),

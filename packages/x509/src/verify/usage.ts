@@ -7,15 +7,19 @@ import type { Certificate } from '../certificate.ts'
 import { OID } from '../oid.ts'
 import { type Fault, nameOf } from './verdict.ts'
 
-/** Whether a certificate above the leaf may sign certificates. */
-export function checkAuthority(certificate: Certificate, strict: boolean): Fault | undefined {
+/**
+ * Whether a certificate above the leaf may sign certificates.
+ *
+ * @param isLax - as OpenSSL sees a root
+ */
+export function checkAuthority(certificate: Certificate, isLax: boolean): Fault | undefined {
   const { basicConstraints, keyUsage } = certificate.extensions
   const signs = keyUsage === undefined || keyUsage.includes('keyCertSign')
   if (basicConstraints?.ca === true && signs) return undefined
-  // OpenSSL takes a root of version 1, and a key usage where basic constraints are missing.
+  // A root of version 1, and one with a key usage but no basic constraints.
   const isOldRoot = certificate.version === 1 && certificate.isSelfIssued
   const isByUsage = keyUsage !== undefined && signs
-  if (!strict && basicConstraints === undefined && (isOldRoot || isByUsage)) return undefined
+  if (isLax && basicConstraints === undefined && (isOldRoot || isByUsage)) return undefined
   const why =
     basicConstraints === undefined
       ? 'has no basic constraints'
