@@ -21,7 +21,7 @@ export interface AcceptorOptions {
 
 /** Shakes hands on connections that somebody else opened; every one ends with a socket or with the reason why there is none. */
 export class Acceptor {
-  readonly #context: TlsContext
+  #context: TlsContext
   readonly #server: Server
   readonly #names: ServerNames | undefined
   readonly #pending = new Map<Bridge, PromiseWithResolvers<TlsSocket>>()
@@ -35,7 +35,12 @@ export class Acceptor {
       requestCert,
       rejectUnauthorized,
       ALPNProtocols,
-      ...context.psk?.serverOptions(),
+      ...(context.psk === undefined
+        ? {}
+        : {
+            pskCallback: (socket: TLSSocket, identity: string) =>
+              this.#context.psk?.keyOf(socket, identity) ?? null,
+          }),
       ...this.#names?.nodeOptions(),
       // The context below replaces what Node builds here; without this it would load the public roots.
       ca: [],
@@ -44,6 +49,30 @@ export class Acceptor {
     context.applyTo(this.#server)
     // Node asks for the lines only where somebody listens.
     if (context.keyLog !== undefined) this.#server.on('keylog', () => {})
+  }
+
+  /**
+   * Shakes hands under another context from now on. Tickets stay readable, and count only under the epoch they were made under.
+   *
+   * @throws {@link TlsError} `option-invalid` where Node cannot change it any more
+   */
+  reload(context: TlsContext): void {
+    const old = this.#context
+    const fixed =
+      (context.psk === undefined) !== (old.psk === undefined)
+        ? 'psk'
+        : context.alpn.join() === old.alpn.join()
+          ? undefined
+          : 'alpn'
+    if (fixed !== undefined) {
+      throw new TlsError('option-invalid', `reload cannot change ${fixed}`, {
+        source: fixed,
+        hint: 'listen again with the new context',
+      })
+    }
+    context.applyTo(this.#server, this.#server.getTicketKeys())
+    this.#context = context
+    if (this.#names !== undefined) this.#names.base = context
   }
 
   /**

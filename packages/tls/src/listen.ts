@@ -37,7 +37,7 @@ export async function listen(options: ListenOptions): Promise<TlsListener> {
 
 /** An open port. Iterating it accepts; leaving the loop leaves it open. */
 export class TlsListener implements AsyncDisposable {
-  readonly context: TlsContext
+  #context: TlsContext
   /** Where it listens, with the port the system chose. */
   readonly address: RemoteAddress
   readonly #server: Server
@@ -48,6 +48,8 @@ export class TlsListener implements AsyncDisposable {
   readonly #takers: ((socket: TlsSocket | null) => void)[] = []
   /** Connections that are still shaking hands. */
   readonly #open = new Set<Socket>()
+  /** Connections that were let in, with the epoch of then. */
+  readonly #live = new Map<TlsSocket, string>()
   #closing: Promise<void> | undefined
   #failure: unknown
 
@@ -55,7 +57,7 @@ export class TlsListener implements AsyncDisposable {
   constructor(server: Server, acceptor: Acceptor, options: ListenOptions) {
     this.#server = server
     this.#acceptor = acceptor
-    this.context = options.context
+    this.#context = options.context
     this.#onHandshakeError = options.onHandshakeError
     const bound = server.address()
     const { address, port } =
@@ -73,6 +75,11 @@ export class TlsListener implements AsyncDisposable {
     if (signal?.aborted === true) onAbort()
     signal?.addEventListener('abort', onAbort, { once: true })
     server.once('close', () => signal?.removeEventListener('abort', onAbort))
+  }
+
+  /** What new connections are made under. */
+  get context(): TlsContext {
+    return this.#context
   }
 
   get port(): number {
@@ -112,6 +119,24 @@ export class TlsListener implements AsyncDisposable {
     }
   }
 
+  /**
+   * Trusts, serves and demands by another context from now on, at once: new handshakes, resumed sessions, and connections that live
+   * on. One whose other side would not be let in any more is cut.
+   *
+   * @returns how many were cut
+   * @throws {@link TlsError} `option-invalid` for a context of a client, another `alpn`, or `psk` where there was none
+   */
+  reload(context: TlsContext): number {
+    this.#acceptor.reload(context)
+    this.#context = context
+    const refused: TlsSocket[] = []
+    for (const [socket, epoch] of this.#live) {
+      if (epoch !== context.epoch || !socket.isTrustedUnder(socket.context)) refused.push(socket)
+    }
+    for (const socket of refused) socket.abort()
+    return refused.length
+  }
+
   /** Stops listening, ends the loop, and cuts connections that nobody took; those that were taken live on. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -139,8 +164,17 @@ export class TlsListener implements AsyncDisposable {
     this.#open.add(raw)
     const bridge = new Bridge(raw)
     const { remote } = bridge
+    const { epoch } = this.#context
     try {
-      this.#offer(await this.#acceptor.accept(bridge))
+      const socket = await this.#acceptor.accept(bridge)
+      // The context may have changed while hands were shaken.
+      if (epoch !== this.#context.epoch) {
+        socket.abort()
+        throw outdated()
+      }
+      this.#live.set(socket, epoch)
+      bridge.once('close', () => this.#live.delete(socket))
+      this.#offer(socket)
     } catch (error) {
       bridge.destroy()
       if (!(error instanceof TlsError)) throw error
@@ -159,6 +193,12 @@ export class TlsListener implements AsyncDisposable {
     if (taker === undefined) this.#waiting.push(socket)
     else taker(socket)
   }
+}
+
+function outdated(): TlsError {
+  return new TlsError('rejected-by-policy', 'the trust changed while hands were shaken', {
+    hint: 'connect again',
+  })
 }
 
 function listenFailure(error: unknown, host: string, port: number): TlsError {

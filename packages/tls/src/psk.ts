@@ -4,7 +4,7 @@
  * @module
  */
 import { hash } from 'node:crypto'
-import type { ConnectionOptions, TLSSocket, TlsOptions } from 'node:tls'
+import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { TlsError } from './errors.ts'
 
 /** One key and the name it goes by. */
@@ -50,16 +50,13 @@ export class Psk {
     return own === undefined ? 'psk' : `psk ${own.identity} ${hash('sha256', own.key, 'hex')}`
   }
 
-  serverOptions(): Pick<TlsOptions, 'pskCallback'> {
-    return {
-      pskCallback: (socket, identity) => {
-        const key = this.#lookup(identity)
-        if (key === undefined) return null
-        checkKey(key)
-        this.#claimed.set(socket, identity)
-        return key
-      },
-    }
+  /** The key of an identity that a client sent; remembers who claims to have it. */
+  keyOf(socket: TLSSocket, identity: string): Uint8Array | undefined {
+    const key = this.#lookup(identity)
+    if (key === undefined) return undefined
+    checkKey(key)
+    this.#claimed.set(socket, identity)
+    return key
   }
 
   clientOptions(): Pick<ConnectionOptions, 'pskCallback'> {

@@ -16,13 +16,14 @@ export type ServerNameLookup = (
 
 /** Asks the lookup and remembers what it said, for one listener. */
 export class ServerNames {
-  readonly #base: TlsContext
+  /** The listener's own context. */
+  base: TlsContext
   readonly #lookup: ServerNameLookup
   readonly #found = new Map<string, TlsContext>()
   readonly #failures = new WeakSet<object>()
 
   constructor(base: TlsContext, lookup: ServerNameLookup) {
-    this.#base = base
+    this.base = base
     this.#lookup = lookup
   }
 
@@ -58,11 +59,11 @@ export class ServerNames {
     if (context === undefined) {
       throw new TlsError('server-name-refused', `the client asked for ${name}, which is not served`)
     }
-    if (context.clientCertificates !== this.#base.clientCertificates) {
+    if (context.clientCertificates !== this.base.clientCertificates) {
       // Node decides before the name is known whether a certificate is asked for.
       throw new TlsError(
         'option-invalid',
-        `the context for ${name} has clientCertificates "${context.clientCertificates}", the listener "${this.#base.clientCertificates}"`,
+        `the context for ${name} has clientCertificates "${context.clientCertificates}", the listener "${this.base.clientCertificates}"`,
         { source: 'serverNames', hint: 'give both the same, or listen on another port' },
       )
     }

@@ -239,6 +239,18 @@ export class TlsSocket implements AsyncDisposable {
     this.#socket.destroy()
   }
 
+  /**
+   * Whether the other side would still be let in: under the same trust epoch as when it connected, with a certificate that has not
+   * ended since.
+   *
+   * @param context - what is trusted now
+   */
+  isTrustedUnder(context: TlsContext): boolean {
+    const { certificate } = this.peer
+    if (context.epoch !== this.context.epoch) return false
+    return certificate === undefined || certificate.isValidAt(new Date())
+  }
+
   /** Sets TCP options; those not named stay. Without TCP below there is nothing to set. */
   setOption(options: SocketOptions): void {
     checkOptions(options, ['noDelay', 'keepAlive'], 'setOption')

@@ -117,8 +117,14 @@ describe('serverNames', () => {
 
   it('answers with the certificate of the name that is asked for, looked up in its own time', async () => {
     const asked: string[] = []
-    const context = serverContext({ cert: api.chainPem, key: api.keyPem })
+    const context = serverContext({
+      cert: api.chainPem,
+      key: api.keyPem,
+      ca: testAuthority().rootPem,
+      clientCertificates: 'ask',
+    })
     await using server = await startServer(undefined, {
+      context: serverContext({ ca: authority.rootPem, clientCertificates: 'ask' }),
       serverNames: async (name) => {
         await wait(5)
         asked.push(name)
@@ -129,6 +135,7 @@ describe('serverNames', () => {
     assert.ok(socket.peer.certificate?.matchesName({ dns: 'api.test' }))
     await socket.write('hello\n')
     assert.equal(await socket.reader().readLine(), 'hello')
+    assert.equal(server.listener.reload(server.listener.context), 0, 'its own trust is judged')
     assert.deepEqual(asked, ['api.test'])
     await using nameless = await connectTo(server, { host: '127.0.0.1' })
     assert.ok(
