@@ -33,7 +33,7 @@ export function atDays(days: number): string {
 /** Every state, long names, many names, a client. */
 export function someCertificates(): WireCertificate[] {
   return [
-    certificate('api.corp.internal', -3, 4, {
+    certificate('api.corp.internal', -10, 4, {
       names: ['api.corp.internal', 'api', '10.0.0.17', 'fd00::17'],
     }),
     certificate('vault.corp.internal', -1, 89, { requester: 'deploy' }),

@@ -32,9 +32,11 @@ function away(milliseconds: number): string {
 }
 
 describe('the state of a certificate', () => {
-  it('is expiring from 14 days before its end, and expired at its end', () => {
-    assert.equal(stateOf(entry(-1, 14.01), NOW), 'valid')
-    assert.equal(stateOf(entry(-1, 14), NOW), 'expiring')
+  it('is expiring in the last third of its life, from 14 days before its end, and expired at its end', () => {
+    assert.equal(stateOf(entry(-76, 14.1), NOW), 'valid')
+    assert.equal(stateOf(entry(-76, 14), NOW), 'expiring')
+    assert.equal(stateOf(entry(-1, 6), NOW), 'valid')
+    assert.equal(stateOf(entry(-5, 2), NOW), 'expiring')
     assert.equal(stateOf(entry(-1, 0.001), NOW), 'expiring')
     assert.equal(stateOf(entry(-1, 0), NOW), 'expired')
   })

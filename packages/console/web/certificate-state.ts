@@ -9,13 +9,15 @@ import { dayText, distanceText } from './time.ts'
 /** The states, each with a colour, a shape and a word. */
 export type CertificateState = 'pending' | 'valid' | 'expiring' | 'expired' | 'revoked'
 
-/** The state at a time; `expiring` from 14 days before the end. */
+/** The state at a time; `expiring` in the last third of a life, and from 14 days before the end of a long one. */
 export function stateOf(certificate: CertificateEntry, now: Date): CertificateState {
   if (certificate.revokedAt !== undefined) return 'revoked'
   if (certificate.notBefore.getTime() > now.getTime()) return 'pending'
   const left = certificate.notAfter.getTime() - now.getTime()
   if (left <= 0) return 'expired'
-  return left <= EXPIRING_MS ? 'expiring' : 'valid'
+  // Two thirds is when a certificate is renewed: one of seven days is not expiring from the day it was issued.
+  const third = (certificate.notAfter.getTime() - certificate.notBefore.getTime()) / 3
+  return left <= Math.min(EXPIRING_MS, third) ? 'expiring' : 'valid'
 }
 
 /** The word of a state. */
