@@ -94,7 +94,7 @@ export function buildCertificate(template: CertificateTemplate, signer: SyncSign
   } catch (error) {
     throw signingFailed(error)
   }
-  return assemble(tbs, signer, signature)
+  return assemble(tbs, signer, signature, template.publicKey)
 }
 
 /**
@@ -113,7 +113,7 @@ export async function buildCertificateAsync(
   } catch (error) {
     throw signingFailed(error)
   }
-  return assemble(tbs, signer, signature)
+  return assemble(tbs, signer, signature, template.publicKey)
 }
 
 /** Puts signed bytes, algorithm and signature together: certificates, requests and lists alike. */
@@ -129,8 +129,13 @@ export function signingFailed(cause: unknown): X509Error {
   return new X509Error('signing-failed', 'the signer failed', { cause })
 }
 
-function assemble(tbs: Uint8Array, signer: Signer, signature: Uint8Array): Certificate {
-  return Certificate.fromTrustedDer(encodeDer(signedNode(tbs, signer, signature)))
+function assemble(
+  tbs: Uint8Array,
+  signer: Signer,
+  signature: Uint8Array,
+  publicKey: PublicKey,
+): Certificate {
+  return Certificate.fromTrustedDer(encodeDer(signedNode(tbs, signer, signature)), publicKey)
 }
 
 function encodeTbs(template: CertificateTemplate, signer: Signer): Uint8Array {

@@ -88,9 +88,12 @@ export class Certificate {
    * A certificate from DER that is known to be well formed, as right after building it; nothing is read yet.
    *
    * @param der - must not change afterwards
+   * @param publicKey - the key inside, where it is at hand: it need not be read and hashed again
    */
-  static fromTrustedDer(der: Uint8Array): Certificate {
-    return new Certificate(der, 'certificate')
+  static fromTrustedDer(der: Uint8Array, publicKey?: PublicKey): Certificate {
+    const certificate = new Certificate(der, 'certificate')
+    certificate.#publicKey = publicKey
+    return certificate
   }
 
   static #read(der: Uint8Array, source: string): Certificate {

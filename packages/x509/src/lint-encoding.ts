@@ -12,38 +12,58 @@ import { X509Error } from './errors.ts'
 export interface EncodedTime {
   /** Identifier octet: UTCTime or GeneralizedTime. */
   readonly tag: number
-  readonly text: string
+  readonly bytes: Uint8Array
+  /** Whether it is a UTCTime of this century, with seconds and `Z`: nothing can be wrong with such. */
+  readonly isPlain: boolean
 }
 
 /** An extension as it is written. */
 export interface EncodedExtension {
   readonly oid: string
-  readonly critical: 'absent' | 'false' | 'true'
+  /** `absent`, `false` or `true`. */
+  readonly critical: string
   readonly value: Uint8Array
 }
 
 /** The parts of a certificate as they are written; `undefined` where reading came to an end before them. */
 export interface CertificateEncoding {
   /** 1 where there is none. */
-  version?: number
+  version: number | undefined
   /** Content octets. */
-  serialNumber?: Uint8Array
+  serialNumber: Uint8Array | undefined
   /** DER of the algorithm inside the signed part. */
-  innerAlgorithm?: Uint8Array
+  innerAlgorithm: Uint8Array | undefined
   /** DER of the algorithm beside the signature. */
-  outerAlgorithm?: Uint8Array
-  notBefore?: EncodedTime
-  notAfter?: EncodedTime
+  outerAlgorithm: Uint8Array | undefined
+  notBefore: EncodedTime | undefined
+  notAfter: EncodedTime | undefined
   /** DER of the SubjectPublicKeyInfo. */
-  spki?: Uint8Array
-  hasUniqueIds?: boolean
-  /** `undefined` without the field. */
-  extensions?: EncodedExtension[]
+  spki: Uint8Array | undefined
+  hasUniqueIds: boolean
+  /** DER of each extension; `undefined` without the field. */
+  extensionElements: Uint8Array[] | undefined
+}
+
+/** The extensions up to the first that cannot be read; `undefined` without the field. */
+export function encodedExtensions(
+  encoding: CertificateEncoding,
+): readonly EncodedExtension[] | undefined {
+  return encoding.extensionElements && readExtensions(encoding.extensionElements)
 }
 
 /** Reads what can be read; never throws. */
 export function readEncoding(der: Uint8Array): CertificateEncoding {
-  const encoding: CertificateEncoding = {}
+  const encoding: CertificateEncoding = {
+    version: undefined,
+    serialNumber: undefined,
+    innerAlgorithm: undefined,
+    outerAlgorithm: undefined,
+    notBefore: undefined,
+    notAfter: undefined,
+    spki: undefined,
+    hasUniqueIds: false,
+    extensionElements: undefined,
+  }
   try {
     readParts(der, encoding)
   } catch (error) {
@@ -73,21 +93,45 @@ function readParts(der: Uint8Array, encoding: CertificateEncoding): void {
   }
   const list = fields.optional(0xa3, 'extensions')?.sequence('extensions')
   if (list === undefined) return
-  encoding.extensions = []
-  while (!list.isEmpty) encoding.extensions.push(readExtension(list.sequence('extension')))
+  const elements: Uint8Array[] = []
+  encoding.extensionElements = elements
+  while (!list.isEmpty) elements.push(list.element('extension', TAG.sequence))
 }
 
 function readTime(validity: DerReader, part: string): EncodedTime {
   const tag = validity.peek()
-  return { tag, text: Buffer.from(validity.content(tag, part)).toString('latin1') }
+  const bytes = validity.content(tag, part)
+  return { tag, bytes, isPlain: tag === TAG.utcTime && isPlainTime(bytes) }
 }
 
-function readExtension(fields: DerReader): EncodedExtension {
-  const oid = fields.oid('extension')
-  const critical = fields.has(TAG.boolean)
-    ? fields.boolean('critical')
-      ? 'true'
-      : 'false'
-    : 'absent'
-  return { oid, critical, value: fields.octetString('extension value') }
+function isPlainTime(bytes: Uint8Array): boolean {
+  if (bytes.length !== 13 || bytes[12] !== 0x5a || (bytes[0] ?? 0) >= 0x35) return false
+  for (let index = 0; index < 12; index++) {
+    const byte = bytes[index] ?? 0
+    if (byte < 0x30 || byte > 0x39) return false
+  }
+  return true
+}
+
+function readExtensions(elements: readonly Uint8Array[]): EncodedExtension[] {
+  const extensions: EncodedExtension[] = []
+  for (const element of elements) {
+    const extension = readExtension(element)
+    if (extension === undefined) break
+    extensions.push(extension)
+  }
+  return extensions
+}
+
+/** One extension from its DER; `undefined` where it cannot be read. */
+export function readExtension(element: Uint8Array): EncodedExtension | undefined {
+  try {
+    const fields = DerReader.open(element, 'certificate').sequence('extension')
+    const oid = fields.oid('extension')
+    const critical = fields.has(TAG.boolean) ? String(fields.boolean('critical')) : 'absent'
+    return { oid, critical, value: fields.octetString('extension value') }
+  } catch (error) {
+    if (!(error instanceof X509Error)) throw error
+    return undefined
+  }
 }

@@ -63,6 +63,10 @@ export interface LintContext {
   readonly time: Date | undefined
   /** Whether another certificate with the same issuer was found in order before. */
   readonly isIssuerKnown: boolean
+  /** From the first second to the last, both included; below 0 where they are swapped. */
+  readonly lifetimeMs: number
+  /** The DNS names that are not plain host names; only they are worth a closer look. */
+  readonly oddDnsNames: readonly string[]
 }
 
 /** Every profile. */

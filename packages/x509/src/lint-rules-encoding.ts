@@ -7,7 +7,7 @@ import { DerReader } from './der-reader.ts'
 import { TAG } from './der-tags.ts'
 import { X509Error } from './errors.ts'
 import { hexSerial } from './extension-readers.ts'
-import type { CertificateEncoding, EncodedTime } from './lint-encoding.ts'
+import { type CertificateEncoding, encodedExtensions, type EncodedTime } from './lint-encoding.ts'
 import { ALL, type EncodingRule, LEAVES } from './lint-rule.ts'
 import { OID } from './oid.ts'
 import { oidName } from './oid-names.ts'
@@ -21,7 +21,7 @@ export const ENCODING_RULES: readonly EncodingRule[] = [
     about: 'not version 3: it has no extensions, so no names, no purpose and no basic constraints',
     citation: 'RFC 5280 §4.1.2.1',
     fix: 'Issue it as version 3; with openssl x509 -req that takes -extfile.',
-    findInEncoding: ({ version, extensions }) =>
+    findInEncoding: ({ version, extensionElements: extensions }) =>
       version !== undefined && version < 3 && extensions === undefined
         ? `version ${version}: it has no extensions, so no names, no purpose and no basic constraints`
         : undefined,
@@ -33,7 +33,7 @@ export const ENCODING_RULES: readonly EncodingRule[] = [
     about: 'extensions in a certificate that is not version 3',
     citation: 'RFC 5280 §4.1.2.1',
     fix: 'Issue it as version 3.',
-    findInEncoding: ({ version, extensions }) =>
+    findInEncoding: ({ version, extensionElements: extensions }) =>
       version !== undefined && version < 3 && extensions !== undefined
         ? `extensions in a certificate of version ${version}`
         : undefined,
@@ -99,7 +99,7 @@ export const ENCODING_RULES: readonly EncodingRule[] = [
     citation: 'RFC 5280 §4.1.2.5.2',
     fix: 'Cut the times to whole seconds.',
     findInEncoding: (encoding) =>
-      aboutTimes(encoding, ({ text }) => (/[.,]/.test(text) ? 'has a fraction' : undefined)),
+      aboutTimes(encoding, (_, text) => (/[.,]/.test(text) ? 'has a fraction' : undefined)),
   },
   {
     id: 'validity-form',
@@ -110,7 +110,7 @@ export const ENCODING_RULES: readonly EncodingRule[] = [
     citation: 'RFC 5280 §4.1.2.5',
     fix: 'Write YYMMDDHHMMSSZ through 2049 and YYYYMMDDHHMMSSZ from 2050.',
     findInEncoding: (encoding) =>
-      aboutTimes(encoding, ({ tag, text }) => {
+      aboutTimes(encoding, (tag, text) => {
         const digits = tag === TAG.utcTime ? 12 : 14
         const whole = text.replace(/[.,]\d*/, '')
         return whole.length === digits + 1 && /^\d+Z$/.test(whole)
@@ -127,7 +127,7 @@ export const ENCODING_RULES: readonly EncodingRule[] = [
     citation: 'RFC 5280 §4.1.2.5',
     fix: 'Write times through 2049 as UTCTime.',
     findInEncoding: (encoding) =>
-      aboutTimes(encoding, ({ tag, text }) =>
+      aboutTimes(encoding, (tag, text) =>
         tag === TAG.generalizedTime && text < '2050'
           ? 'is before 2050 and a GeneralizedTime'
           : undefined,
@@ -141,10 +141,13 @@ export const ENCODING_RULES: readonly EncodingRule[] = [
     about: 'an end after 2049 as UTCTime, which reads as the last century',
     citation: 'RFC 5280 §4.1.2.5.1',
     fix: 'Write times from 2050 as GeneralizedTime.',
-    findInEncoding: ({ notBefore, notAfter }) =>
-      notAfter?.tag === TAG.utcTime && notAfter.text >= '50' && yearOf(notBefore) >= 2000
-        ? `notAfter ${JSON.stringify(notAfter.text)} as UTCTime reads as 19${notAfter.text.slice(0, 2)}`
-        : undefined,
+    findInEncoding: ({ notBefore, notAfter }) => {
+      if (notAfter?.tag !== TAG.utcTime || notAfter.isPlain) return undefined
+      const text = textOf(notAfter)
+      return text >= '50' && yearOf(notBefore) >= 2000
+        ? `notAfter ${JSON.stringify(text)} as UTCTime reads as 19${text.slice(0, 2)}`
+        : undefined
+    },
   },
   {
     id: 'extension-twice',
@@ -153,7 +156,8 @@ export const ENCODING_RULES: readonly EncodingRule[] = [
     about: 'the same extension twice',
     citation: 'RFC 5280 §4.2',
     fix: 'Write each extension once.',
-    findInEncoding: ({ extensions = [] }) => {
+    findInEncoding: (encoding) => {
+      const extensions = encodedExtensions(encoding) ?? []
       const twice = extensions.find(
         ({ oid }, index) => extensions.findIndex((other) => other.oid === oid) < index,
       )
@@ -167,7 +171,7 @@ export const ENCODING_RULES: readonly EncodingRule[] = [
     about: 'a list of extensions with nothing in it',
     citation: 'RFC 5280 §4.1',
     fix: 'Leave the field out, or better: write the extensions a certificate needs.',
-    findInEncoding: ({ extensions }) => extensions?.length === 0,
+    findInEncoding: ({ extensionElements }) => extensionElements?.length === 0,
   },
   {
     id: 'extension-critical-false',
@@ -176,7 +180,8 @@ export const ENCODING_RULES: readonly EncodingRule[] = [
     about: 'an extension says critical: FALSE, the default that DER leaves out',
     citation: 'X.690 §11.5',
     fix: 'Leave the flag out where it is FALSE.',
-    findInEncoding: ({ extensions = [] }) => {
+    findInEncoding: (encoding) => {
+      const extensions = encodedExtensions(encoding) ?? []
       const explicit = extensions.find(({ critical }) => critical === 'false')
       return (
         explicit &&
@@ -245,7 +250,6 @@ export const ENCODING_RULES: readonly EncodingRule[] = [
   },
   {
     id: 'key-parameters',
-    varies: true,
     severity: 'error',
     profiles: ALL,
     about:
@@ -263,22 +267,29 @@ export const ENCODING_RULES: readonly EncodingRule[] = [
 
 function aboutTimes(
   { notBefore, notAfter }: CertificateEncoding,
-  problem: (time: EncodedTime) => string | undefined,
+  problem: (tag: number, text: string) => string | undefined,
 ): string | undefined {
-  const first = notBefore && problem(notBefore)
-  if (first !== undefined) return `notBefore ${JSON.stringify(notBefore?.text)} ${first}`
-  const second = notAfter && problem(notAfter)
-  return second && `notAfter ${JSON.stringify(notAfter?.text)} ${second}`
+  for (const time of [notBefore, notAfter]) {
+    if (time === undefined || time.isPlain) continue
+    const found = problem(time.tag, textOf(time))
+    const part = time === notBefore ? 'notBefore' : 'notAfter'
+    if (found !== undefined) return `${part} ${JSON.stringify(textOf(time))} ${found}`
+  }
+  return undefined
+}
+
+function textOf({ bytes }: EncodedTime): string {
+  return Buffer.from(bytes).toString('latin1')
 }
 
 function yearOf(time: EncodedTime | undefined): number {
   if (time === undefined) return 0
-  const digits = Number(time.text.slice(0, time.tag === TAG.utcTime ? 2 : 4))
+  const digits = Number(textOf(time).slice(0, time.tag === TAG.utcTime ? 2 : 4))
   return time.tag === TAG.utcTime ? (digits >= 50 ? 1900 : 2000) + digits : digits
 }
 
-function valueOf({ extensions }: CertificateEncoding, oid: string): Uint8Array | undefined {
-  return extensions?.find((extension) => extension.oid === oid)?.value
+function valueOf(encoding: CertificateEncoding, oid: string): Uint8Array | undefined {
+  return encodedExtensions(encoding)?.find((extension) => extension.oid === oid)?.value
 }
 
 /** Of a signature or a key: what may follow the object identifier is fixed for every algorithm in use. */

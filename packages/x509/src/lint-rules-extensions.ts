@@ -129,8 +129,8 @@ export const EXTENSION_RULES: readonly CertificateRule[] = [
     about: 'valid for more than ten days, and it names neither revocation list nor OCSP',
     citation: 'RFC 5280 §4.2.1.13, CA/Browser Forum BR §7.1.2.11.2',
     fix: 'Issue it for fewer days, or with the http URL of a revocation list.',
-    find: ({ extensions, notBefore, notAfter }) =>
-      notAfter.getTime() - notBefore.getTime() > TEN_DAYS_MS &&
+    find: ({ extensions }, { lifetimeMs }) =>
+      lifetimeMs > TEN_DAYS_MS + 1000 &&
       extensions.get(OID.crlDistributionPoints) === undefined &&
       extensions.authorityInfoAccess?.some(({ method }) => method === 'ocsp') !== true,
   },

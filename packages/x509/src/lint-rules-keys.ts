@@ -17,6 +17,7 @@ const BELOW_ROOT: readonly LintProfile[] = ['issuer', ...LEAVES]
 export const KEY_RULES: readonly CertificateRule[] = [
   {
     id: 'rsa-too-small',
+    varies: true,
     severity: 'error',
     profiles: ALL,
     about: 'an RSA key of fewer than 2048 bits',
@@ -32,6 +33,7 @@ export const KEY_RULES: readonly CertificateRule[] = [
   },
   {
     id: 'rsa-too-large',
+    varies: true,
     severity: 'warning',
     profiles: ALL,
     about: 'an RSA key of more than 8192 bits: every handshake pays for it',

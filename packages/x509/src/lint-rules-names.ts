@@ -8,7 +8,7 @@ import type { Certificate } from './certificate.ts'
 import { X509Error } from './errors.ts'
 import { type GeneralName, printGeneralName } from './general-name.ts'
 import { normaliseHostName } from './host-name.ts'
-import { ALL, ALL_CLIENTS, type CertificateRule, LEAVES } from './lint-rule.ts'
+import { ALL, ALL_CLIENTS, type CertificateRule, LEAVES, type LintContext } from './lint-rule.ts'
 import { looksLikeHost } from './lint-profile.ts'
 import { OID } from './oid.ts'
 
@@ -126,8 +126,8 @@ export const NAME_RULES: readonly CertificateRule[] = [
     citation: 'RFC 5280 §4.2.1.6, RFC 9525 §6.4',
     fix: 'Write addresses as iPAddress; with openssl that is IP:10.0.0.1.',
     refusedBy: ALL_CLIENTS,
-    find: (certificate) =>
-      aboutDns(certificate, (name) => (isIP(name) === 0 ? undefined : 'is an IP address')),
+    find: (_, context) =>
+      aboutDns(context, (name) => (isIP(name) === 0 ? undefined : 'is an IP address')),
   },
   {
     id: 'dns-name-underscore',
@@ -137,8 +137,8 @@ export const NAME_RULES: readonly CertificateRule[] = [
     about: 'an underscore in a DNS name',
     citation: 'RFC 5280 §4.2.1.6, RFC 1034 §3.5',
     fix: 'Use a hyphen in its place.',
-    find: (certificate) =>
-      aboutDns(certificate, (name) => (name.includes('_') ? 'has an underscore' : undefined)),
+    find: (_, context) =>
+      aboutDns(context, (name) => (name.includes('_') ? 'has an underscore' : undefined)),
   },
   {
     id: 'dns-name-not-ascii',
@@ -148,8 +148,8 @@ export const NAME_RULES: readonly CertificateRule[] = [
     about: 'a DNS name with letters beyond ASCII',
     citation: 'RFC 5280 §7.2',
     fix: 'Write it in punycode: xn--….',
-    find: (certificate) =>
-      aboutDns(certificate, (name) => (ASCII.test(name) ? undefined : 'is not ASCII')),
+    find: (_, context) =>
+      aboutDns(context, (name) => (ASCII.test(name) ? undefined : 'is not ASCII')),
   },
   {
     id: 'dns-name-upper-case',
@@ -159,8 +159,8 @@ export const NAME_RULES: readonly CertificateRule[] = [
     about: 'a DNS name with capital letters',
     citation: 'RFC 9525 §6.3, RFC 5280 §7.2',
     fix: 'Write host names in lower case, as they are compared.',
-    find: (certificate) =>
-      aboutDns(certificate, (name) => (/[A-Z]/.test(name) ? 'has capital letters' : undefined)),
+    find: (_, context) =>
+      aboutDns(context, (name) => (/[A-Z]/.test(name) ? 'has capital letters' : undefined)),
   },
   {
     id: 'dns-name-form',
@@ -170,8 +170,8 @@ export const NAME_RULES: readonly CertificateRule[] = [
     about: 'a DNS name that is no host name',
     citation: 'RFC 5280 §4.2.1.6, RFC 1034 §3.5',
     fix: 'Write letters, digits and inner hyphens, with one dot between labels and none at either end.',
-    find: (certificate) =>
-      aboutDns(certificate, (name) => {
+    find: (_, context) =>
+      aboutDns(context, (name) => {
         // Each of these has a rule of its own.
         if (!ASCII.test(name) || isIP(name) !== 0) return undefined
         const rest = name.replaceAll('_', 'x').replace(/^\*\./, '')
@@ -186,8 +186,8 @@ export const NAME_RULES: readonly CertificateRule[] = [
     about: 'a wildcard that is not the whole first label',
     citation: 'RFC 9525 §6.3',
     fix: 'Write *.corp.internal, or list the names.',
-    find: (certificate) =>
-      aboutDns(certificate, (name) =>
+    find: (_, context) =>
+      aboutDns(context, (name) =>
         name.includes('*') && (!name.startsWith('*.') || name.includes('*', 1))
           ? 'has a wildcard that is not its whole first label'
           : undefined,
@@ -202,8 +202,8 @@ export const NAME_RULES: readonly CertificateRule[] = [
     citation: 'RFC 9525 §7.1, CA/Browser Forum BR §3.2.2.6',
     fix: 'Put a domain of your own in between: *.corp.internal in the place of *.internal.',
     refusedBy: ['chromium', 'firefox'],
-    find: (certificate) =>
-      aboutDns(certificate, (name) =>
+    find: (_, context) =>
+      aboutDns(context, (name) =>
         /^\*\.[^.*]+\.?$/.test(name) ? 'stands for a whole top level' : undefined,
       ),
   },
@@ -282,11 +282,34 @@ export const NAME_RULES: readonly CertificateRule[] = [
   },
 ]
 
+/**
+ * The DNS names of a certificate that are not plain host names; what is plain has none of the faults above. None where they cannot be
+ * read.
+ */
+export function oddDnsNames(certificate: Certificate): readonly string[] {
+  try {
+    const odd: string[] = []
+    for (const name of certificate.subjectAltNames) {
+      if (name.type === 'dns' && !PLAIN_HOST.test(name.value)) odd.push(name.value)
+    }
+    return odd
+  } catch (error) {
+    // That they cannot be read is a finding of its own.
+    if (!(error instanceof X509Error)) throw error
+    return []
+  }
+}
+
+/** The first odd name that has the problem. */
 function aboutDns(
-  certificate: Certificate,
+  { oddDnsNames: names }: LintContext,
   problem: (name: string) => string | undefined,
 ): string | undefined {
-  return aboutKind(certificate, 'dns', problem)
+  for (const name of names) {
+    const found = problem(name)
+    if (found !== undefined) return `the name DNS:${name.slice(0, 300)} ${found}`
+  }
+  return undefined
 }
 
 /** The first name of the kind that has the problem. */
@@ -304,12 +327,6 @@ function aboutKind(
 }
 
 function hostFault(host: string): string | undefined {
-  // A shape that needs no second look; most names have it.
-  if (
-    /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?(?:\.[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?){0,6}$/.test(host)
-  ) {
-    return undefined
-  }
   try {
     normaliseHostName(host)
     return undefined
@@ -319,4 +336,7 @@ function hostFault(host: string): string | undefined {
   }
 }
 
+/** Lower case, and at the end no number; so short that no length is at stake. */
+const PLAIN_HOST =
+  /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?(?:\.[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?){0,6}$/
 const ASCII = /^\p{ASCII}*$/u

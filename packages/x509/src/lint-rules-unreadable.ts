@@ -38,30 +38,37 @@ export const UNREADABLE_PART: CertificateRule = {
  * @param isKindKnown - whether another of its kind was read before: then only what differs is read
  */
 export function unreadableParts(certificate: Certificate, isKindKnown: boolean): string[] {
+  const readers = isKindKnown ? VARYING_PARTS : PARTS
   const faults: string[] = []
-  const { extensions } = certificate
-  if (!isKindKnown) {
-    collect(faults, () => certificate.issuer.rdns)
-    collect(faults, () => certificate.signatureAlgorithm)
-  }
-  collect(faults, () => certificate.subject.rdns)
-  collect(faults, () => certificate.publicKey)
-  for (const { oid } of extensions.all) {
+  for (const read of readers) collect(faults, certificate, read)
+  for (const { oid } of certificate.extensions.all) {
     if (isKindKnown && !VARYING_EXTENSIONS.has(oid)) continue
     const read = EXTENSIONS.get(oid)
-    if (read !== undefined) collect(faults, () => read(extensions))
+    if (read !== undefined) collect(faults, certificate.extensions, read)
   }
   return faults
 }
 
-function collect(faults: string[], read: () => unknown): void {
+function collect<T>(faults: string[], owner: T, read: (owner: T) => unknown): void {
   try {
-    read()
+    read(owner)
   } catch (error) {
     if (!(error instanceof X509Error)) throw error
     faults.push(error.message)
   }
 }
+
+type PartReader = (certificate: Certificate) => unknown
+
+const VARYING_PARTS: readonly PartReader[] = [
+  (certificate) => certificate.subject.rdns,
+  (certificate) => certificate.publicKey,
+]
+const PARTS: readonly PartReader[] = [
+  (certificate) => certificate.issuer.rdns,
+  (certificate) => certificate.signatureAlgorithm,
+  ...VARYING_PARTS,
+]
 
 /** Extensions whose values differ between certificates of one kind. */
 export const VARYING_EXTENSIONS: ReadonlySet<string> = new Set([

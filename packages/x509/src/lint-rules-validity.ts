@@ -4,7 +4,7 @@
  * @module
  */
 import type { Certificate } from './certificate.ts'
-import { ALL, ALL_CLIENTS, type CertificateRule } from './lint-rule.ts'
+import { ALL, ALL_CLIENTS, type CertificateRule, type LintContext } from './lint-rule.ts'
 
 /** The rules of this file. */
 export const VALIDITY_RULES: readonly CertificateRule[] = [
@@ -17,8 +17,8 @@ export const VALIDITY_RULES: readonly CertificateRule[] = [
     citation: 'RFC 5280 §4.1.2.5',
     fix: 'Issue it with an end after its beginning.',
     refusedBy: ALL_CLIENTS,
-    find: ({ notBefore, notAfter }) =>
-      notAfter < notBefore
+    find: ({ notBefore, notAfter }, { lifetimeMs }) =>
+      lifetimeMs <= 0
         ? `it ends at ${notAfter.toISOString()}, before it begins at ${notBefore.toISOString()}`
         : undefined,
   },
@@ -30,8 +30,8 @@ export const VALIDITY_RULES: readonly CertificateRule[] = [
     about: 'a server certificate for more than 825 days',
     citation: 'Apple HT210176, CA/Browser Forum BR §6.3.2',
     fix: 'Issue it for 90 days or fewer and renew it by machine; Apple refuses more than 825, private roots included.',
-    find: (certificate) => {
-      const days = lifetimeDays(certificate)
+    find: (_, context) => {
+      const days = lifetimeDays(context)
       return days > 825 ? `a lifetime of ${Math.floor(days)} days, more than 825` : undefined
     },
   },
@@ -43,8 +43,8 @@ export const VALIDITY_RULES: readonly CertificateRule[] = [
     about: 'a leaf for more than 825 days: a stolen key serves as long',
     citation: 'CA/Browser Forum BR §6.3.2',
     fix: 'Issue it for days or weeks and renew it by machine.',
-    find: (certificate) => {
-      const days = lifetimeDays(certificate)
+    find: (_, context) => {
+      const days = lifetimeDays(context)
       return days > 825
         ? `a lifetime of ${Math.floor(days)} days: a stolen key serves as long`
         : undefined
@@ -58,7 +58,7 @@ export const VALIDITY_RULES: readonly CertificateRule[] = [
     about: 'an issuer for more than ten years',
     citation: 'NIST SP 800-57 part 1 §5.3.6',
     fix: 'Renew issuers every year or so while the root stays.',
-    find: (certificate) => lifetimeDays(certificate) > 10 * 366,
+    find: (_, context) => lifetimeDays(context) > 10 * 366,
   },
   {
     id: 'root-lifetime',
@@ -68,7 +68,7 @@ export const VALIDITY_RULES: readonly CertificateRule[] = [
     about: 'a root for more than 25 years',
     citation: 'NIST SP 800-57 part 1 §5.3.6',
     fix: 'Plan to roll the root over within ten to twenty years.',
-    find: (certificate) => lifetimeDays(certificate) > 25 * 366,
+    find: (_, context) => lifetimeDays(context) > 25 * 366,
   },
   {
     id: 'not-yet-valid',
@@ -79,9 +79,9 @@ export const VALIDITY_RULES: readonly CertificateRule[] = [
     citation: 'RFC 5280 §6.1.3',
     fix: 'Check the clock of the authority, and let it backdate what it issues by a minute.',
     refusedBy: ALL_CLIENTS,
-    find: ({ notBefore }, { time }) =>
-      time !== undefined && time < notBefore
-        ? `it is valid from ${notBefore.toISOString()}, and it is ${time.toISOString()}`
+    find: (certificate, { time }) =>
+      time !== undefined && time < certificate.notBefore
+        ? `it is valid from ${certificate.notBefore.toISOString()}, and it is ${time.toISOString()}`
         : undefined,
   },
   {
@@ -108,13 +108,15 @@ export const VALIDITY_RULES: readonly CertificateRule[] = [
   },
 ]
 
-function endedAt({ notAfter }: Certificate, time: Date | undefined): string | undefined {
+function endedAt(certificate: Certificate, time: Date | undefined): string | undefined {
+  if (time === undefined) return undefined
+  const { notAfter } = certificate
   // The last second is valid to its end.
-  return time !== undefined && time.getTime() >= notAfter.getTime() + 1000
+  return time.getTime() >= notAfter.getTime() + 1000
     ? `it ended at ${notAfter.toISOString()}`
     : undefined
 }
 
-function lifetimeDays({ notBefore, notAfter }: Certificate): number {
-  return (notAfter.getTime() + 1000 - notBefore.getTime()) / 86_400_000
+function lifetimeDays({ lifetimeMs }: LintContext): number {
+  return lifetimeMs / 86_400_000
 }

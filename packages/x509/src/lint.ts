@@ -15,6 +15,7 @@ import {
   ALL,
   type LintClient,
   type LintContext,
+  type LintFault,
   type LintProfile,
   type LintRule,
   type LintSeverity,
@@ -22,6 +23,7 @@ import {
 import { KnownKinds } from './lint-kinds.ts'
 import { detectProfile } from './lint-profile.ts'
 import { RULES } from './lint-rules.ts'
+import { oddDnsNames } from './lint-rules-names.ts'
 import { ENCODING_RULES } from './lint-rules-encoding.ts'
 import {
   UNREADABLE_CERTIFICATE,
@@ -113,8 +115,8 @@ function lintParsed(
   const encoding = readEncoding(certificate.der)
   const ofKind = kinds?.get(certificate, encoding)
   const isKnown = ofKind !== undefined
-  const look = { certificate, encoding, context: { profile, time, isIssuerKnown: isKnown } }
   const faults = new Set(unreadableParts(certificate, isKnown))
+  const look = { certificate, encoding, context: contextOf(certificate, profile, time, isKnown) }
   const { fixed, varying } = rulesOf(profile)
   const found = ofKind ?? applyRules(fixed, look, faults)
   const more = applyRules(varying, look, faults)
@@ -124,6 +126,21 @@ function lintParsed(
   return [...found, ...more, ...unreadable]
 }
 
+function contextOf(
+  certificate: Certificate,
+  profile: LintProfile,
+  time: Date | undefined,
+  isIssuerKnown: boolean,
+): LintContext {
+  return {
+    profile,
+    time,
+    isIssuerKnown,
+    lifetimeMs: certificate.notAfter.getTime() + 1000 - certificate.notBefore.getTime(),
+    oddDnsNames: oddDnsNames(certificate),
+  }
+}
+
 interface Look {
   readonly certificate: Certificate
   readonly encoding: CertificateEncoding
@@ -131,19 +148,33 @@ interface Look {
 }
 
 /** @param faults - what could not be read, by whichever rule, is added here */
-function applyRules(rules: readonly LintRule[], look: Look, faults: Set<string>): Finding[] {
-  const { certificate, encoding, context } = look
+function applyRules(rules: readonly BoundRule[], look: Look, faults: Set<string>): Finding[] {
   const findings: Finding[] = []
-  for (const rule of rules) {
+  for (const bound of rules) {
     try {
-      const fault = 'find' in rule ? rule.find(certificate, context) : rule.findInEncoding(encoding)
-      if (fault !== undefined && fault !== false) findings.push(findingOf(rule, fault))
+      const fault = bound.find(look)
+      if (fault !== undefined && fault !== false) findings.push(findingOf(bound.rule, fault))
     } catch (error) {
       if (!(error instanceof X509Error)) throw error
       faults.add(error.message)
     }
   }
   return findings
+}
+
+/** All of one shape, so that going through them stays fast. */
+interface BoundRule {
+  readonly rule: LintRule
+  readonly find: (look: Look) => LintFault
+}
+
+function bind(rule: LintRule): BoundRule {
+  if ('find' in rule) {
+    const { find } = rule
+    return { rule, find: ({ certificate, context }) => find(certificate, context) }
+  }
+  const { findInEncoding } = rule
+  return { rule, find: ({ encoding }) => findInEncoding(encoding) }
 }
 
 /** What is no certificate still has bytes to look at, unless it is no DER at all. */
@@ -153,7 +184,7 @@ function lintUnreadable(
   error: X509Error,
 ): Finding[] {
   const der = input instanceof Certificate ? input.der : derOf(input)
-  const encoding = der === undefined ? {} : readEncoding(der)
+  const encoding = readEncoding(der ?? new Uint8Array())
   const findings = ENCODING_RULES.flatMap((rule) => {
     const fault = rule.findInEncoding(encoding)
     const isAsked = profile === undefined || rule.profiles.includes(profile)
@@ -181,8 +212,8 @@ function findingOf(rule: LintRule, fault: string | true): Finding {
 
 interface RulesOfProfile {
   /** They find the same in every certificate of a kind. */
-  readonly fixed: readonly LintRule[]
-  readonly varying: readonly LintRule[]
+  readonly fixed: readonly BoundRule[]
+  readonly varying: readonly BoundRule[]
 }
 
 function rulesOf(profile: LintProfile): RulesOfProfile {
@@ -190,8 +221,8 @@ function rulesOf(profile: LintProfile): RulesOfProfile {
   if (chosen === undefined) {
     const rules = RULES.filter(({ profiles }) => profiles.includes(profile))
     chosen = {
-      fixed: rules.filter(({ varies = false }) => !varies),
-      varying: rules.filter(({ varies = false }) => varies),
+      fixed: rules.filter(({ varies = false }) => !varies).map(bind),
+      varying: rules.filter(({ varies = false }) => varies).map(bind),
     }
     CHOSEN.set(profile, chosen)
   }

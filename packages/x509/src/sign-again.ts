@@ -38,5 +38,5 @@ export function signAgain(draft: Certificate, signer: SyncSigner): Certificate {
   } catch (error) {
     throw signingFailed(error)
   }
-  return Certificate.fromTrustedDer(encodeDer(signedNode(tbs, signer, signature)))
+  return Certificate.fromTrustedDer(encodeDer(signedNode(tbs, signer, signature)), draft.publicKey)
 }
