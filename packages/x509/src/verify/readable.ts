@@ -10,12 +10,12 @@ import { type Fault, shorten } from './verdict.ts'
 /** Reads everything there is; the parts are kept by the certificate, so what follows reads nothing twice. */
 export function checkReadable(certificate: Certificate): Fault | undefined {
   return attempt(certificate, () => {
-    const { subject, issuer, publicKey, signatureAlgorithm, extensions } = certificate
+    const { subject, publicKey, signatureAlgorithm, extensions } = certificate
     const constraints = extensions.nameConstraints
     // Each of these throws where it is malformed.
     const parts: readonly unknown[] = [
+      // The issuer's name is that of the certificate above, which is read in its turn.
       subject.rdns.length,
-      issuer.rdns.length,
       publicKey,
       signatureAlgorithm,
       extensions.authorityKeyIdentifier,
