@@ -24,6 +24,7 @@ import { KnownKinds } from './lint-kinds.ts'
 import { detectProfile } from './lint-profile.ts'
 import { RULES } from './lint-rules.ts'
 import { oddDnsNames } from './lint-rules-names.ts'
+import { SUBJECT_RULES } from './lint-rules-subject.ts'
 import { ENCODING_RULES } from './lint-rules-encoding.ts'
 import {
   UNREADABLE_CERTIFICATE,
@@ -120,8 +121,9 @@ function lintParsed(
   const { fixed, varying } = rulesOf(profile)
   const found = ofKind ?? applyRules(fixed, look, faults)
   const more = applyRules(varying, look, faults)
-  // What was found in what varies may also be about the issuer: then the next one is looked at as a whole again.
-  if (!isKnown && more.length + faults.size === 0) kinds?.add(certificate, encoding, found)
+  // What was found in the subject may hide the same in the issuer: then the next one is looked at as a whole again.
+  const hidesNothing = faults.size === 0 && !more.some(({ id }) => SUBJECT_RULE_IDS.has(id))
+  if (!isKnown && hidesNothing) kinds?.add(certificate, encoding, found)
   const unreadable = [...faults].map((fault) => findingOf(UNREADABLE_PART, fault))
   return [...found, ...more, ...unreadable]
 }
@@ -229,4 +231,5 @@ function rulesOf(profile: LintProfile): RulesOfProfile {
   return chosen
 }
 
+const SUBJECT_RULE_IDS: ReadonlySet<string> = new Set(SUBJECT_RULES.map(({ id }) => id))
 const CHOSEN = new Map<LintProfile, RulesOfProfile>()
