@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { utf8String } from '../src/der-writer.ts'
-import { Certificate, Name, PrivateKey, TrustAnchors, verifyChain } from '../src/index.ts'
+import {
+  Certificate,
+  Name,
+  PrivateKey,
+  TrustAnchors,
+  verifyChain,
+  type VerifyOptions,
+  X509Error,
+} from '../src/index.ts'
 import { OID } from '../src/oid.ts'
 import {
   anyKey,
@@ -139,6 +147,26 @@ describe('path building', () => {
     assert.equal(checks.mock.callCount(), 200)
   })
 
+  it('answers a verdict or an X509Error for a leaf or intermediate with any byte changed, and accepts none', () => {
+    const middle = authority('Middle', root)
+    const leaf = leafOf(middle, { crlDistributionPoints: ['http://ca.corp.internal/x.crl'] })
+    const roots = root.certificate
+    for (const [one, other] of [
+      [leaf, middle.certificate],
+      [middle.certificate, leaf],
+    ] as const) {
+      for (let index = 0; index < one.der.length; index++) {
+        const der = new Uint8Array(one.der)
+        der[index] = (der[index] ?? 0) ^ (1 << (index % 8))
+        const [below, above] = one === leaf ? [der, other] : [other, der]
+        for (const profile of ['strict', 'openssl'] as const) {
+          const options = { leaf: below, intermediates: above, roots, time: NOW, profile }
+          assert.ok(!acceptsAtAll(options), `byte ${index}, ${profile}`)
+        }
+      }
+    }
+  })
+
   it('finds the root among many by its name', () => {
     const many = Array.from({ length: 300 }, (_, index) => authority(`Root ${index}`))
     const [, second = root] = many
@@ -209,3 +237,12 @@ describe('the profile openssl', () => {
     assertRefused(verify(old, [middle, root], { profile: 'openssl' }), 'expired')
   })
 })
+
+function acceptsAtAll(options: VerifyOptions): boolean {
+  try {
+    return verifyChain(options).ok
+  } catch (error) {
+    assert.ok(error instanceof X509Error, String(error))
+    return false
+  }
+}

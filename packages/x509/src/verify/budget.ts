@@ -37,9 +37,10 @@ export class Budget {
     return result
   }
 
-  /** Whether one more certificate may be tried as an issuer. */
-  countStep(): boolean {
-    return this.#count('steps', ++this.#steps, MAX_STEPS)
+  /** Whether that many more certificates may be looked at as issuers. */
+  countSteps(count: number): boolean {
+    this.#steps += count
+    return this.#count('steps', this.#steps, MAX_STEPS)
   }
 
   /** Whether one more whole chain may be checked. */
@@ -61,6 +62,6 @@ export class Budget {
 
 /** Some hundreds: a chain needs a handful, OpenSSL would check every candidate there is. */
 export const MAX_SIGNATURES = 200
-const MAX_STEPS = 2000
+const MAX_STEPS = 10_000
 const MAX_CHAINS = 50
 const MAX_COMPARISONS = 250_000

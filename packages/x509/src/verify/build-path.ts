@@ -77,7 +77,7 @@ class Search {
     let isDeadEnd = !isAnchor
     for (const candidate of this.#candidates(top)) {
       const { certificate } = candidate
-      if (!this.#budget.countStep()) return true
+      if (this.#budget.exhausted !== undefined) return true
       const found = this.#tryIssuer(chain, top, certificate)
       if (this.#budget.exhausted !== undefined) return true
       if (found === 'misfit') misfits.push(candidate)
@@ -168,7 +168,7 @@ class Search {
       if (trusted.some((one) => one.equals(certificate))) continue
       candidates.push({ certificate, from: 'intermediates' })
     }
-    if (candidates.length < 2) return candidates
+    if (candidates.length < 2 || !this.#budget.countSteps(candidates.length)) return candidates
     const wanted = top.authorityKeyId
     return candidates
       .map((candidate) => ({

@@ -135,11 +135,11 @@ function* namesOf(
   const { subject, subjectAltNames } = certificate
   if (!subject.isEmpty) yield { type: 'directory', value: subject }
   yield* subjectAltNames
+  // OpenSSL reads a common name with a dot as a host where there is no other.
+  const readsCommonName = !strict && isLeaf && certificate.dnsNames.length === 0
   for (const { type, value } of subject.attributes) {
     if (type === EMAIL_ADDRESS) yield { type: 'email', value }
-    // OpenSSL reads a common name with a dot as a host where there is no other.
-    const isHost = !strict && isLeaf && type === COMMON_NAME && value.includes('.')
-    if (isHost && certificate.dnsNames.length === 0) yield { type: 'dns', value }
+    if (readsCommonName && type === COMMON_NAME && value.includes('.')) yield { type: 'dns', value }
   }
 }
 

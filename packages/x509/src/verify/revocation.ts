@@ -147,8 +147,8 @@ function checkScope(
   if (scope.fullName.length === 0) {
     return hasRelativePoint(list) ? 'other-distribution-point' : undefined
   }
-  const points = distributionPoints(certificate)
-  return uris.some((uri) => points.includes(uri)) ? undefined : 'other-distribution-point'
+  const points = new Set(distributionPoints(certificate))
+  return uris.some((uri) => points.has(uri)) ? undefined : 'other-distribution-point'
 }
 
 /** A point that is named relative to the issuer: none of ours, and so not the place of this certificate's list. */

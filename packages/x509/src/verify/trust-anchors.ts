@@ -58,12 +58,18 @@ export class NameIndex {
 
   constructor(certificates: Iterable<Certificate>) {
     let size = 0
+    const seen = new Set<string>()
     for (const certificate of certificates) {
       const key = encodedKey(certificate.subject)
       const found = this.#encoded.get(key)
       if (found === undefined) this.#encoded.set(key, [certificate])
-      else if (found.some((one) => one.equals(certificate))) continue
-      else found.push(certificate)
+      else {
+        // Only among those of one name: a digest of each would cost more than the rest.
+        for (const one of found.length === 1 ? found : []) seen.add(one.fingerprint)
+        if (seen.has(certificate.fingerprint)) continue
+        seen.add(certificate.fingerprint)
+        found.push(certificate)
+      }
       size++
     }
     this.size = size
