@@ -103,7 +103,8 @@ export class TlsSocket implements AsyncDisposable {
    * it, `reset` where it broke, `socket-closed`, `read-in-progress`, and the reason of an alert
    * that came late (TLS 1.3 tells a client that its certificate was refused on the first read); CoreError `wait-timeout`, `wait-aborted`
    */
-  read(max?: number, options: WaitOptions = {}): Promise<Uint8Array | null> {
+  async read(max?: number, options: WaitOptions = NO_OPTIONS): Promise<Uint8Array | null> {
+    checkWait('read', options)
     return this.#input.read(max, options)
   }
 
@@ -112,7 +113,8 @@ export class TlsSocket implements AsyncDisposable {
    *
    * @returns how many were written to the front of `target`; 0 at the end
    */
-  async readInto(target: Uint8Array, options: WaitOptions = {}): Promise<number> {
+  async readInto(target: Uint8Array, options: WaitOptions = NO_OPTIONS): Promise<number> {
+    checkWait('readInto', options)
     if (target.length === 0) return 0
     const bytes = await this.#input.read(target.length, options)
     if (bytes === null) return 0
@@ -127,7 +129,8 @@ export class TlsSocket implements AsyncDisposable {
    * @throws {@link TlsError} `reset`, `socket-closed`, `write-failed`; CoreError `wait-timeout`, `wait-aborted`, after which a part
    * may have been sent
    */
-  async write(data: string | Uint8Array, options: WaitOptions = {}): Promise<void> {
+  async write(data: string | Uint8Array, options: WaitOptions = NO_OPTIONS): Promise<void> {
+    checkWait('write', options)
     if (this.#input.failure !== undefined) throw socketFailure(this.#input.failure, 'write')
     if (!this.#socket.writable) {
       throw new TlsError('socket-closed', 'write: the socket is closed for writing')
@@ -313,6 +316,11 @@ export class TlsSocket implements AsyncDisposable {
   }
 }
 
+/** There are no flags as recv and send have them: whoever passes some is told. */
+function checkWait(what: string, options: WaitOptions): void {
+  if (options !== NO_OPTIONS) checkOptions(options, WAIT_OPTIONS, what)
+}
+
 /** Once both sides have ended there is nothing to wait for. */
 function finish(socket: TLSSocket): void {
   if (socket.writableFinished) socket.destroy()
@@ -348,5 +356,7 @@ function serverNameOf(socket: TLSSocket): string | undefined {
   return typeof servername === 'string' && servername !== '' ? normalHost(servername) : undefined
 }
 
+const NO_OPTIONS: WaitOptions = {}
+const WAIT_OPTIONS: readonly string[] = ['timeoutMs', 'signal']
 const LINGER_MS = 1000
 const FILE_CHUNK = 256 * 1024

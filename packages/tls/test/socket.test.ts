@@ -187,6 +187,24 @@ describe('TlsSocket', () => {
     )
   })
 
+  it('T5: refuses flags, by name', async () => {
+    await using server = await startServer()
+    await using socket = await connectTo(server)
+    for (const call of [
+      // @ts-expect-error there are no flags
+      () => socket.read(10, { flags: 1 }),
+      // @ts-expect-error there are no flags
+      () => socket.readInto(new Uint8Array(1), { flags: 1 }),
+      // @ts-expect-error there are no flags
+      () => socket.write('x', { flags: 1 }),
+    ]) {
+      await assert.rejects(
+        call,
+        (error) => error instanceof CoreError && error.code === 'option-unknown',
+      )
+    }
+  })
+
   it('T4 close: what was written arrives before the end', async () => {
     const data = randomBytes(2_000_000)
     const { promise, resolve } = Promise.withResolvers<Buffer>()
