@@ -27,14 +27,20 @@ export type { Extensions } from './extensions.ts'
 export { equalGeneralNames, type GeneralName, printGeneralName } from './general-name.ts'
 export { normaliseHostName } from './host-name.ts'
 export { bytesToIp, ipToBytes } from './ip-address.ts'
-export { createLinter, type Finding, lint, type LintOptions, lintProfile } from './lint.ts'
+export {
+  createLinter,
+  type Finding,
+  lint,
+  LINT_RULES,
+  type LintOptions,
+  lintProfile,
+} from './lint.ts'
 export type {
   LintClient,
   LintProfile,
   LintRuleFacts,
   LintSeverity,
 } from './lint-rule.ts'
-export { LINT_RULES } from './lint-rules.ts'
 export type { ReferenceName } from './match-name.ts'
 export { type AttributeInput, Name, type NameAttribute, type NameFields } from './name.ts'
 export type { AttributeName } from './name-attributes.ts'

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LintRule, LintRuleFacts } from './lint-rule.ts'
+import type { LintRule } from './lint-rule.ts'
 import { AUTHORITY_RULES } from './lint-rules-authority.ts'
 import { ENCODING_RULES } from './lint-rules-encoding.ts'
 import { EXTENSION_RULES } from './lint-rules-extensions.ts'
@@ -27,6 +27,3 @@ export const RULES: readonly LintRule[] = [
   UNREADABLE_PART,
   UNREADABLE_CERTIFICATE,
 ]
-
-/** What every rule is about; an id never changes its meaning. */
-export const LINT_RULES: readonly LintRuleFacts[] = RULES

@@ -18,6 +18,7 @@ import {
   type LintFault,
   type LintProfile,
   type LintRule,
+  type LintRuleFacts,
   type LintSeverity,
 } from './lint-rule.ts'
 import { KnownKinds } from './lint-kinds.ts'
@@ -31,6 +32,9 @@ import {
   UNREADABLE_PART,
   unreadableParts,
 } from './lint-rules-unreadable.ts'
+
+/** What every rule is about; an id stands here once and never changes its meaning. */
+export const LINT_RULES: readonly LintRuleFacts[] = RULES
 
 /** One thing that is wrong with a certificate. */
 export interface Finding {
