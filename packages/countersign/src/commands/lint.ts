@@ -108,7 +108,10 @@ function labelOf(certificate: Certificate): string {
 function describe({ number, profile, label, findings }: Linted): string {
   const what = profile === undefined ? '' : ` (${profile})`
   const head = `${number}. ${label}${what}: ${count(findings)}`
-  return [head, ...findings.flatMap(describeFinding)].join('\n')
+  const gravest = findings.toSorted(
+    (a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity),
+  )
+  return [head, ...gravest.flatMap(describeFinding)].join('\n')
 }
 
 function describeFinding({ id, severity, message, citation, fix, refusedBy }: Finding): string[] {
@@ -121,9 +124,12 @@ function describeFinding({ id, severity, message, citation, fix, refusedBy }: Fi
 
 /** `1 error, 2 notices`. */
 function count(findings: readonly Finding[]): string {
-  const parts = (['error', 'warning', 'notice'] as const).flatMap((severity) => {
+  const parts = SEVERITIES.flatMap((severity) => {
     const number = findings.filter((finding) => finding.severity === severity).length
     return number === 0 ? [] : [`${number} ${severity}${number === 1 ? '' : 's'}`]
   })
   return parts.length === 0 ? 'nothing found' : parts.join(', ')
 }
+
+/** The gravest first. */
+const SEVERITIES = ['error', 'warning', 'notice'] as const
