@@ -202,7 +202,7 @@ export class Bridge extends Duplex {
 }
 
 /** An address and a port as they are at this moment; Node forgets them when the socket closes. */
-export function addressOf(
+function addressOf(
   address: string | undefined,
   port: number | undefined,
 ): RemoteAddress | undefined {

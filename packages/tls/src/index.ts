@@ -11,7 +11,7 @@ export {
 export type { ChannelBinding } from './channel-binding.ts'
 export { connectionFailure, type FailureFacts } from './failure.ts'
 export { handshakeFailure } from './handshake-failure.ts'
-export { getServerCertificate } from './server-certificate.ts'
+export { getServerCertificate, type ServerCertificateOptions } from './server-certificate.ts'
 export { listen, TlsListener } from './listen.ts'
 export { wrap } from './wrap.ts'
 export type {
