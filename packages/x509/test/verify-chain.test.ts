@@ -1,8 +1,19 @@
 import assert from 'node:assert/strict'
+import { sign } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { TrustAnchors, verifyChain } from '../src/index.ts'
+import { encodeDer, oid, sequence } from '../src/der-writer.ts'
+import { buildCertificate, Name, TrustAnchors, verifyChain } from '../src/index.ts'
+import { OID } from '../src/oid.ts'
 import { GRID } from './verify-grid.ts'
-import { assertAccepted, assertRefused, authority, leafOf, NOW, verify } from './verify-world.ts'
+import {
+  assertAccepted,
+  assertRefused,
+  authority,
+  HOST,
+  leafOf,
+  NOW,
+  verify,
+} from './verify-world.ts'
 
 const root = authority('Example Root')
 const issuing = authority('Example Issuing', root)
@@ -16,6 +27,31 @@ describe('verifyChain', () => {
       assertRefused(refused(), code, facts)
     })
   }
+
+  it('refuses with weak-crypto where SHA-1 was signed, but on an anchor', () => {
+    const { key, certificate } = issuing
+    const signer = {
+      publicKey: key.publicKey,
+      signatureAlgorithm: encodeDer(sequence(oid(OID.ecdsaWithSha1))),
+      sign: (tbs: Uint8Array) => new Uint8Array(sign('sha1', tbs, key.keyObject)),
+    }
+    const leaf = buildCertificate(
+      {
+        subject: Name.from({}),
+        issuer: certificate.subject,
+        publicKey: root.key.publicKey,
+        notBefore: past,
+        notAfter: NOW,
+        subjectAltNames: [{ type: 'dns', value: HOST }],
+      },
+      signer,
+    )
+    for (const profile of ['strict', 'openssl'] as const) {
+      const refused = verify(leaf, [issuing, root], { profile })
+      assertRefused(refused, 'weak-crypto', { what: 'signature', found: 'ecdsa-with-SHA1' })
+    }
+    assertAccepted(verify(leaf, [{ certificate: leaf, key }]), 1)
+  })
 
   it('says which certificate it is about', () => {
     const old = authority('Old', root, { notAfter: past })
