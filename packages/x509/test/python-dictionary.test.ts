@@ -89,8 +89,7 @@ function* pythons(): Generator<{ name: string; file: string }> {
   else it('equals CPython for every certificate', { skip: 'needs python3' })
   if (strict === undefined) {
     it('equals CPython 3.13 for every certificate', { skip: 'needs python3 >= 3.13' })
-  }
-  else if (strict !== system) yield { name: 'python3 >= 3.13', file: strict }
+  } else if (strict !== system) yield { name: 'python3 >= 3.13', file: strict }
 }
 
 function decodeWithPython(
