@@ -9,6 +9,7 @@ import {
   type RunningCommand,
   requirePython,
   runCommand,
+  skipWithoutPython,
   startCommand,
   temporaryFolder,
 } from '@countersign/testkit'
@@ -25,6 +26,8 @@ import {
 
 const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const
 const PSK = randomBytes(32)
+/** Each side waits for the other: without Python neither may begin. */
+const NO_PYTHON = skipWithoutPython()
 
 /** A client of Python: `sock` is connected, `context` trusts us, `wrap()` shakes hands. */
 const CLIENT = `
@@ -118,7 +121,7 @@ async function plainText(connection: NodeJS.ReadableStream): Promise<string> {
 }
 
 for (const version of VERSIONS) {
-  describe(`interop: python3 and our server, ${version}`, () => {
+  describe(`interop: python3 and our server, ${version}`, { skip: NO_PYTHON }, () => {
     it(`unwraps: both talk in the clear afterwards (${version})`, async (t) => {
       const { promise, resolve } = Promise.withResolvers<string>()
       await using server = await startServer(async (socket) => {
@@ -293,7 +296,7 @@ print(theirs == 'None' if version == 'TLSv1.3' else theirs == ours.hex())
     })
   })
 
-  describe(`interop: our client and python3, ${version}`, () => {
+  describe(`interop: our client and python3, ${version}`, { skip: NO_PYTHON }, () => {
     it(`unwraps a server of Python (${version})`, async (t) => {
       await using server = await pythonServer(
         t,
@@ -400,7 +403,7 @@ for visit in range(2):
   })
 }
 
-describe('interop: psk with python3.13', () => {
+describe('interop: psk with python3.13', { skip: NO_PYTHON }, () => {
   for (const version of VERSIONS) {
     it(`our server knows Python by its key (${version})`, async (t) => {
       const python = requirePython(t, { strict: true })
@@ -461,7 +464,7 @@ tls.unwrap()
   }
 })
 
-describe('interop: dual stack with python3', () => {
+describe('interop: dual stack with python3', { skip: NO_PYTHON }, () => {
   it('Python reaches one listener over IPv4 and IPv6', async (t) => {
     const python = requirePython(t)
     if (python === undefined) return
