@@ -37,7 +37,8 @@ const stream = run({
   ...(values.only === undefined ? {} : { testNamePatterns: values.only }),
 })
 stream.on('test:pass', ({ name, details, skip }) => {
-  if (details.type === 'suite') return
+  // A suite counts only where it was skipped as a whole: its tests are not reported then.
+  if (details.type === 'suite' && skip === undefined) return
   if (skip === undefined || skip === false) passed++
   else {
     const reason = skip === true ? name : skip
