@@ -11,22 +11,9 @@ import {
   type Store,
 } from '@countersign/store'
 import type { LedgerTables } from './ledger-schema.ts'
-import type { ProfileName } from './profiles.ts'
 
 /** A new entry of the ledger: a row of the table, not revoked. */
-export interface NewEntry {
-  ca: string
-  serial: string
-  profile: ProfileName
-  requester: string
-  names: string
-  key_type: string
-  fingerprint: string
-  certificate: Uint8Array
-  not_before: number
-  not_after: number
-  issued_at: number
-}
+export type NewEntry = Omit<LedgerTables['certificate'], 'revoked_at' | 'revocation_reason'>
 
 /** Adds entries to the ledger. */
 export class LedgerWriter {

@@ -57,9 +57,9 @@ export async function writeFileAtomic(
 export function ensurePrivateFolder(folder: string): void {
   try {
     makeFolder(folder, 0o700)
-    const { mode } = statSync(folder)
-    if (!statSync(folder).isDirectory()) throw new Error('it is no folder')
-    if ((mode & 0o077) !== 0 && process.platform !== 'win32') chmodSync(folder, 0o700)
+    const status = statSync(folder)
+    if (!status.isDirectory()) throw new Error('it is no folder')
+    if ((status.mode & 0o077) !== 0 && process.platform !== 'win32') chmodSync(folder, 0o700)
   } catch (error) {
     throw new CoreError('folder-not-private', `cannot use ${folder}: ${errorMessage(error)}`, {
       cause: error,

@@ -88,12 +88,7 @@ export interface CertificateTemplate {
  */
 export function buildCertificate(template: CertificateTemplate, signer: SyncSigner): Certificate {
   const tbs = encodeTbs(template, signer)
-  let signature: Uint8Array
-  try {
-    signature = signer.sign(tbs)
-  } catch (error) {
-    throw signingFailed(error)
-  }
+  const signature = signNow(tbs, signer)
   return assemble(tbs, signer, signature, template.publicKey)
 }
 
@@ -107,12 +102,7 @@ export async function buildCertificateAsync(
   signer: Signer,
 ): Promise<Certificate> {
   const tbs = encodeTbs(template, signer)
-  let signature: Uint8Array
-  try {
-    signature = await signer.sign(tbs)
-  } catch (error) {
-    throw signingFailed(error)
-  }
+  const signature = await signLater(tbs, signer)
   return assemble(tbs, signer, signature, template.publicKey)
 }
 
@@ -124,8 +114,29 @@ export function signedNode(tbs: Uint8Array, signer: Signer, signature: Uint8Arra
   return sequence(tbs, signer.signatureAlgorithm, bitString(signature))
 }
 
-/** The error of a signer that threw. */
-export function signingFailed(cause: unknown): X509Error {
+/**
+ * The signature over `tbs`; every signed object gets its own here.
+ *
+ * @throws {@link X509Error} `signing-failed`, whatever the signer throws
+ */
+export function signNow(tbs: Uint8Array, signer: SyncSigner): Uint8Array {
+  try {
+    return signer.sign(tbs)
+  } catch (error) {
+    throw signingFailed(error)
+  }
+}
+
+/** The same with a key that may live elsewhere. */
+export async function signLater(tbs: Uint8Array, signer: Signer): Promise<Uint8Array> {
+  try {
+    return await signer.sign(tbs)
+  } catch (error) {
+    throw signingFailed(error)
+  }
+}
+
+function signingFailed(cause: unknown): X509Error {
   return new X509Error('signing-failed', 'the signer failed', { cause })
 }
 

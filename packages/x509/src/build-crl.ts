@@ -4,7 +4,7 @@
  * @module
  */
 import { checkOptions } from '@countersign/core'
-import { signedNode, signingFailed } from './build-certificate.ts'
+import { signedNode, signLater, signNow } from './build-certificate.ts'
 import type { Certificate } from './certificate.ts'
 import { type RevokedCertificate, checkedSerial, encodeEntry } from './crl-entry.ts'
 import { CertificateRevocationList } from './crl.ts'
@@ -50,12 +50,7 @@ export interface CrlTemplate {
  */
 export function buildCrl(template: CrlTemplate, signer: SyncSigner): CertificateRevocationList {
   const tbs = encodeTbs(template, signer)
-  let signature: Uint8Array
-  try {
-    signature = signer.sign(tbs)
-  } catch (error) {
-    throw signingFailed(error)
-  }
+  const signature = signNow(tbs, signer)
   return finish(tbs, signer, signature)
 }
 
@@ -69,12 +64,7 @@ export async function buildCrlAsync(
   signer: Signer,
 ): Promise<CertificateRevocationList> {
   const tbs = encodeTbs(template, signer)
-  let signature: Uint8Array
-  try {
-    signature = await signer.sign(tbs)
-  } catch (error) {
-    throw signingFailed(error)
-  }
+  const signature = await signLater(tbs, signer)
   return finish(tbs, signer, signature)
 }
 

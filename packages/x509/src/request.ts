@@ -4,7 +4,7 @@
  * @module
  */
 import { checkOptions } from '@countersign/core'
-import { signedNode, signingFailed } from './build-certificate.ts'
+import { signedNode, signNow } from './build-certificate.ts'
 import { type BitString, DerReader } from './der-reader.ts'
 import { TAG } from './der-tags.ts'
 import { context, type DerNode, encodeDer, integer, oid, sequence, setOf } from './der-writer.ts'
@@ -100,12 +100,7 @@ export function createRequest(options: RequestOptions): CertificateRequest {
   const info = encodeDer(
     sequence(integer(0), subject.der, signer.publicKey.spki, context(0, ...attributes)),
   )
-  let signature: Uint8Array
-  try {
-    signature = signer.sign(info)
-  } catch (error) {
-    throw signingFailed(error)
-  }
+  const signature = signNow(info, signer)
   return CertificateRequest.parse(encodeDer(signedNode(info, signer, signature)))
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { signedNode, signingFailed } from './build-certificate.ts'
+import { signedNode, signNow } from './build-certificate.ts'
 import { Certificate } from './certificate.ts'
 import { DerReader } from './der-reader.ts'
 import { TAG } from './der-tags.ts'
@@ -32,11 +32,6 @@ export function signAgain(draft: Certificate, signer: SyncSigner): Certificate {
       },
     )
   }
-  let signature: Uint8Array
-  try {
-    signature = signer.sign(tbs)
-  } catch (error) {
-    throw signingFailed(error)
-  }
+  const signature = signNow(tbs, signer)
   return Certificate.fromTrustedDer(encodeDer(signedNode(tbs, signer, signature)), draft.publicKey)
 }
