@@ -9,6 +9,22 @@ export {
   type TlsErrorDetail,
 } from './errors.ts'
 export type { ChannelBinding } from './channel-binding.ts'
+export {
+  type BrokenLink,
+  type ClientCertificateStory,
+  type ClockCheck,
+  type ExplainedCertificate,
+  type ExplainedConnection,
+  type ExplainedPlace,
+  type ExplainedTarget,
+  type Explanation,
+  explanationToJson,
+  type Fix,
+  type Fixes,
+  type NameCheck,
+  type NearMiss,
+  type Opinion,
+} from './explain/explanation.ts'
 export { connectionFailure, type FailureFacts } from './failure.ts'
 export { handshakeFailure } from './handshake-failure.ts'
 export { getServerCertificate, type ServerCertificateOptions } from './server-certificate.ts'
