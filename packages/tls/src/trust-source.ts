@@ -189,6 +189,7 @@ function rootsOf(folder: string): string {
   return path.join(folder, 'roots.pem')
 }
 
-const FOLDER_FILES = /(?:\.(?:pem|crt|cer)|^[0-9a-f]{8}\.\d+)$/i
+/** What a file of certificates is called in a folder of them. */
+export const FOLDER_FILES: RegExp = /(?:\.(?:pem|crt|cer)|^[0-9a-f]{8}\.\d+)$/i
 const PEM_MARK = '-----BEGIN '
 const LONGEST_PATH = 200
