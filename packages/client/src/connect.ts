@@ -17,7 +17,11 @@ import { Peer } from './peer.ts'
 export interface Destination {
   readonly host: string
   readonly port: number
+  /** A Unix socket to connect to instead of host and port. */
+  readonly socketPath?: string | undefined
   readonly connectTimeoutMs: number
+  /** For the TLS handshake alone; 0 leaves it to `connectTimeoutMs`. */
+  readonly tlsTimeoutMs: number
   /** Absent over plain HTTP. */
   readonly security: Security | undefined
 }
@@ -29,9 +33,23 @@ export interface Security {
   readonly verified: boolean
 }
 
+/** What is being opened, as long as it can be given up. */
+export interface Opening {
+  destroy(error?: Error): void
+}
+
+/** How long the steps of a connection took, in milliseconds; `undefined` for a step that was not made. */
+export interface ConnectTimes {
+  dnsMs: number | undefined
+  connectMs: number | undefined
+  proxyMs: number | undefined
+  tlsMs: number | undefined
+}
+
 /** One socket, as long as it lives. */
 export interface Link {
   readonly peer: Peer
+  readonly times: ConnectTimes
   /** The first thing that went wrong on the socket. */
   firstError: Error | undefined
   /** How many answers came over it. */
@@ -43,13 +61,14 @@ export class ConnectFailure extends Error {
   /** DER of the certificates, leaf first. */
   readonly chain: readonly Uint8Array[]
   readonly stage: 'tcp' | 'tls'
-  readonly timedOut: boolean
+  /** The time that ran out, in milliseconds, and in what. */
+  readonly timedOut: { readonly timeoutMs: number; readonly phase: 'connect' | 'tls' } | undefined
 
   constructor(cause: Error, facts: { chain: readonly Uint8Array[]; stage: 'tcp' | 'tls' }) {
     super(cause.message, { cause })
     this.chain = facts.chain
     this.stage = facts.stage
-    this.timedOut = cause instanceof ConnectTimeout
+    this.timedOut = cause instanceof ConnectTimeout ? cause : undefined
   }
 }
 
@@ -73,41 +92,50 @@ export class Resumption {
  * Opens a connection.
  *
  * @param done - called once: with a link and its socket, or with a {@link ConnectFailure}
+ * @param over - what it runs over, where that is open already: a tunnel through a proxy
  * @returns the socket, so that it can be given up while it connects
  */
 export function openConnection(
   destination: Destination,
   resumption: Resumption,
   done: (failure: ConnectFailure | undefined, opened?: { socket: net.Socket; link: Link }) => void,
+  over?: net.Socket,
 ): net.Socket {
-  const { host, port, security, connectTimeoutMs } = destination
+  const { host, port, socketPath, security, connectTimeoutMs, tlsTimeoutMs } = destination
   const socket =
     security === undefined
-      ? net.connect({ host, port })
-      : tls.connect(tlsOptions(destination, security, resumption.offer()))
+      ? (over ?? net.connect(socketPath === undefined ? { host, port } : { path: socketPath }))
+      : tls.connect(tlsOptions(destination, security, resumption.offer(), over))
+  const times = clockOf(socket)
   let chain: readonly Uint8Array[] = []
   // Until it is known, no session is kept.
   let notAfter = 0
-  let stage: 'tcp' | 'tls' = 'tcp'
+  let stage: 'tcp' | 'tls' = over === undefined ? 'tcp' : 'tls'
   let link: Link | undefined
   let finished = false
-  const timer =
-    connectTimeoutMs === 0
-      ? undefined
-      : setTimeout(() => socket.destroy(new ConnectTimeout(connectTimeoutMs)), connectTimeoutMs)
+  const timers: NodeJS.Timeout[] = []
+  const allow = (timeoutMs: number, phase: 'connect' | 'tls'): void => {
+    if (timeoutMs === 0) return
+    timers.push(setTimeout(() => socket.destroy(new ConnectTimeout(timeoutMs, phase)), timeoutMs))
+  }
+  const stopTimers = (): void => {
+    for (const timer of timers) clearTimeout(timer)
+  }
+  allow(connectTimeoutMs, 'connect')
   const fail = (error: Error): void => {
     if (link !== undefined) link.firstError ??= error
     if (finished) return
     finished = true
-    clearTimeout(timer)
+    stopTimers()
     done(new ConnectFailure(error, { chain, stage }))
   }
   const succeed = (): void => {
     if (finished) return
     finished = true
-    clearTimeout(timer)
+    stopTimers()
     link = {
       peer: new Peer(socket, security?.verified === true, chain[0]),
+      times,
       firstError: undefined,
       answers: 0,
     }
@@ -118,8 +146,10 @@ export function openConnection(
   socket.on('error', fail)
   socket.once('close', () => fail(new Error('the connection was closed')))
   if (socket instanceof tls.TLSSocket) {
+    if (over !== undefined) allow(tlsTimeoutMs, 'tls')
     socket.once('connect', () => {
       stage = 'tls'
+      allow(tlsTimeoutMs, 'tls')
     })
     // Not getPeerX509Certificate(): called here, it makes Node 24 refuse a good certificate.
     socket.prependOnceListener('secure', () => {
@@ -129,6 +159,8 @@ export function openConnection(
     })
     socket.on('session', (session) => resumption.keep(session, notAfter))
     socket.once('secureConnect', succeed)
+  } else if (socket === over) {
+    queueMicrotask(succeed)
   } else {
     socket.once('connect', succeed)
   }
@@ -139,6 +171,7 @@ function tlsOptions(
   destination: Destination,
   security: Security,
   session: Buffer | undefined,
+  over: net.Socket | undefined,
 ): tls.ConnectionOptions {
   const options: tls.ConnectionOptions = {
     ...security.context.nodeClientOptions(destination.host),
@@ -147,10 +180,41 @@ function tlsOptions(
     ALPNProtocols: ['http/1.1'],
   }
   if (session !== undefined) options.session = session
+  if (over !== undefined) options.socket = over
+  else if (destination.socketPath !== undefined) options.path = destination.socketPath
   // The only unverified connections of this package: `verify: false`, asked for by name for this origin. Nothing verifies
   // instead; they are warned about once per origin, and their pool is never shared with verified calls (see pools.ts).
   if (!security.verified) options.rejectUnauthorized = false
   return options
+}
+
+/** Takes the time of every step as it comes. */
+function clockOf(socket: net.Socket): ConnectTimes {
+  const times: ConnectTimes = {
+    dnsMs: undefined,
+    connectMs: undefined,
+    proxyMs: undefined,
+    tlsMs: undefined,
+  }
+  let last = performance.now()
+  const lap = (): number => {
+    const now = performance.now()
+    const taken = now - last
+    last = now
+    return taken
+  }
+  socket.once('lookup', () => {
+    times.dnsMs = lap()
+  })
+  socket.once('connect', () => {
+    times.connectMs = lap()
+  })
+  if (socket instanceof tls.TLSSocket) {
+    socket.once('secureConnect', () => {
+      times.tlsMs = lap()
+    })
+  }
+  return times
 }
 
 function chainOf(presented: tls.DetailedPeerCertificate): Uint8Array[] {
@@ -167,7 +231,12 @@ function chainOf(presented: tls.DetailedPeerCertificate): Uint8Array[] {
 }
 
 class ConnectTimeout extends Error {
-  constructor(timeoutMs: number) {
+  readonly timeoutMs: number
+  readonly phase: 'connect' | 'tls'
+
+  constructor(timeoutMs: number, phase: 'connect' | 'tls') {
     super(`no connection within ${timeoutMs} ms`)
+    this.timeoutMs = timeoutMs
+    this.phase = phase
   }
 }

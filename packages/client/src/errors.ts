@@ -5,6 +5,7 @@
  * ClientError             a call failed: `code`, `hint`, `url`, `nodeCode`
  * ├─ OptionError          nothing was sent: an option, a URL, a header or a certificate source is not usable
  * ├─ ConnectError         no usable connection: refused, no such name, reset, not TLS
+ * ├─ ProxyError           the way there: a proxy that cannot be reached, wants credentials or will not let the call through
  * ├─ TrustError           the server is not known to be who it says: `code` is the reason, `certificate`, `chain`, `trust`
  * ├─ IdentityError        the server refused the certificate that was offered, or that none was
  * ├─ TimeoutError         the time ran out: `phase` says in what
@@ -52,6 +53,24 @@ export class OptionError extends ClientError<OptionErrorCode> {}
 /** There is no connection, or none that speaks what was expected. */
 export class ConnectError extends ClientError<ConnectErrorCode> {}
 
+/** The proxy did not let the call through; nothing was sent to the server behind it. No message holds the proxy's credentials. */
+export class ProxyError extends ClientError<ProxyErrorCode> {
+  /** The proxy, without credentials: `http://proxy.corp:3128`. */
+  readonly proxy: string
+  /** What it answered, where it speaks HTTP and answered. */
+  readonly status: number | undefined
+
+  constructor(
+    code: ProxyErrorCode,
+    message: string,
+    detail: ClientErrorDetail & { proxy: string; status?: number | undefined },
+  ) {
+    super(code, message, detail)
+    this.proxy = detail.proxy
+    this.status = detail.status
+  }
+}
+
 /** The facts of a {@link TrustError}. */
 export interface TrustErrorDetail extends ClientErrorDetail {
   host: string
@@ -93,8 +112,11 @@ export class IdentityError extends ClientError<'server-refused-client-cert'> {
   }
 }
 
-/** What a call was waiting for: a connection (with its TLS handshake), the answer's head, or the answer's body. */
-export type Phase = 'connect' | 'response' | 'body'
+/**
+ * What a call was waiting for: a connection, its TLS handshake where that has a time of its own, the answer's head, the
+ * answer's body, or (`idle`) the next byte of it.
+ */
+export type Phase = 'connect' | 'tls' | 'response' | 'body' | 'idle'
 
 /** The time ran out. */
 export class TimeoutError extends ClientError<'timeout'> {
@@ -158,6 +180,10 @@ export type OptionErrorCode =
   | 'url-credentials'
   | 'header-invalid'
   | 'cookie-invalid'
+  | 'cookie-file-invalid'
+  | 'session-file-invalid'
+  | 'token-failed'
+  | 'proxy-invalid'
   | 'session-closed'
   | Exclude<TlsErrorCode, ReasonCode>
   | 'key-mismatch'
@@ -173,6 +199,13 @@ export type ConnectErrorCode =
   | 'not-http'
   | 'handshake-failed'
   | 'connect-failed'
+
+/** The proxy is in the way. */
+export type ProxyErrorCode =
+  | 'proxy-unreachable'
+  | 'proxy-auth-required'
+  | 'proxy-refused'
+  | 'proxy-failed'
 
 export type RedirectErrorCode =
   | 'redirect-refused'
@@ -198,6 +231,7 @@ export type BodyErrorCode =
 export type ClientErrorCode =
   | OptionErrorCode
   | ConnectErrorCode
+  | ProxyErrorCode
   | ReasonCode
   | 'timeout'
   | 'aborted'

@@ -35,7 +35,6 @@ export interface RequestFacts {
   readonly url: URL
   readonly method: string
   readonly security: NamedSecurity | undefined
-  readonly connectTimeoutMs: number
 }
 
 /**
@@ -69,10 +68,12 @@ function connectFailure(failure: ConnectFailure, facts: RequestFacts): ClientErr
   const { cause } = failure
   const { origin } = facts.url
   const url = shownUrl(facts.url)
-  if (failure.timedOut) {
-    return new TimeoutError(`${origin}: no connection within ${facts.connectTimeoutMs} ms`, {
-      phase: 'connect',
-      timeoutMs: facts.connectTimeoutMs,
+  if (failure.timedOut !== undefined) {
+    const { timeoutMs, phase } = failure.timedOut
+    const what = phase === 'tls' ? 'TLS handshake' : 'connection'
+    return new TimeoutError(`${origin}: no ${what} within ${timeoutMs} ms`, {
+      phase,
+      timeoutMs,
       url,
       cause,
       hint:

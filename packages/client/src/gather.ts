@@ -7,7 +7,7 @@ import { errorMessage } from '@countersign/core'
 import { AbortError, ClientError, OptionError } from './errors.ts'
 import { defaultSession } from './functions.ts'
 import type { HeadersInput } from './headers.ts'
-import { check } from './options.ts'
+import { check } from './option-checks.ts'
 import type { ClientResponse } from './response.ts'
 import { type MethodOptions, Session } from './session.ts'
 

@@ -3,6 +3,8 @@
  *
  * @module
  */
+export type { Auth, Token, TokenProvider, TokenRequest } from './auth.ts'
+export type { CookieRules } from './cookie-rules.ts'
 export type { PlainCookies } from './cookies.ts'
 export {
   AbortError,
@@ -17,6 +19,8 @@ export {
   OptionError,
   type OptionErrorCode,
   type Phase,
+  ProxyError,
+  type ProxyErrorCode,
   RedirectError,
   type RedirectErrorCode,
   StatusError,
@@ -38,7 +42,6 @@ export {
 } from './gather.ts'
 export type { HeadersInput } from './headers.ts'
 export type {
-  Auth,
   RedirectMode,
   RequestOptions,
   SessionOptions,
@@ -47,6 +50,8 @@ export type {
 export { Peer } from './peer.ts'
 export type { BodyInput, BodyOptions } from './request-body.ts'
 export { ClientResponse } from './response.ts'
-export { type MethodOptions, type SavedSession, Session } from './session.ts'
+export type { SavedCookie } from './saved-cookies.ts'
+export type { SavedSession } from './saved-session.ts'
+export { type MethodOptions, Session } from './session.ts'
 export type { TrustOptions, Verify } from './trust-plan.ts'
 export type { QueryParameters, QueryValue } from './url.ts'

@@ -6,16 +6,10 @@
  *
  * @module
  */
-import type { Socket } from 'node:net'
 import { Client, type Dispatcher, Pool } from 'undici'
-import {
-  type Destination,
-  type Link,
-  openConnection,
-  Resumption,
-  type Security,
-} from './connect.ts'
+import { type Destination, type Link, type Opening, Resumption, type Security } from './connect.ts'
 import { Exchange, type LinkHolder } from './exchange.ts'
+import { openThrough, type Way } from './tunnel.ts'
 import { hostOf, portOf } from './url.ts'
 
 /** Where a request goes and how. */
@@ -24,6 +18,11 @@ export interface Route {
   /** Absent over plain HTTP. */
   readonly security: (Security & { readonly id: string }) | undefined
   readonly connectTimeoutMs: number
+  readonly tlsTimeoutMs: number
+  /** A Unix socket to connect to instead of the host of the URL. */
+  readonly socketPath: string | undefined
+  /** Through what it goes; absent: straight to the host of the URL. */
+  readonly way: Way | undefined
 }
 
 /** What the transport sends. */
@@ -54,19 +53,21 @@ export class ConnectionPools {
    */
   entryFor(route: Route): PoolEntry {
     if (this.#closed !== undefined) throw this.#closed
-    const { url, security, connectTimeoutMs } = route
+    const { url, security, connectTimeoutMs, tlsTimeoutMs, socketPath = '', way } = route
     const { origin } = url
     const secured = security === undefined ? '' : `${security.id} ${security.verified}`
-    const key = `${origin} ${connectTimeoutMs} ${secured}`
+    const key = `${origin} ${connectTimeoutMs} ${tlsTimeoutMs} ${secured} ${way?.id ?? ''} ${socketPath}`
     const known = this.#entries.get(key)
     if (known !== undefined) return known
     const destination: Destination = {
       host: hostOf(url),
       port: portOf(url),
+      socketPath: route.socketPath,
       connectTimeoutMs,
+      tlsTimeoutMs,
       security,
     }
-    const entry = new PoolEntry(origin, destination, this.#maxConnections, () => {
+    const entry = new PoolEntry(origin, { destination, way }, this.#maxConnections, () => {
       if (this.#entries.get(key) === entry) this.#entries.delete(key)
     })
     this.#entries.set(key, entry)
@@ -77,7 +78,7 @@ export class ConnectionPools {
 /** One pool, and what is under way on it. */
 export class PoolEntry {
   readonly #pool: Pool
-  readonly #connecting = new Set<Socket>()
+  readonly #connecting = new Set<Opening>()
   readonly #forget: () => void
   #active = 0
   #connected = 0
@@ -85,14 +86,14 @@ export class PoolEntry {
   #resting = 0
   #waiting: { readonly outgoing: Outgoing; readonly exchange: Exchange }[] = []
 
-  constructor(origin: string, destination: Destination, connections: number, forget: () => void) {
+  constructor(origin: string, to: Connectable, connections: number, forget: () => void) {
     const resumption = new Resumption()
     const connecting = this.#connecting
     this.#forget = forget
     this.#pool = new Pool(origin, {
       ...POOL_OPTIONS,
       connections,
-      factory: (url) => new LinkedClient(url, destination, resumption, connecting),
+      factory: (url) => new LinkedClient(url, to, resumption, connecting),
     })
     // A pool without connections is forgotten, or a crawl over many hosts would keep one for each.
     const onIdle = (): void => {
@@ -152,16 +153,22 @@ export class PoolEntry {
   }
 }
 
+/** What a pool connects to, and through what. */
+interface Connectable {
+  readonly destination: Destination
+  readonly way: Way | undefined
+}
+
 /** A connection of a pool that tells each exchange which socket it went out on. */
 class LinkedClient extends Client implements LinkHolder {
   link: Link | undefined
 
-  constructor(url: URL, destination: Destination, resumption: Resumption, connecting: Set<Socket>) {
+  constructor(url: URL, to: Connectable, resumption: Resumption, connecting: Set<Opening>) {
     super(url, {
       ...CLIENT_OPTIONS,
       connect: (_options, callback) => {
-        const socket = openConnection(destination, resumption, (failure, opened) => {
-          connecting.delete(socket)
+        const opening = openThrough(to.way, to.destination, resumption, (failure, opened) => {
+          connecting.delete(opening)
           if (opened === undefined) {
             callback(failure ?? new Error('no connection'), null)
             return
@@ -169,7 +176,7 @@ class LinkedClient extends Client implements LinkHolder {
           this.link = opened.link
           callback(null, opened.socket)
         })
-        connecting.add(socket)
+        connecting.add(opening)
       },
     })
   }
