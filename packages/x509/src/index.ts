@@ -63,7 +63,9 @@ export { CertificateRevocationList, type IssuingDistributionPoint } from './crl.
 export { REVOCATION_REASONS, type RevocationReason, type RevokedCertificate } from './crl-entry.ts'
 export { type EncryptPkcs8Options, decryptPkcs8, encryptPkcs8 } from './pbes.ts'
 export { type Pkcs12, type Pkcs12Contents, decodePkcs12, encodePkcs12 } from './pkcs12.ts'
+export { type ClientPrediction, predictClients } from './predict-clients.ts'
 export { verifyChain } from './verify-chain.ts'
+export type { ClientId } from './verify/client-rules.ts'
 export type { CrlInput, VerifyOptions } from './verify/options.ts'
 export { type CertificateInput, TrustAnchors } from './verify/trust-anchors.ts'
 export type {

@@ -22,7 +22,12 @@ export class Budget {
   #steps = 0
   #chains = 0
   #comparisons = 0
-  readonly #results = new Map<Signed, Map<Certificate, boolean>>()
+  readonly #results: Map<Signed, Map<Certificate, boolean>>
+
+  /** @param earlier - of another call about the same certificates: what it knows of signatures is not checked again */
+  constructor(earlier?: Budget) {
+    this.#results = earlier === undefined ? new Map() : earlier.#results
+  }
 
   /** Whether the issuer's key made the signature of the certificate or list; each pair is checked once. */
   verify(signed: Signed, issuer: Certificate): boolean {

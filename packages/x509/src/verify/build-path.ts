@@ -6,16 +6,32 @@
 import type { Certificate } from '../certificate.ts'
 import { X509Error } from '../errors.ts'
 import { Budget, MAX_SIGNATURES } from './budget.ts'
-import { CHAIN_RANKS, checkChain, type RankedFault } from './check-chain.ts'
+import { CHAIN_RANKS, type Check, checkChain, CHECKS, type RankedFault } from './check-chain.ts'
 import { type Candidate, explainDeadEnd } from './dead-end.ts'
 import type { Settings } from './options.ts'
 import { attempt } from './readable.ts'
 import { checkKey } from './strength.ts'
 import { type Fault, nameOf, type Verdict } from './verdict.ts'
 
-/** The first chain without fault, or the fault of the one that got furthest. */
-export function buildPath(settings: Settings): Verdict {
-  const search = new Search(settings)
+/** What differs between those who look for chains, beside `strict` of the settings: whether they turn back. */
+export interface PathRules {
+  /** What a whole chain is held to. */
+  readonly checks: readonly Check[]
+  /** Whether a chain may end at what is trusted and not self-signed. */
+  readonly partialChains: boolean
+}
+
+/**
+ * The first chain without fault, or the fault of the one that got furthest.
+ *
+ * @param rules - those of the profile, unless told otherwise
+ */
+export function buildPath(
+  settings: Settings,
+  rules: PathRules = { checks: CHECKS, partialChains: settings.strict },
+  budget: Budget = new Budget(),
+): Verdict {
+  const search = new Search(settings, rules, budget)
   search.extend([settings.leaf])
   // Nearly everybody copies names byte by byte (RFC 5280 §7.1); only where that leads nowhere are names compared as text.
   if (search.accepted === undefined && settings.strict) search.widen()
@@ -26,12 +42,15 @@ export function buildPath(settings: Settings): Verdict {
 class Search {
   accepted: Certificate[] | undefined
   readonly #settings: Settings
-  readonly #budget = new Budget()
+  readonly #rules: PathRules
+  readonly #budget: Budget
   #best: RankedFault | undefined
   #exactly: boolean
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings, rules: PathRules, budget: Budget) {
     this.#settings = settings
+    this.#rules = rules
+    this.#budget = budget
     this.#exactly = settings.strict
   }
 
@@ -103,7 +122,7 @@ class Search {
   /** Checks a chain that reached an anchor; true where the search is over. */
   #complete(chain: readonly Certificate[]): boolean {
     if (!this.#budget.countChain()) return true
-    const found = checkChain(chain, this.#settings, this.#budget)
+    const found = checkChain(chain, this.#rules.checks, this.#settings, this.#budget)
     if (found === undefined) {
       this.accepted = [...chain]
       return true
@@ -149,12 +168,12 @@ class Search {
     return true
   }
 
-  /** Whether a chain may end here; for OpenSSL without partial chains only at what is self-signed. */
+  /** Whether a chain may end here; without partial chains only at what is self-signed. */
   #isAnchor(certificate: Certificate): boolean {
-    const { anchors, strict } = this.#settings
-    if (!strict && !(certificate.isSelfIssued && fitsLikeOpenssl(certificate, certificate)))
-      return false
-    return anchors.has(certificate)
+    const mayEnd =
+      this.#rules.partialChains ||
+      (certificate.isSelfIssued && fitsLikeOpenssl(certificate, certificate))
+    return mayEnd && this.#settings.anchors.has(certificate)
   }
 
   /** Everything with the issuer's name, the likeliest first: the key identifier is a hint, not a rule. */

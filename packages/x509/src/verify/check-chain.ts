@@ -16,7 +16,7 @@ import { checkPolicies } from './policies.ts'
 import { checkProfile } from './profile-rules.ts'
 import { attempt, checkReadable, checkReadableForOpenssl } from './readable.ts'
 import { checkRevocation } from './revocation.ts'
-import { checkHash, checkKey } from './strength.ts'
+import { checkHash, checkKey, WEAK_HASHES } from './strength.ts'
 import { checkAuthority, checkLeafAuthority, checkPurpose } from './usage.ts'
 import { type Fault, nameOf, shorten } from './verdict.ts'
 
@@ -26,13 +26,17 @@ export interface RankedFault {
   readonly rank: number
 }
 
-/** @param chain - leaf first, anchor last */
+/**
+ * @param chain - leaf first, anchor last
+ * @param checks - the first fault of a chain is its fault: their order is that of what is reported
+ */
 export function checkChain(
   chain: readonly Certificate[],
+  checks: readonly Check[],
   settings: Settings,
   budget: Budget,
 ): RankedFault | undefined {
-  for (const [rank, check] of CHECKS.entries()) {
+  for (const [rank, check] of checks.entries()) {
     const [leaf] = chain
     const fault = leaf && attempt(leaf, () => check(chain, settings, budget))
     if (fault !== undefined) return { fault, rank }
@@ -40,43 +44,58 @@ export function checkChain(
   return undefined
 }
 
-type Check = (
+/** One check of a whole chain, leaf first. */
+export type Check = (
   chain: readonly Certificate[],
   settings: Settings,
   budget: Budget,
 ) => Fault | undefined
 
-/** The order is that of what is reported: the first fault of a chain is its fault. */
-const CHECKS: readonly Check[] = [
+/** What every certificate of a chain is held to, the name of the leaf apart. */
+export const CHAIN_CHECKS: readonly Check[] = [
   (chain, { strict }) => first(chain, strict ? checkReadable : checkReadableForOpenssl),
   (chain, { strict }) => first(chain, (certificate) => checkKey(certificate, strict)),
-  (chain, { strict }) => first(chain.slice(0, -1), (certificate) => checkHash(certificate, strict)),
+  (chain, { strict }) =>
+    first(chain.slice(0, -1), (certificate) =>
+      checkHash(certificate, strict ? WEAK_HASHES.strict : WEAK_HASHES.openssl),
+    ),
   (chain, { time, strict }) =>
     first(chain, (certificate) => checkValidity(certificate, time, strict)),
-  (chain, { strict }) => first(chain, (certificate) => checkCritical(certificate, strict)),
+  (chain, { strict }) =>
+    first(chain, (certificate) =>
+      checkCritical(certificate, strict ? HANDLED.strict : HANDLED.openssl),
+    ),
   (chain, { strict }) =>
     first(chain.slice(1), (certificate) =>
       checkAuthority(certificate, !strict && certificate === chain.at(-1)),
     ),
   (chain, { strict }) => (strict ? first(chain.slice(0, 1), checkLeafAuthority) : undefined),
   checkPathLength,
-  (chain, { strict }, budget) => checkNameConstraints(chain, strict, budget),
+  (chain, { strict }, budget) =>
+    checkNameConstraints(chain, strict, budget, strict ? 'unread' : 'with-dot'),
   (chain, { purpose, strict }) =>
     purpose === 'any' ? undefined : checkPurpose(chain, purpose, strict),
   // Node checks no policies.
   (chain, { policies, strict }) =>
     strict || policies !== undefined ? checkPolicies(chain, policies) : undefined,
-  ([leaf], { name, strict }) =>
-    leaf === undefined || name === undefined ? undefined : checkName(leaf, name, strict),
+]
+
+/** Every check of the profiles `strict` and `openssl`. */
+export const CHECKS: readonly Check[] = [
+  ...CHAIN_CHECKS,
+  ([leaf], { name, strict }) => {
+    if (leaf === undefined || name === undefined) return undefined
+    return checkName(leaf, name, strict ? matchesRfc : matchesNameLikeNode)
+  },
   checkProfiles,
   checkRevocation,
 ]
 
-/** How many checks there are: the rank of a chain without fault. */
-export const CHAIN_RANKS: number = CHECKS.length
+/** More than there are checks: the rank of a chain without fault. */
+export const CHAIN_RANKS = 100
 
 /** From the anchor down: what is wrong above is wrong for all below. */
-function first(
+export function first(
   chain: readonly Certificate[],
   check: (certificate: Certificate) => Fault | undefined,
 ): Fault | undefined {
@@ -87,9 +106,13 @@ function first(
   return undefined
 }
 
-function checkValidity(certificate: Certificate, time: Date, strict: boolean): Fault | undefined {
+/** @param strict - else, as OpenSSL has it, the last second is one too late */
+export function checkValidity(
+  certificate: Certificate,
+  time: Date,
+  strict: boolean,
+): Fault | undefined {
   const { notBefore, notAfter } = certificate
-  // For OpenSSL the last second is one too late.
   if (certificate.isValidAt(time) && (strict || time < notAfter)) return undefined
   const name = nameOf(certificate)
   const early = notBefore.getTime() - time.getTime()
@@ -110,10 +133,13 @@ function checkValidity(certificate: Certificate, time: Date, strict: boolean): F
   }
 }
 
-function checkCritical(certificate: Certificate, strict: boolean): Fault | undefined {
+/** @param handled - the extensions that may be critical, by {@link HANDLED} */
+export function checkCritical(
+  certificate: Certificate,
+  handled: ReadonlySet<string>,
+): Fault | undefined {
   const unknown = certificate.extensions.all.find(
-    ({ oid, critical }) =>
-      critical && !HANDLED.has(oid) && !(strict ? JUDGED : HANDLED_BY_OPENSSL).has(oid),
+    ({ oid, critical }) => critical && !handled.has(oid),
   )
   if (unknown === undefined) return undefined
   const { oid } = unknown
@@ -127,7 +153,7 @@ function checkCritical(certificate: Certificate, strict: boolean): Fault | undef
 }
 
 /** RFC 5280 §4.2.1.9: self-issued certificates do not count, nor does the leaf. */
-function checkPathLength(chain: readonly Certificate[]): Fault | undefined {
+export function checkPathLength(chain: readonly Certificate[]): Fault | undefined {
   for (const [index, certificate] of chain.entries()) {
     const limit = certificate.extensions.basicConstraints?.pathLength
     if (index === 0 || limit === undefined || index - 1 <= limit) continue
@@ -143,8 +169,13 @@ function checkPathLength(chain: readonly Certificate[]): Fault | undefined {
   return undefined
 }
 
-function checkName(leaf: Certificate, name: ReferenceName, strict: boolean): Fault | undefined {
-  if (strict ? leaf.matchesName(name) : matchesNameLikeNode(leaf, name)) return undefined
+/** @param matches - whether a certificate is for a name */
+export function checkName(
+  leaf: Certificate,
+  name: ReferenceName,
+  matches: (certificate: Certificate, name: ReferenceName) => boolean,
+): Fault | undefined {
+  if (matches(leaf, name)) return undefined
   const wanted = wantedName(name)
   const presented = leaf.subjectAltNames.map((one) => shorten(printGeneralName(one)))
   const list = presented.length > 20 ? [...presented.slice(0, 20), '…'] : presented
@@ -154,6 +185,10 @@ function checkName(leaf: Certificate, name: ReferenceName, strict: boolean): Fau
     certificate: leaf,
     facts: { wanted, presented, commonName: leaf.subject.get('commonName') },
   }
+}
+
+function matchesRfc(leaf: Certificate, name: ReferenceName): boolean {
+  return leaf.matchesName(name)
 }
 
 function wantedName(name: ReferenceName): { type: 'dns' | 'ip' | 'email'; value: string } {
@@ -177,7 +212,7 @@ function checkProfiles(
   )
 }
 
-const HANDLED: ReadonlySet<string> = new Set([
+const BY_ALL: readonly string[] = [
   OID.basicConstraints,
   OID.keyUsage,
   OID.extendedKeyUsage,
@@ -189,18 +224,27 @@ const HANDLED: ReadonlySet<string> = new Set([
   OID.inhibitAnyPolicy,
   OID.crlDistributionPoints,
   OID.subjectKeyIdentifier,
-])
-/** What the profile refuses with a better reason. */
-const JUDGED: ReadonlySet<string> = new Set([
-  OID.authorityKeyIdentifier,
-  OID.authorityInfoAccess,
-  OID.subjectInfoAccess,
-])
-/** Netscape's certificate type, addresses and systems of RFC 3779, OCSP no check, proxies. */
-const HANDLED_BY_OPENSSL: ReadonlySet<string> = new Set([
-  '2.16.840.1.113730.1.1',
-  '1.3.6.1.5.5.7.1.7',
-  '1.3.6.1.5.5.7.1.8',
-  '1.3.6.1.5.5.7.48.1.5',
-  '1.3.6.1.5.5.7.1.14',
-])
+]
+
+/** The extensions that may be critical. */
+export const HANDLED: {
+  readonly strict: ReadonlySet<string>
+  readonly openssl: ReadonlySet<string>
+} = {
+  // The last three are what the profile refuses with a better reason.
+  strict: new Set([
+    ...BY_ALL,
+    OID.authorityKeyIdentifier,
+    OID.authorityInfoAccess,
+    OID.subjectInfoAccess,
+  ]),
+  // Netscape's certificate type, addresses and systems of RFC 3779, OCSP no check, proxies.
+  openssl: new Set([
+    ...BY_ALL,
+    '2.16.840.1.113730.1.1',
+    '1.3.6.1.5.5.7.1.7',
+    '1.3.6.1.5.5.7.1.8',
+    '1.3.6.1.5.5.7.48.1.5',
+    '1.3.6.1.5.5.7.1.14',
+  ]),
+}

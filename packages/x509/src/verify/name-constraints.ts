@@ -17,16 +17,23 @@ interface Constraints {
   readonly excluded: ReadonlyMap<string, readonly GeneralSubtree[]>
 }
 
-/** @param chain - leaf first */
+/** Whether a leaf's common name is held against the constraints of hosts, where it has no DNS name. */
+export type CommonNameReading = 'unread' | 'with-dot' | 'always'
+
+/**
+ * @param chain - leaf first
+ * @param reading - OpenSSL takes a common name with a dot for a host
+ */
 export function checkNameConstraints(
   chain: readonly Certificate[],
   strict: boolean,
   budget: Budget,
+  reading: CommonNameReading,
 ): Fault | undefined {
   const above: Constraints[] = []
   for (const [index, certificate] of [...chain.entries()].toReversed()) {
     if (above.length > 0 && (index === 0 || !certificate.isSelfIssued)) {
-      const fault = checkNames(certificate, index === 0, above, strict, budget)
+      const fault = checkNames(certificate, index === 0 ? reading : 'unread', above, strict, budget)
       if (fault !== undefined) return fault
     }
     const constraints = certificate.extensions.nameConstraints
@@ -59,12 +66,12 @@ export function checkNameConstraints(
 
 function checkNames(
   certificate: Certificate,
-  isLeaf: boolean,
+  reading: CommonNameReading,
   above: readonly Constraints[],
   strict: boolean,
   budget: Budget,
 ): Fault | undefined {
-  for (const name of namesOf(certificate, isLeaf, strict)) {
+  for (const name of namesOf(certificate, reading)) {
     for (const constraints of above) {
       const found = checkName(name, constraints, strict, budget)
       if (found === undefined) continue
@@ -127,19 +134,15 @@ function checkName(
 }
 
 /** Alternative names, the subject, and the mailboxes in it. */
-function* namesOf(
-  certificate: Certificate,
-  isLeaf: boolean,
-  strict: boolean,
-): Generator<GeneralName> {
+function* namesOf(certificate: Certificate, reading: CommonNameReading): Generator<GeneralName> {
   const { subject, subjectAltNames } = certificate
   if (!subject.isEmpty) yield { type: 'directory', value: subject }
   yield* subjectAltNames
-  // OpenSSL reads a common name with a dot as a host where there is no other.
-  const readsCommonName = !strict && isLeaf && certificate.dnsNames.length === 0
+  const readsCommonName = reading !== 'unread' && certificate.dnsNames.length === 0
   for (const { type, value } of subject.attributes) {
     if (type === EMAIL_ADDRESS) yield { type: 'email', value }
-    if (readsCommonName && type === COMMON_NAME && value.includes('.')) yield { type: 'dns', value }
+    if (!readsCommonName || type !== COMMON_NAME) continue
+    if (reading === 'always' || value.includes('.')) yield { type: 'dns', value }
   }
 }
 

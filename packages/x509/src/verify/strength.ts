@@ -24,9 +24,9 @@ export function checkKey(certificate: Certificate, strict: boolean): Fault | und
 }
 
 /** The signature on the certificate; that on an anchor proves nothing and is not looked at. */
-export function checkHash(certificate: Certificate, strict: boolean): Fault | undefined {
+export function checkHash(certificate: Certificate, weak: RegExp): Fault | undefined {
   const algorithm = signatureName(certificate)
-  if (isStrongSignature(certificate, strict)) return undefined
+  if (!weak.test(algorithm)) return undefined
   return {
     code: 'weak-crypto',
     message: `${nameOf(certificate)} is signed with ${algorithm}, which is not accepted`,
@@ -37,7 +37,7 @@ export function checkHash(certificate: Certificate, strict: boolean): Fault | un
 
 /** Whether the hash behind a signature, of a certificate or list, is good enough. */
 export function isStrongSignature(signed: Signed, strict: boolean): boolean {
-  return !(strict ? WEAK : WEAK_FOR_OPENSSL).test(signatureName(signed))
+  return !(strict ? WEAK_HASHES.strict : WEAK_HASHES.openssl).test(signatureName(signed))
 }
 
 interface Signed {
@@ -82,7 +82,8 @@ function isKeyForOpenssl(key: PublicKey): boolean {
   return Number(/\d{3}/.exec(curve)?.[0] ?? 0) >= 224
 }
 
-function rsaBits(key: PublicKey): number | undefined {
+/** The bits of an RSA key; `undefined` for any other. */
+export function rsaBits(key: PublicKey): number | undefined {
   if (key.algorithm !== OID.rsaEncryption && key.algorithm !== OID.rsaPss) return undefined
   return Number(/\d+$/.exec(key.description)?.[0] ?? 0)
 }
@@ -96,7 +97,10 @@ const KEYS: ReadonlySet<string> = new Set([
   OID.mlDsa87,
 ])
 const RSA_PSS = oidName(OID.rsaPss) ?? OID.rsaPss
-const WEAK = /md[245]|sha-?1\b|sha1With|sha-?224/i
-const WEAK_FOR_OPENSSL = /md[245]|sha-?1\b|sha1With/i
+/** What the name of a signature algorithm must not hold. */
+export const WEAK_HASHES: { readonly strict: RegExp; readonly openssl: RegExp } = {
+  strict: /md[245]|sha-?1\b|sha1With|sha-?224/i,
+  openssl: /md[245]|sha-?1\b|sha1With/i,
+}
 const NEEDED_KEY = 'P-256, P-384, P-521, RSA of 2048 bits or more, Ed25519, Ed448 or ML-DSA'
 const NEEDED_HASH = 'SHA-256 or better'

@@ -171,6 +171,10 @@ export type PolicyRule =
   | 'critical-flag'
   | 'name-constraints-on-leaf'
   | 'root-with-extended-key-usage'
+  // Of other clients only:
+  | 'key-usage'
+  | 'path-length'
+  | 'trusted-leaf'
 
 export interface PolicyFacts {
   readonly rule: PolicyRule
