@@ -7,6 +7,7 @@ import { CoreError, errorCode, errorMessage } from '@countersign/core'
 import { type Certificate, X509Error } from '@countersign/x509'
 import { certificateFacts, certificateTitle } from './certificate-facts.ts'
 import { TlsError, type TlsErrorCode } from './errors.ts'
+import { refinedCode } from './explain/analysis.ts'
 import { readPresentedChain } from './presented.ts'
 import { alertOf, classify, hintOf, messageOf } from './reasons.ts'
 import type { TrustStore } from './trust-store.ts'
@@ -70,44 +71,12 @@ function inspected(
   facts: ReadFacts,
 ): { code: TlsErrorCode; said?: string | undefined } {
   try {
-    const better = refined(code, facts)
+    const better = refinedCode(code, facts.chain, facts.trust)
     return { code: better, said: FACTS.get(better)?.(facts) }
   } catch (error) {
     if (error instanceof X509Error) return { code }
     throw error
   }
-}
-
-/**
- * OpenSSL says "unable to get local issuer certificate" (without partial chains "unable to verify the first certificate")
- * whenever a server sends its leaf alone and the issuer is not trusted: an intermediate that was not sent, a root that is
- * not trusted, or a root that was made again.
- */
-function refined(code: TlsErrorCode, { chain, trust }: ReadFacts): TlsErrorCode {
-  if (code !== 'missing-intermediate' && code !== 'untrusted-root' && code !== 'bad-signature') {
-    return code
-  }
-  const top = chain.at(-1)
-  if (top === undefined) return code
-  const sameName = trust.findBySubject(top.issuer)
-  if (sameName.length > 0 && !sameName.some((issuer) => top.verifySignature(issuer.publicKey))) {
-    return 'key-mismatch'
-  }
-  if (code === 'bad-signature' || chain.length > 1) return code
-  return looksIssuedByRoot(top, trust) ? 'untrusted-root' : 'missing-intermediate'
-}
-
-/** Without the issuer there is no proof; its name, and who of the same organisation is trusted, are the evidence. */
-function looksIssuedByRoot(leaf: Certificate, trust: TrustStore): boolean {
-  const organization = leaf.issuer.get('organization')
-  if (organization !== undefined) {
-    const known = trust.certificates.some(
-      ({ subject }) => subject.get('organization') === organization,
-    )
-    if (known) return false
-  }
-  const commonName = leaf.issuer.get('commonName') ?? ''
-  return !/intermediate|issuing|issuer|\bsub\b/i.test(commonName)
 }
 
 /** What a reason says beside its standing words. */

@@ -9,13 +9,14 @@ export {
   type TlsErrorDetail,
 } from './errors.ts'
 export type { ChannelBinding } from './channel-binding.ts'
+export { explain, type ExplainOptions, type ExplainTarget } from './explain/explain.ts'
+export { explainChain, type ExplainChainOptions } from './explain/explain-chain.ts'
 export {
   type BrokenLink,
   type ClientCertificateStory,
   type ClockCheck,
   type ExplainedCertificate,
   type ExplainedConnection,
-  type ExplainedPlace,
   type ExplainedTarget,
   type Explanation,
   explanationToJson,
@@ -61,7 +62,16 @@ export type { ServerNameLookup } from './server-names.ts'
 export type { TlsSession } from './session.ts'
 export { type TlsCipher, TlsSocket } from './socket.ts'
 export { type ReaderOptions, SocketReader } from './socket-reader.ts'
+export { type LiveOptions, type LiveSource, LiveValue } from './trust-live.ts'
 export { findElsewhere, type Place, type PlacesQuery } from './trust-places.ts'
 export type { PlaceKind } from './trust-place-list.ts'
 export { type TrustDescription, TrustStore } from './trust-store.ts'
 export type { TrustSource } from './trust-source.ts'
+export {
+  contextPaths,
+  trustPaths,
+  watchContext,
+  type WatchContextOptions,
+  watchTrust,
+  type WatchTrustOptions,
+} from './trust-watch.ts'

@@ -8,6 +8,7 @@
 import type { CoreErrorCode } from '@countersign/core'
 import type { RefusalFacts } from '@countersign/x509'
 import type { CertificateFacts, TlsErrorCode } from '../errors.ts'
+import type { Place } from '../trust-places.ts'
 import type { TrustDescription } from '../trust-store.ts'
 
 /** Why a connection is, or is not, trusted. Everything in it is data: {@link explanationToJson} makes JSON of it. */
@@ -32,8 +33,8 @@ export interface Explanation {
   opinions?: { strict: Opinion; openssl: Opinion } | undefined
   /** The store that was consulted, and what it came from. */
   trust: TrustDescription
-  /** Other places on this machine that hold what the store lacks. */
-  elsewhere: ExplainedPlace[]
+  /** Other places on this machine that hold what the store lacks, or an old one of its name. */
+  elsewhere: Place[]
   name?: NameCheck | undefined
   clock: ClockCheck
   connection?: ExplainedConnection | undefined
@@ -107,17 +108,6 @@ export interface Opinion {
   ok: boolean
   code?: keyof RefusalFacts | undefined
   message?: string | undefined
-}
-
-/** A place that holds a certificate which the store lacks. */
-export interface ExplainedPlace {
-  kind: 'system' | 'bundled' | 'environment' | 'data-folder' | 'mkcert' | 'other'
-  /** As it is called: a variable, a folder, a store. */
-  name: string
-  path?: string | undefined
-  certificate: CertificateFacts
-  /** The file to give as `ca`. */
-  ca?: string | undefined
 }
 
 /** Whether the certificate speaks for the name (RFC 9525). */

@@ -1,0 +1,109 @@
+/**
+ * The commands of an explanation: our own program, every word quoted, nothing in it that a stranger wrote unchecked.
+ *
+ * @module
+ */
+import { isIP } from 'node:net'
+import type { Certificate } from '@countersign/x509'
+import { normalHost } from '../server-name.ts'
+import type { TrustStore } from '../trust-store.ts'
+import type { ExplainedTarget } from './explanation.ts'
+import { shellCommand } from './plain-text.ts'
+
+/** `countersign get https://api.corp.internal:8443/ --ca roots.pem`. */
+export function getCommand(
+  target: ExplainedTarget,
+  flags: readonly string[],
+  host: string | undefined = target.host,
+): string | undefined {
+  const { port } = target
+  if (host === undefined || port === undefined) return undefined
+  return shellCommand(['countersign', 'get', `https://${authorityOf(host, port)}/`, ...flags])
+}
+
+/** `countersign get http://127.0.0.1:8080/`. */
+export function plainGetCommand({ host, port }: ExplainedTarget): string | undefined {
+  if (host === undefined || port === undefined) return undefined
+  return shellCommand(['countersign', 'get', `http://${authorityOf(host, port)}/`])
+}
+
+/** Shows the certificate with its fingerprint; trusts nothing. */
+export function showCommand({ host, port }: ExplainedTarget): string | undefined {
+  if (host === undefined || port === undefined) return undefined
+  return shellCommand(['countersign', 'show', authorityOf(host, port)])
+}
+
+/** Issues the certificate again: its own usable names, and the one that was asked for. */
+export function issueCommand(
+  certificate: Certificate | undefined,
+  wanted: string | undefined,
+): string | undefined {
+  const names = issuableNames(certificate, wanted)
+  if (names.length === 0) return undefined
+  return shellCommand(['countersign', 'issue', ...names, '--out', '.'])
+}
+
+/** Makes an authority afresh and issues from it: where an authority of the chain is at fault. */
+export function newAuthorityCommand(
+  certificate: Certificate | undefined,
+  wanted: string | undefined,
+): string | undefined {
+  const names = issuableNames(certificate, wanted)
+  const data = ['--data', './authority']
+  const init = shellCommand(['countersign', 'init', ...data])
+  const issue = shellCommand(['countersign', 'issue', ...names, ...data, '--out', '.'])
+  return names.length === 0 || issue === undefined ? undefined : `${init} && ${issue}`
+}
+
+/** Issues a client certificate and uses it. */
+export function clientCertificateCommand(
+  target: ExplainedTarget,
+  trust: TrustStore,
+): string | undefined {
+  const files = ['--cert', 'client.crt', '--key', 'client.key']
+  const get = getCommand(target, [...trustFlags(trust), ...files])
+  const issue = shellCommand(['countersign', 'issue', 'client', '--client', '--out', '.'])
+  return get === undefined ? undefined : `${issue} && ${get}`
+}
+
+/** The flags that say what `trust` says, where it came from files that options named; the environment speaks for itself. */
+export function trustFlags(trust: TrustStore): string[] {
+  return trust.describe().sources.flatMap(({ name, path }) => {
+    if (path === undefined) return []
+    if (name === 'option ca') return ['--ca', path]
+    return name === 'option extraCa' ? ['--extra-ca', path] : []
+  })
+}
+
+/** A name of the certificate that can be connected to instead; on this machine's own addresses `localhost` before others. */
+export function reachableName(
+  certificate: Certificate,
+  host: string | undefined,
+): string | undefined {
+  const names = [...certificate.dnsNames, ...certificate.ipAddresses].filter(
+    (name) => isIssuable(name) && !name.startsWith('*'),
+  )
+  const isLocal = host !== undefined && /^(?:localhost|127\..*|::1)$/.test(host)
+  return (isLocal ? names.find((name) => LOCAL.has(name)) : undefined) ?? names[0]
+}
+
+function issuableNames(certificate: Certificate | undefined, wanted: string | undefined): string[] {
+  const own = certificate === undefined ? [] : [...certificate.dnsNames, ...certificate.ipAddresses]
+  const all = [...(wanted === undefined ? [] : [wanted]), ...own.map(normalHost)]
+  return [...new Set(all.filter(isIssuable))].slice(0, MOST_NAMES)
+}
+
+/** What an authority signs, and what no shell and no command line takes for something else. */
+function isIssuable(name: string): boolean {
+  if (isIP(name) !== 0) return true
+  return name.length <= 253 && HOST.test(name)
+}
+
+function authorityOf(host: string, port: number): string {
+  return `${isIP(host) === 6 ? `[${host}]` : host}:${port}`
+}
+
+const MOST_NAMES = 10
+const LOCAL: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1'])
+const HOST =
+  /^(?:\*\.)?[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/i

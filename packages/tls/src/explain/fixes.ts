@@ -1,0 +1,300 @@
+/**
+ * The way out: one for who calls, one for who owns the server. Never "do not verify".
+ *
+ * @module
+ */
+import type { Certificate, Fault } from '@countersign/x509'
+import type { TlsErrorCode } from '../errors.ts'
+import { hintOf } from '../reasons.ts'
+import type { Place } from '../trust-places.ts'
+import type { TrustStore } from '../trust-store.ts'
+import { shownTitle } from './chain-view.ts'
+import {
+  clientCertificateCommand,
+  getCommand,
+  issueCommand,
+  newAuthorityCommand,
+  plainGetCommand,
+  reachableName,
+  showCommand,
+  trustFlags,
+} from './commands.ts'
+import type { ClientCertificateStory, ExplainedTarget, Fix, Fixes } from './explanation.ts'
+import { duration, plainText, shellCommand } from './plain-text.ts'
+
+/** What a way out depends on. */
+export interface FixFacts {
+  code: TlsErrorCode
+  fault: Fault | undefined
+  leaf: Certificate | undefined
+  target: ExplainedTarget
+  trust: TrustStore
+  /** The name that was asked for. */
+  name: string | undefined
+  /** The server's clock minus ours. */
+  skewMs: number | undefined
+  elsewhere: readonly Place[]
+  clientCertificates: ClientCertificateStory | undefined
+  /** What the port speaks instead of TLS. */
+  speaks: string | undefined
+}
+
+/** One way out for each side, as far as there is one. */
+export function fixesOf(facts: FixFacts): Fixes {
+  return WAYS.get(facts.code)?.(facts) ?? { caller: { text: hintOf(facts.code) || NO_WAY } }
+}
+
+type Way = (facts: FixFacts) => Fixes
+
+/** An authority that the store lacks. */
+function unknownAuthority(facts: FixFacts): Fixes {
+  const issuer = issuerOf(facts)
+  return {
+    caller: foundElsewhere(facts) ?? {
+      text: `get the root behind ${issuer} from its owner, compare fingerprints, and give its file as \`--ca\` (only it) or \`--extra-ca\` (it too)`,
+    },
+    owner: {
+      text: `hand out the root behind ${issuer}, or serve a certificate of an authority that the clients know`,
+    },
+  }
+}
+
+function missingIntermediate(facts: FixFacts): Fixes {
+  const issuer = issuerOf(facts)
+  return {
+    caller: foundElsewhere(facts) ?? {
+      text: `only the owner can mend this for everybody; with the certificate of ${issuer} in a file, give it as \`--extra-ca\``,
+    },
+    owner: {
+      text: `let the server send its whole chain: its certificate, then that of ${issuer}; the .crt file that \`countersign issue\` writes holds both`,
+      command: issueCommand(facts.leaf, facts.name),
+    },
+  }
+}
+
+function otherKey(facts: FixFacts): Fixes {
+  return {
+    caller: foundElsewhere(facts) ?? {
+      text: `${issuerOf(facts)} was made again, and the trusted copy is another: fetch its new root from its owner, compare fingerprints, and replace the file`,
+    },
+    owner: {
+      text: 'hand out the new root to every client; give an authority that is made again a name of its own',
+    },
+  }
+}
+
+/** What was sent and proves nothing by itself. */
+function sentByItself(facts: FixFacts): Fixes {
+  const { fault, target, leaf, name } = facts
+  const one = fault?.certificate
+  return {
+    caller: foundElsewhere(facts) ?? {
+      text:
+        one === undefined
+          ? hintOf(facts.code)
+          : `compare its fingerprint, sha256 ${one.fingerprint}, with what its owner says; if it is the same, give that certificate as \`--ca\``,
+      command: showCommand(target),
+    },
+    owner:
+      facts.code === 'self-signed'
+        ? {
+            text: 'issue the certificate from an authority, and hand out its root',
+            command: newAuthorityCommand(leaf, name),
+          }
+        : { text: 'hand out the root another way: one that comes over the wire proves nothing' },
+  }
+}
+
+/** Where this machine has what is missing. Only what made the signature counts: an old root of the same name helps nobody. */
+function foundElsewhere(facts: FixFacts): Fix | undefined {
+  const place = facts.elsewhere.find(({ sameNameOnly }) => !sameNameOnly)
+  if (place === undefined) return undefined
+  const get = getCommand(facts.target, ['--ca', place.ca])
+  const where = place.path === undefined ? place.name : `${place.path} (${place.name})`
+  return {
+    text: `${plainText(place.certificate.subject)} is on this machine, in ${where}: give it as \`--ca\``,
+    command: get === undefined || place.command === undefined ? get : `${place.command} && ${get}`,
+  }
+}
+
+function issuerOf({ fault, leaf }: FixFacts): string {
+  const top = fault?.certificate ?? leaf
+  return top === undefined
+    ? 'the issuer'
+    : plainText(top.issuer.toString()) || 'an issuer without a name'
+}
+
+function outsideLifetime({ fault, leaf, name, skewMs }: FixFacts): Fixes {
+  const clock = wrongClock(fault, skewMs)
+  const isLeaf = fault?.certificate === undefined || fault.certificate === leaf
+  const isOver = fault?.code !== 'not-yet-valid'
+  return {
+    caller: clock ?? {
+      text: isOver
+        ? 'check the clock of this machine; if it is right, only the owner of the server can help'
+        : 'check the clock of this machine; if it is right, wait, or tell the owner of the server to check theirs',
+      command: 'date -u',
+    },
+    owner: isLeaf
+      ? {
+          text: isOver
+            ? 'issue the certificate again'
+            : 'check the clock of the authority, and issue the certificate again',
+          command: issueCommand(leaf, name),
+        }
+      : {
+          text: `${fault.certificate === undefined ? 'an authority' : shownTitle(fault.certificate)} is at fault, so everything below it is too: renew that authority, and serve the new chain`,
+          command: newAuthorityCommand(leaf, name),
+        },
+  }
+}
+
+/** Where the server's clock would let it pass, ours is the likelier fault. */
+function wrongClock(fault: Fault | undefined, skewMs: number | undefined): Fix | undefined {
+  if (skewMs === undefined || Math.abs(skewMs) < LARGEST_SKEW_MS) return undefined
+  if (fault?.code !== 'expired' && fault?.code !== 'not-yet-valid') return undefined
+  const there = fault.facts.time.getTime() + skewMs
+  const { notBefore, notAfter } = fault.facts
+  if (there < notBefore.getTime() || there > notAfter.getTime()) return undefined
+  return {
+    text: `set the clock of this machine: by the server's it is ${duration(skewMs)} ${skewMs > 0 ? 'slow' : 'fast'}, and with that the certificate is valid`,
+    command: 'date -u',
+  }
+}
+
+function otherName({ leaf, name, target, trust }: FixFacts): Fixes {
+  const better = leaf && reachableName(leaf, target.host)
+  return {
+    caller:
+      better === undefined
+        ? {
+            text: 'the certificate holds no name to connect by: only the owner of the server can help',
+          }
+        : {
+            text: `connect by a name that the certificate holds, as ${better}`,
+            command: getCommand(target, trustFlags(trust), better),
+          },
+    owner: {
+      text: `issue the certificate again, with ${name ?? 'the name'} among its subject alternative names`,
+      command: issueCommand(leaf, name),
+    },
+  }
+}
+
+/** A certificate that has to be issued again: by the authority there is, or by a new one where an authority is at fault. */
+function issueAgain(text: string): Way {
+  return ({ fault, leaf, name }) => {
+    const at = fault?.certificate
+    const isLeaf = at === undefined || leaf === undefined || at.equals(leaf)
+    return {
+      caller: { text: 'nothing here is wrong with this machine: tell the owner of the server' },
+      owner: {
+        text:
+          isLeaf || at === undefined
+            ? text
+            : `${text}; at fault is the authority ${shownTitle(at)}`,
+        command: isLeaf ? issueCommand(leaf, name) : newAuthorityCommand(leaf, name),
+      },
+    }
+  }
+}
+
+function missingList({ fault, target }: FixFacts): Fixes {
+  const points =
+    fault?.code === 'crl-missing' || fault?.code === 'crl-stale'
+      ? fault.facts.distributionPoints
+      : []
+  const point = points.find((one) => /^https?:\/\/[\w.:[\]-]+\/[\w./~%-]*$/.test(one))
+  const file = target.host === undefined ? 'list.crl' : 'issuer.crl'
+  return {
+    caller: {
+      text: 'give a fresh list of every authority of the chain, the root included, as `--crl`',
+      command:
+        point === undefined
+          ? undefined
+          : shellCommand(['countersign', 'get', point, '--download', file]),
+    },
+    owner: {
+      text: 'publish a list for every authority of the chain, and renew it before its next update',
+    },
+  }
+}
+
+function clientRefused({ target, trust, clientCertificates }: FixFacts): Fixes {
+  const accepted = clientCertificates?.acceptedAuthorities ?? []
+  const offered = clientCertificates?.offered
+  const whom = accepted.length === 0 ? 'an authority that the server accepts' : listed(accepted)
+  return {
+    caller: {
+      text:
+        offered === undefined
+          ? `present a certificate of ${whom} with \`--cert\` and \`--key\``
+          : `the server does not take ${offered.subject || 'the certificate'}, issued by ${offered.issuer}: present a valid one of ${whom} with its intermediates`,
+      command: clientCertificateCommand(target, trust),
+    },
+    owner: {
+      text:
+        offered === undefined
+          ? 'issue this client a certificate, or do not require one on this port'
+          : 'let the server trust the root of its clients, and look into its log for the reason',
+    },
+  }
+}
+
+function notTls({ target, speaks }: FixFacts): Fixes {
+  if (speaks === undefined || speaks === 'HTTP') {
+    return {
+      caller: {
+        text: 'the port speaks plain HTTP: use http://, or the port that speaks https',
+        command: plainGetCommand(target),
+      },
+      owner: { text: 'serve HTTPS on this port (countersign serve --https)' },
+    }
+  }
+  return {
+    caller: {
+      text: `the port speaks ${plainText(speaks)}, not TLS: connect to the port that speaks https`,
+    },
+  }
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(' or ')
+  return names.length > 3 ? `${shown} or ${names.length - 3} more` : shown
+}
+
+const WAYS: ReadonlyMap<TlsErrorCode, Way> = new Map<TlsErrorCode, Way>([
+  ['untrusted-root', unknownAuthority],
+  ['missing-intermediate', missingIntermediate],
+  ['key-mismatch', otherKey],
+  ['self-signed', sentByItself],
+  ['untrusted-root-sent', sentByItself],
+  ['expired', outsideLifetime],
+  ['not-yet-valid', outsideLifetime],
+  ['name-mismatch', otherName],
+  [
+    'bad-signature',
+    issueAgain('issue the certificate again: it was changed, or its issuer has another key'),
+  ],
+  [
+    'revoked',
+    issueAgain('issue a new certificate with a new key; the old one must not be used again'),
+  ],
+  ['crl-missing', missingList],
+  ['crl-stale', missingList],
+  ['wrong-purpose', issueAgain('issue the certificate again, for a server')],
+  ['not-a-ca', issueAgain('issue the certificate from an authority')],
+  ['path-too-long', issueAgain('issue the certificate from an authority nearer to the root')],
+  ['critical-extension', issueAgain('issue the certificate again, without the critical extension')],
+  [
+    'name-constraint',
+    issueAgain('use a name that the authority may sign for, or another authority'),
+  ],
+  ['weak-crypto', issueAgain('issue the certificate again, with a stronger key or hash')],
+  ['rejected-by-policy', issueAgain('issue the certificate again, by the rules of RFC 5280')],
+  ['server-refused-client-cert', clientRefused],
+  ['not-tls', notTls],
+])
+
+const NO_WAY = 'look into the log of the server'
+const LARGEST_SKEW_MS = 60_000

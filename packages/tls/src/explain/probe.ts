@@ -1,0 +1,180 @@
+/**
+ * One look at a server: how far a handshake gets, what it presents, and what it says afterwards.
+ *
+ * The connection is not verified, so that what is wrong can be seen whole; see docs/design/explain-probe.md.
+ *
+ * @module
+ */
+import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { errorCode } from '@countersign/core'
+import { Bridge } from '../bridge.ts'
+import type { TlsContext } from '../context.ts'
+import { PresentedChain } from '../presented.ts'
+import type { ExplainedConnection } from './explanation.ts'
+
+/** Where to, and as whom. */
+export interface ProbeTarget {
+  context: TlsContext
+  host: string
+  port: number
+  /** The name to ask for. */
+  name: string
+  alpn: readonly string[]
+  /** Whether to ask for the server's date. */
+  askTime: boolean
+  /** Whether the handshake ends where the server is not believed: the server was believed once, and is to see who we are. */
+  verify: boolean
+}
+
+/** What was seen. */
+export interface ProbeResult {
+  /** How far it came: nobody there, connected, handshake done. */
+  stage: 'nowhere' | 'connected' | 'secured'
+  /** What ended it. */
+  end: 'error' | 'closed' | 'answered' | 'silent'
+  /** The error, where one ended it. */
+  error: unknown
+  /** Node's code for what OpenSSL thinks of the chain; `undefined` where it believes it or saw none. */
+  refusal: string | undefined
+  /** DER, leaf first. */
+  chain: readonly Uint8Array[]
+  connection: ExplainedConnection
+  /** What came over TLS before anything else happened; empty where nothing did. */
+  answer: string
+  /** What came over the connection below, from its start. */
+  firstBytes: Uint8Array
+}
+
+/** Connects, looks and closes; ends when the signal aborts, with what was seen until then. */
+export function probe(target: ProbeTarget, signal: AbortSignal): Promise<ProbeResult> {
+  return new Probe(target).run(signal)
+}
+
+class Probe {
+  readonly #target: ProbeTarget
+  readonly #tcp: Socket
+  readonly #socket: TLSSocket
+  readonly #bridge: Bridge
+  readonly #presented: PresentedChain
+  readonly #chunks: Uint8Array[] = []
+  #received = 0
+  #connected = false
+  #secured = false
+  #answer = ''
+  #refusal: string | undefined
+  #connection: ExplainedConnection = {}
+
+  constructor(target: ProbeTarget) {
+    const { context, host, port, name, alpn, verify } = target
+    this.#target = target
+    this.#tcp = connectTcp({
+      host,
+      port,
+      autoSelectFamily: true,
+      allowHalfOpen: true,
+      noDelay: true,
+    })
+    this.#tcp.on('data', (chunk: Uint8Array) => this.#record(chunk))
+    this.#bridge = new Bridge(this.#tcp)
+    this.#socket = connectTls({
+      ...context.nodeClientOptions(host, name),
+      socket: this.#bridge,
+      checkServerIdentity: () => undefined,
+      ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
+      // Not believed: verifyChain of @countersign/x509 judges the chain in explain-chain.ts, and nothing secret is sent here.
+      ...(verify ? {} : { rejectUnauthorized: false }),
+    })
+    this.#presented = new PresentedChain(this.#socket)
+  }
+
+  run(signal: AbortSignal): Promise<ProbeResult> {
+    const { promise, resolve } = Promise.withResolvers<ProbeResult>()
+    const socket = this.#socket
+    let grace: NodeJS.Timeout | undefined
+    const finish = (end: ProbeResult['end'], error?: unknown): void => {
+      clearTimeout(grace)
+      signal.removeEventListener('abort', onAbort)
+      resolve(this.#result(end, error))
+      socket.destroy()
+      this.#bridge.cut()
+    }
+    const onError = (error: unknown): void => finish('error', error)
+    const onClose = (): void => finish('closed')
+    const onAbort = (): void => finish('silent', signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    this.#tcp.once('connect', () => {
+      this.#connected = true
+      const { remoteAddress: address, remotePort: port } = this.#tcp
+      this.#connection = { address, port }
+    })
+    // These stay: what comes late must find a listener.
+    socket.on('error', onError)
+    this.#bridge.on('error', onError)
+    socket.once('close', onClose)
+    socket.once('end', onClose)
+    socket.on('data', (chunk: Uint8Array) => {
+      this.#answer += Buffer.from(chunk).toString('latin1')
+      if (this.#answer.includes('\r\n\r\n') || this.#answer.length >= LONGEST_ANSWER) {
+        finish('answered')
+      }
+    })
+    socket.once('secureConnect', () => {
+      this.#noteSecured()
+      this.#ask()
+      grace = setTimeout(() => finish('silent'), GRACE_MS)
+    })
+    return promise
+  }
+
+  #record(chunk: Uint8Array): void {
+    if (this.#received >= LONGEST_FLIGHT) return
+    this.#received += chunk.length
+    this.#chunks.push(chunk)
+  }
+
+  #noteSecured(): void {
+    const socket = this.#socket
+    this.#secured = true
+    if (!socket.authorized)
+      this.#refusal = errorCode({ code: socket.authorizationError }) ?? 'UNSPECIFIED'
+    this.#presented.keep(socket.getPeerCertificate(true))
+    const key = socket.getEphemeralKeyInfo()
+    this.#connection = {
+      ...this.#connection,
+      protocol: socket.getProtocol() ?? undefined,
+      cipher: socket.getCipher().name,
+      group: key !== null && 'name' in key && typeof key.name === 'string' ? key.name : undefined,
+      alpn: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined,
+    }
+  }
+
+  /** The one thing that is ever sent: a request without credentials, cookies or a body, for the date of its answer. */
+  #ask(): void {
+    const { askTime, name } = this.#target
+    const { alpn } = this.#connection
+    if (!askTime || (alpn !== undefined && alpn !== 'http/1.1')) return
+    const host = name.includes(':') ? `[${name}]` : name
+    this.#socket.write(
+      `HEAD / HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: countersign-explain\r\nConnection: close\r\n\r\n`,
+    )
+  }
+
+  #result(end: ProbeResult['end'], error: unknown): ProbeResult {
+    return {
+      stage: this.#secured ? 'secured' : this.#connected ? 'connected' : 'nowhere',
+      end,
+      error,
+      refusal: this.#refusal,
+      chain: this.#presented.der,
+      connection: this.#connection,
+      answer: this.#answer,
+      firstBytes: Buffer.concat(this.#chunks),
+    }
+  }
+}
+
+/** How long a server has to answer, or to say late that it wants a client certificate (TLS 1.3). */
+const GRACE_MS = 3000
+const LONGEST_ANSWER = 16_384
+const LONGEST_FLIGHT = 524_288
