@@ -19,7 +19,7 @@ import {
   Resumption,
 } from './connect.ts'
 import { type ClientError, ConnectError, ProxyError, TimeoutError } from './errors.ts'
-import { failureOf } from './failure.ts'
+import { failureOf, type RequestFacts } from './failure.ts'
 import { Peer } from './peer.ts'
 import { SocksTalk } from './socks.ts'
 import type { NamedSecurity } from './trust.ts'
@@ -101,7 +101,13 @@ export function openThrough(
     talk(opened.socket, way, destination, left(connectTimeoutMs, started), (error) => {
       if (error !== undefined || givenUp) {
         opened.socket.destroy()
-        done(error ?? closedInTalk(way))
+        const { firstError } = opened.link
+        // What broke the connection says more than that it is closed: an alert that refuses our certificate.
+        done(
+          firstError === undefined
+            ? (error ?? closedInTalk(way))
+            : lostProxy(firstError, opened.link, way),
+        )
         return
       }
       const { times } = opened.link
@@ -194,7 +200,6 @@ class Talk {
   start(first: Uint8Array, next: (bytes: Buffer) => Step): void {
     this.#next = next
     this.#socket.on('readable', this.#onReadable)
-    this.#socket.on('end', this.#onClose)
     this.#socket.on('close', this.#onClose)
     this.#socket.write(first)
   }
@@ -234,7 +239,6 @@ class Talk {
   #end(error: ClientError | undefined): void {
     clearTimeout(this.#timer)
     this.#socket.off('readable', this.#onReadable)
-    this.#socket.off('end', this.#onClose)
     this.#socket.off('close', this.#onClose)
     this.#done(error)
   }
@@ -288,17 +292,20 @@ function socksError(
   )
 }
 
+function lostProxy(cause: Error, link: Link, way: Way): ClientError {
+  const error = failureOf(cause, factsOf(way), link, 'response')
+  return error instanceof ConnectError ? brokenProxy(way, errorMessage(cause), cause) : error
+}
+
+function factsOf(way: Way): RequestFacts {
+  // A URL of SOCKS has no origin that could be shown.
+  const url = new URL(way.shown.replace(/^socks5h?:/, 'http:'))
+  return { url, method: 'CONNECT', security: way.security }
+}
+
 /** A connection to the proxy that did not come about: as an error of the way, not of the server. */
 function proxyFailure(failure: ConnectFailure, way: Way): ClientError {
-  const url = new URL(
-    `${way.protocol === 'https:' ? 'https' : 'http'}://${way.shown.replace(/^\w+:\/\//, '')}`,
-  )
-  const error = failureOf(
-    failure,
-    { url, method: 'CONNECT', security: way.security },
-    undefined,
-    'connect',
-  )
+  const error = failureOf(failure, factsOf(way), undefined, 'connect')
   if (!(error instanceof ConnectError)) return error
   return new ProxyError(
     'proxy-unreachable',
@@ -311,9 +318,10 @@ function proxyFailure(failure: ConnectFailure, way: Way): ClientError {
   )
 }
 
-function brokenProxy(way: Way, fault: string): ProxyError {
+function brokenProxy(way: Way, fault: string, cause?: unknown): ProxyError {
   return new ProxyError('proxy-failed', `the proxy ${way.shown} made no tunnel: ${fault}`, {
     proxy: way.shown,
+    cause,
     hint: 'check that it is a proxy of that kind',
   })
 }
