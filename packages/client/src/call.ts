@@ -4,20 +4,24 @@
  * @module
  */
 import { errorMessage } from '@countersign/core'
-import { cookieHeader, type SessionCookies } from './cookies.ts'
+import type { TokenSource } from './auth.ts'
+import type { CookieJar } from './cookie-jar.ts'
+import { cookieHeader } from './cookies.ts'
 import { AbortError, BodyError, ClientError, RedirectError, TimeoutError } from './errors.ts'
 import { Exchange, type Head } from './exchange.ts'
 import { failureOf, isLostConnection, type RequestFacts } from './failure.ts'
 import type { HeaderList } from './headers.ts'
 import { warnInsecure } from './insecure-warning.ts'
 import type { Limits } from './options.ts'
-import type { ConnectionPools, Outgoing } from './pools.ts'
+import { type ConnectionPools, isRetired, type Outgoing } from './pools.ts'
+import type { ProxyChoice, SessionProxies } from './proxy.ts'
 import { type Hop, isRedirect, nextHop } from './redirect.ts'
 import { bodyForTransport, isReplayable, type RequestBody } from './request-body.ts'
 import { ClientResponse, listOf } from './response.ts'
 import { isBusy, isIdempotent, isPassing, retryDelay } from './retry.ts'
 import type { SessionTrust } from './trust.ts'
 import type { TrustPlan } from './trust-plan.ts'
+import { isForwarding, proxyAuthorization, proxyWantsCredentials, type Way } from './tunnel.ts'
 import { shownUrl } from './url.ts'
 
 /** A call, checked and complete. */
@@ -25,6 +29,8 @@ export interface CallPlan {
   readonly method: string
   readonly url: URL
   readonly headers: HeaderList
+  /** Where the bearer token comes from that goes along, as long as the call stays at its first origin. */
+  readonly token: TokenSource | undefined
   readonly body: RequestBody | undefined
   /** Cookies by hand. */
   readonly cookies: readonly (readonly [string, string])[]
@@ -32,6 +38,8 @@ export interface CallPlan {
   /** Whether the session's identity, and its `verify: false`, are meant for this URL. */
   readonly home: boolean
   readonly limits: Limits
+  /** What the call says about a proxy. */
+  readonly proxy: ProxyChoice | undefined
   readonly signal: AbortSignal | undefined
 }
 
@@ -39,8 +47,9 @@ export interface CallPlan {
 export interface CallSupport {
   readonly pools: ConnectionPools
   readonly trust: SessionTrust
+  readonly proxies: SessionProxies
   /** `undefined` where cookies are not kept. */
-  readonly jar: SessionCookies | undefined
+  readonly jar: CookieJar | undefined
 }
 
 /** Runs a call. */
@@ -95,13 +104,17 @@ class Call {
   /** Sends one hop, again where that is allowed. */
   async #send(hop: Hop): Promise<{ response: ClientResponse; exchange: Exchange }> {
     let again = false
+    let refused: string | undefined
+    const source = hop.away ? undefined : this.#plan.token
     for (;;) {
-      const { exchange, facts, head } = this.#dispatch(hop)
+      const token = source === undefined ? undefined : await this.#token(source)
+      const { exchange, facts, head, forwarder } = this.#dispatch(hop, token)
       const mayRepeat = isIdempotent(hop.method) && isReplayable(hop.body)
       let answer: Head
       try {
         answer = await head
       } catch (error) {
+        if (isRetired(error)) continue
         const failure = failureOf(error, facts, exchange.link, exchange.phase)
         if (mayRepeat && !again && exchange.reused && isLostConnection(error)) {
           // The server closed an idle connection just as it was used: that is nobody's fault (RFC 9112 §9.3.1).
@@ -119,22 +132,66 @@ class Call {
         await this.#pause(listOf(answer.headers['retry-after'])[0])
         continue
       }
+      if (
+        answer.status === 401 &&
+        source !== undefined &&
+        token !== undefined &&
+        refused === undefined &&
+        isReplayable(hop.body)
+      ) {
+        refused = token
+        const fresh = await this.#token(source, token).catch((error: unknown) => {
+          answer.body.discard()
+          throw error
+        })
+        if (fresh !== token) {
+          answer.body.discard()
+          continue
+        }
+      }
+      if (answer.status === 407 && forwarder !== undefined) {
+        answer.body.discard()
+        throw proxyWantsCredentials(forwarder)
+      }
       return { response: this.#respond(hop, exchange, answer), exchange }
     }
   }
 
-  #dispatch(hop: Hop): { exchange: Exchange; facts: RequestFacts; head: Promise<Head> } {
+  /** The token to send; whoever gives the call up does not wait for it, but others who do still get it. */
+  async #token(source: TokenSource, refused?: string): Promise<string> {
+    if (this.#given !== undefined) throw this.#given
+    const { promise, reject } = Promise.withResolvers<never>()
+    this.#wake = reject
+    try {
+      return await Promise.race([source.get(refused), promise])
+    } finally {
+      this.#wake = undefined
+    }
+  }
+
+  #dispatch(hop: Hop, token: string | undefined): Sent {
     if (this.#given !== undefined) throw this.#given
     const support = this.#support
     const plan = this.#plan
-    const { connectTimeoutMs } = plan.limits
+    const { connectTimeoutMs, tlsTimeoutMs } = plan.limits
+    // A Unix socket is where the call was made to, not where a redirect leads.
+    const socketPath = plan.home && !hop.away ? plan.limits.socketPath : undefined
+    const way = socketPath === undefined ? support.proxies.wayTo(hop.url, plan.proxy) : undefined
     const security =
       hop.url.protocol === 'https:'
-        ? support.trust.security(plan.trust, plan.home, hop.away)
+        ? support.trust.security(plan.trust, hop.url.origin, plan.home, hop.away)
         : undefined
     if (security?.verified === false && plan.limits.warnInsecure) warnInsecure(hop.url.origin)
-    const facts = { url: hop.url, method: hop.method, security, connectTimeoutMs }
-    const entry = support.pools.entryFor({ url: hop.url, security, connectTimeoutMs })
+    const facts = { url: hop.url, method: hop.method, security }
+    const entry = support.pools.entryFor({
+      url: hop.url,
+      security,
+      http: security === undefined ? '1.1' : plan.limits.http,
+      connectTimeoutMs,
+      tlsTimeoutMs,
+      socketPath,
+      way,
+    })
     const exchange = new Exchange(
       (error) => failureOf(error, facts, exchange.link, 'body'),
       () => {
@@ -143,18 +200,34 @@ class Call {
       },
     )
     this.#exchange = exchange
-    entry.send(this.#outgoing(hop, exchange), exchange)
-    return { exchange, facts, head: exchange.head }
+    const forwarder = isForwarding(way, hop.url) ? way : undefined
+    entry.send(this.#outgoing(hop, token, exchange, forwarder), exchange)
+    return { exchange, facts, head: exchange.head, forwarder }
   }
 
-  #outgoing(hop: Hop, exchange: Exchange): Outgoing {
+  /** @param forwarder - the proxy that takes the request itself, with the whole URL in it */
+  #outgoing(
+    hop: Hop,
+    token: string | undefined,
+    exchange: Exchange,
+    forwarder: Way | undefined,
+  ): Outgoing {
     const cookies = this.#cookiesFor(hop)
     this.#sentCookies = cookies
+    const headers = [...hop.headers]
+    if (token !== undefined) headers.push('authorization', `Bearer ${token}`)
+    if (cookies !== undefined) headers.push('cookie', cookies)
+    let path = hop.url.pathname + hop.url.search
+    if (forwarder !== undefined) {
+      path = hop.url.origin + path
+      const credentials = proxyAuthorization(forwarder)
+      if (credentials !== undefined) headers.push('proxy-authorization', credentials)
+    }
     return {
       origin: hop.url.origin,
-      path: hop.url.pathname + hop.url.search,
+      path,
       method: hop.method,
-      headers: cookies === undefined ? [...hop.headers] : [...hop.headers, 'cookie', cookies],
+      headers,
       body:
         hop.body === undefined
           ? null
@@ -297,8 +370,19 @@ class Call {
   }
 }
 
+/** A request on its way. */
+interface Sent {
+  readonly exchange: Exchange
+  readonly facts: RequestFacts
+  readonly head: Promise<Head>
+  /** The proxy that took the request itself: an answer may be its own. */
+  readonly forwarder: Way | undefined
+}
+
 const PHASES = {
   connect: 'waiting for a connection',
+  tls: 'waiting for the TLS handshake',
   response: 'waiting for the answer',
   body: 'reading the body',
+  idle: 'waiting for the next bytes of the body',
 } as const

@@ -11,7 +11,10 @@
 import * as net from 'node:net'
 import * as tls from 'node:tls'
 import type { TlsContext } from '@countersign/tls'
+import { admission, type HttpVersion, protocolsOf } from './admission.ts'
 import { Peer } from './peer.ts'
+import type { Pins } from './pins.ts'
+import type { RevocationCheck } from './revocation.ts'
 
 /** What a pool connects to. */
 export interface Destination {
@@ -24,6 +27,8 @@ export interface Destination {
   readonly tlsTimeoutMs: number
   /** Absent over plain HTTP. */
   readonly security: Security | undefined
+  /** What to speak over TLS. */
+  readonly http: HttpVersion
 }
 
 /** How a connection is secured. */
@@ -31,6 +36,10 @@ export interface Security {
   readonly context: TlsContext
   /** `false` only for `verify: false`. */
   readonly verified: boolean
+  readonly pins: Pins | undefined
+  /** Whether the pins stand instead of chain and name. */
+  readonly pinnedAlone: boolean
+  readonly revocation: RevocationCheck | undefined
 }
 
 /** What is being opened, as long as it can be given up. */
@@ -76,15 +85,22 @@ export class ConnectFailure extends Error {
 export class Resumption {
   #session: Buffer | undefined
   #until = 0
+  #chain: readonly Uint8Array[] = []
 
   /** A resumed handshake checks no certificate, so a session never outlives the one it was made with. */
   offer(): Buffer | undefined {
     return Date.now() < this.#until ? this.#session : undefined
   }
 
-  keep(session: Buffer, until: number): void {
+  /** The chain of the connection that the session was made with: a resumed one knows its leaf at most. */
+  get chain(): readonly Uint8Array[] {
+    return this.#chain
+  }
+
+  keep(session: Buffer, until: number, chain: readonly Uint8Array[]): void {
     this.#session = session
     this.#until = until
+    this.#chain = chain
   }
 }
 
@@ -134,7 +150,7 @@ export function openConnection(
     finished = true
     stopTimers()
     link = {
-      peer: new Peer(socket, security?.verified === true, chain[0]),
+      peer: new Peer(socket, { verified: security?.verified === true, chain, host }),
       times,
       firstError: undefined,
       answers: 0,
@@ -154,11 +170,19 @@ export function openConnection(
     // Not getPeerX509Certificate(): called here, it makes Node 24 refuse a good certificate.
     socket.prependOnceListener('secure', () => {
       const presented = socket.getPeerCertificate(true)
-      chain = chainOf(presented)
+      chain = socket.isSessionReused() ? resumption.chain : chainOf(presented)
       if (presented.valid_to !== undefined) notAfter = Date.parse(presented.valid_to)
     })
-    socket.on('session', (session) => resumption.keep(session, notAfter))
-    socket.once('secureConnect', succeed)
+    socket.on('session', (session) => resumption.keep(session, notAfter, chain))
+    socket.once('secureConnect', () => {
+      const answer = security && admission(socket, chain, security, destination.http)
+      const decide = (refusal: Error | undefined): void => {
+        if (refusal === undefined) succeed()
+        else socket.destroy(refusal)
+      }
+      if (answer instanceof Promise) void answer.then(decide, fail)
+      else decide(answer)
+    })
   } else if (socket === over) {
     queueMicrotask(succeed)
   } else {
@@ -177,14 +201,16 @@ function tlsOptions(
     ...security.context.nodeClientOptions(destination.host),
     host: destination.host,
     port: destination.port,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: protocolsOf(destination.http),
   }
-  if (session !== undefined) options.session = session
+  // One that was made without Node's verification is not used again.
+  if (session !== undefined && !security.pinnedAlone) options.session = session
   if (over !== undefined) options.socket = over
   else if (destination.socketPath !== undefined) options.path = destination.socketPath
-  // The only unverified connections of this package: `verify: false`, asked for by name for this origin. Nothing verifies
-  // instead; they are warned about once per origin, and their pool is never shared with verified calls (see pools.ts).
-  if (!security.verified) options.rejectUnauthorized = false
+  // The only connections of this package that Node does not verify. `verify: false`, asked for by name for this origin: nothing
+  // verifies instead; they are warned about once per origin, and their pool is never shared with verified calls (see pools.ts).
+  // A pin without an authority: the pin verifies instead, before a byte is sent (see admission.ts).
+  if (!security.verified || security.pinnedAlone) options.rejectUnauthorized = false
   return options
 }
 

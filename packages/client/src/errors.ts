@@ -167,8 +167,10 @@ export class StatusError extends ClientError<StatusErrorCode> {
 /** The body of an answer cannot be had. */
 export class BodyError extends ClientError<BodyErrorCode> {}
 
-/** Why a server is not trusted. */
-export type TrustReason = Exclude<ReasonCode, 'server-refused-client-cert' | 'not-tls' | 'reset'>
+/** Why a server is not trusted; `pin-mismatch`: it has neither the certificate nor the key that is pinned. */
+export type TrustReason =
+  | Exclude<ReasonCode, 'server-refused-client-cert' | 'not-tls' | 'reset'>
+  | 'pin-mismatch'
 
 /** Nothing was sent; the codes of the TLS and X.509 layers appear as they are (`ca-missing`, `key-mismatch`). */
 export type OptionErrorCode =
@@ -198,6 +200,7 @@ export type ConnectErrorCode =
   | 'not-tls'
   | 'not-http'
   | 'handshake-failed'
+  | 'alpn-mismatch'
   | 'connect-failed'
 
 /** The proxy is in the way. */
@@ -233,6 +236,7 @@ export type ClientErrorCode =
   | ConnectErrorCode
   | ProxyErrorCode
   | ReasonCode
+  | 'pin-mismatch'
   | 'timeout'
   | 'aborted'
   | RedirectErrorCode

@@ -10,10 +10,10 @@ import {
   connectionFailure,
   isReasonCode,
   reasonOf,
-  TlsError,
   type TrustDescription,
 } from '@countersign/tls'
-import type { Certificate } from '@countersign/x509'
+import { Certificate, X509Error } from '@countersign/x509'
+import { PinMismatch, ProtocolMissing } from './admission.ts'
 import { ConnectFailure, type Link } from './connect.ts'
 import {
   BodyError,
@@ -27,6 +27,8 @@ import {
   TrustError,
   type TrustReason,
 } from './errors.ts'
+import { pinsOf } from './pins.ts'
+import { Refusal } from './revocation.ts'
 import type { NamedSecurity } from './trust.ts'
 import { hostOf, portOf, shownUrl } from './url.ts'
 
@@ -100,6 +102,17 @@ function handshakeFailure(failure: ConnectFailure, facts: RequestFacts): ClientE
   const url = shownUrl(facts.url)
   const context = facts.security?.context
   if (context === undefined) return lostConnection(cause, facts, undefined)
+  if (cause instanceof PinMismatch) return pinMismatch(failure, cause, facts)
+  if (cause instanceof Refusal) {
+    return trustError(cause.code, `${origin}: ${cause.message}`, cause.hint, failure, facts)
+  }
+  if (cause instanceof ProtocolMissing) {
+    return new ConnectError('alpn-mismatch', `${origin}: ${cause.message}`, {
+      cause,
+      url,
+      hint: "leave http out, or write http: 'auto' to take what the server speaks",
+    })
+  }
   const said = connectionFailure(cause, {
     host: hostOf(facts.url),
     port: portOf(facts.url),
@@ -108,16 +121,10 @@ function handshakeFailure(failure: ConnectFailure, facts: RequestFacts): ClientE
     own: context.certificate,
   })
   if (isTrustReason(said.code)) {
-    const trust = context.trust.describe()
-    const against = STORE_MATTERS.has(said.code) ? `; trusted are ${trustWords(trust)}` : ''
-    return new TrustError(said.code, `${said.message}${against}`, {
-      cause,
-      hint: said.hint,
-      url,
-      host: hostOf(facts.url),
-      chain: said instanceof TlsError ? (said.chain ?? []) : [],
-      trust,
-    })
+    const against = STORE_MATTERS.has(said.code)
+      ? `; trusted are ${trustWords(context.trust.describe())}`
+      : ''
+    return trustError(said.code, `${said.message}${against}`, said.hint, failure, facts)
   }
   if (said.code === 'server-refused-client-cert') return identityError(cause, facts)
   if (said.code === 'not-tls') {
@@ -137,8 +144,57 @@ function handshakeFailure(failure: ConnectFailure, facts: RequestFacts): ClientE
   return new ConnectError('handshake-failed', said.message, { cause, url, hint: said.hint })
 }
 
+function trustError(
+  code: string,
+  message: string,
+  hint: string | undefined,
+  failure: ConnectFailure,
+  facts: RequestFacts,
+): TrustError {
+  const { security } = facts
+  const pinnedAlone = security?.pinnedAlone === true
+  return new TrustError(isTrustReason(code) ? code : 'rejected-by-policy', message, {
+    cause: failure.cause,
+    hint,
+    url: shownUrl(facts.url),
+    host: hostOf(facts.url),
+    chain: readable(failure.chain).map((one) => certificateFacts(one)),
+    trust: (pinnedAlone ? undefined : security?.context.trust)?.describe(),
+  })
+}
+
+function pinMismatch(failure: ConnectFailure, cause: PinMismatch, facts: RequestFacts): TrustError {
+  const pins = facts.security?.pins?.texts ?? []
+  const { presented } = cause
+  return trustError(
+    'pin-mismatch',
+    `${facts.url.origin}: ${cause.message}; pinned ${pins.length === 1 ? 'is' : 'are'} ${pins.join(', ')}`,
+    presented === undefined
+      ? 'ask the owner of the server for its certificate'
+      : `if its owner confirms the new key by another way than this connection, pin it: pin: '${pinsOf(presented).key}'`,
+    failure,
+    facts,
+  )
+}
+
+/** The certificates that can be read, up to the first that cannot. */
+function readable(chain: readonly Uint8Array[]): Certificate[] {
+  const certificates: Certificate[] = []
+  for (const der of chain) {
+    try {
+      const certificate = Certificate.parse(der)
+      certificateFacts(certificate)
+      certificates.push(certificate)
+    } catch (error) {
+      if (error instanceof X509Error) break
+      throw error
+    }
+  }
+  return certificates
+}
+
 function isTrustReason(code: string): code is TrustReason {
-  return isReasonCode(code) && !NOT_OF_THE_SERVER.has(code)
+  return code === 'pin-mismatch' || (isReasonCode(code) && !NOT_OF_THE_SERVER.has(code))
 }
 
 function identityError(cause: unknown, facts: RequestFacts): IdentityError {

@@ -3,18 +3,18 @@
  *
  * @module
  */
-import { CoreError, checkOptions } from '@countersign/core'
+import type { HttpVersion } from './admission.ts'
+import type { Auth } from './auth.ts'
+import type { CookieRules } from './cookie-rules.ts'
 import type { PlainCookies } from './cookies.ts'
 import { OptionError } from './errors.ts'
 import type { HeadersInput } from './headers.ts'
+import { check, LONGEST_TIMER, wholeNumber } from './option-checks.ts'
+import type { OriginProfiles } from './origin-profiles.ts'
+import type { ProxyInput } from './proxy.ts'
 import type { BodyOptions } from './request-body.ts'
 import type { TrustOptions } from './trust-plan.ts'
 import type { QueryParameters } from './url.ts'
-
-/** Who the caller is, in the `Authorization` header. */
-export type Auth =
-  | { readonly username: string; readonly password: string }
-  | { readonly bearer: string }
 
 /** What is done about a redirect: follow it, hand it out, or fail. */
 export type RedirectMode = 'follow' | 'manual' | 'error'
@@ -23,12 +23,20 @@ export type RedirectMode = 'follow' | 'manual' | 'error'
 export interface SharedOptions extends TrustOptions {
   /** Sent with the request; kept at home when a redirect leads elsewhere, a few harmless ones excepted. @defaultValue none */
   headers?: HeadersInput | undefined
-  /** Basic or Bearer; stays at home when a redirect leads elsewhere. @defaultValue none */
+  /** Basic, Bearer or a token provider; stays at home when a redirect leads elsewhere. @defaultValue none */
   auth?: Auth | undefined
   /** Milliseconds for the whole call, body and redirects included; 0 waits for ever. @defaultValue 30000 */
   timeoutMs?: number | undefined
   /** Milliseconds for a connection with its TLS handshake; 0 leaves it to `timeoutMs`. @defaultValue 10000 */
   connectTimeoutMs?: number | undefined
+  /** Milliseconds for the TLS handshake alone; 0 leaves it to `connectTimeoutMs`. @defaultValue 0 */
+  tlsTimeoutMs?: number | undefined
+  /** Milliseconds from a request that is sent to the head of its answer; 0 leaves it to `timeoutMs`. @defaultValue 0 */
+  headTimeoutMs?: number | undefined
+  /** Milliseconds from the head of an answer to the end of its body; 0 leaves it to `timeoutMs`. @defaultValue 0 */
+  bodyTimeoutMs?: number | undefined
+  /** Milliseconds between two pieces of a body that is being read; 0 leaves it to `timeoutMs`. @defaultValue 0 */
+  idleTimeoutMs?: number | undefined
   /** @defaultValue 'follow' */
   redirect?: RedirectMode | undefined
   /** @defaultValue 10 */
@@ -37,8 +45,19 @@ export interface SharedOptions extends TrustOptions {
   retry?: number | undefined
   /** The most a body may hold once decoded; `Infinity` for no limit. @defaultValue 104857600 */
   maxBodyBytes?: number | undefined
+  /** How many times its size a compressed body may become, beyond its first MiB; `Infinity` for no limit. @defaultValue 200 */
+  maxBodyRatio?: number | undefined
+  /**
+   * The proxy to go through, with trust and credentials of its own; `false` for none.
+   * @defaultValue what `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY` name, unless `NO_PROXY` names the host
+   */
+  proxy?: ProxyInput | undefined
+  /** A Unix socket to connect to; host and port of the URL are still those of the request. A redirect elsewhere does not use it. @defaultValue none */
+  socketPath?: string | undefined
   /** `false` keeps `verify: false` from warning. @defaultValue true */
   warnInsecure?: boolean | undefined
+  /** HTTP/1.1, HTTP/2 (over https only), or `auto`: HTTP/2 where the server speaks it. @defaultValue '1.1' */
+  http?: HttpVersion | undefined
 }
 
 /** What a single call can be told. */
@@ -56,12 +75,17 @@ export interface SessionOptions extends SharedOptions {
   /** Calls may give a path below it; its origin is the session's home. @defaultValue none */
   baseUrl?: string | URL | undefined
   /**
-   * The origins that the session's certificate, `auth`, `headers` and `verify: false` are meant for.
+   * A list: the origins that the session's certificate, `auth`, `headers` and `verify: false` are meant for. An object: whom to
+   * trust and who we are at single origins, by pattern (`'https://*.corp.internal'`), as far as the session says nothing else.
    * @defaultValue the origin of `baseUrl`; without one, the origin each call is made to
    */
-  origins?: readonly (string | URL)[] | undefined
+  origins?: readonly (string | URL)[] | OriginProfiles | undefined
   /** Cookies to start with, for the session's home; `false` keeps none between calls. @defaultValue an empty jar */
   cookies?: PlainCookies | false | undefined
+  /** What is kept of the cookies that come in: private suffixes, ports, how many. @defaultValue RFC 6265bis, 180 a domain, 3000 in all */
+  cookieRules?: CookieRules | undefined
+  /** Added to the query of every call to the session's home; a name that the call gives itself stays the call's. @defaultValue none */
+  params?: QueryParameters | undefined
   /** Whether environment variables may name certificate bundles. @defaultValue true */
   trustEnvironment?: boolean | undefined
   /** The most connections to one origin at once. @defaultValue 256 */
@@ -72,22 +96,36 @@ export interface SessionOptions extends SharedOptions {
 export interface Limits {
   readonly timeoutMs: number
   readonly connectTimeoutMs: number
+  readonly tlsTimeoutMs: number
+  readonly headTimeoutMs: number
+  readonly bodyTimeoutMs: number
+  readonly idleTimeoutMs: number
   readonly redirect: RedirectMode
   readonly maxRedirects: number
   readonly retry: number
   readonly maxBodyBytes: number
+  readonly maxBodyRatio: number
+  readonly socketPath: string | undefined
   readonly warnInsecure: boolean
+  readonly http: HttpVersion
 }
 
 /** The limits of a call that says nothing. */
 export const DEFAULT_LIMITS: Limits = {
   timeoutMs: 30_000,
   connectTimeoutMs: 10_000,
+  tlsTimeoutMs: 0,
+  headTimeoutMs: 0,
+  bodyTimeoutMs: 0,
+  idleTimeoutMs: 0,
   redirect: 'follow',
   maxRedirects: 10,
   retry: 0,
   maxBodyBytes: 100 * 1024 * 1024,
+  maxBodyRatio: 200,
+  socketPath: undefined,
   warnInsecure: true,
+  http: '1.1',
 }
 
 /**
@@ -105,21 +143,6 @@ export function checkSessionOptions(options: object): void {
 }
 
 /**
- * Refuses every option that is not among `known`.
- *
- * @throws {@link OptionError} `option-unknown`, `option-invalid`
- */
-export function check(options: object, known: readonly string[], where: string): void {
-  try {
-    checkOptions(options, known, where)
-  } catch (error) {
-    if (!(error instanceof CoreError)) throw error
-    const code = error.code === 'option-unknown' ? 'option-unknown' : 'option-invalid'
-    throw new OptionError(code, error.message, { hint: error.hint, cause: error })
-  }
-}
-
-/**
  * The limits, on top of those of a session.
  *
  * @throws {@link OptionError} `option-invalid`
@@ -132,82 +155,61 @@ export function limitsOf(options: SharedOptions, base: Limits): Limits {
   return base
 }
 
-/**
- * The `Authorization` header of `auth`.
- *
- * @throws {@link OptionError} `option-invalid`
- */
-export function authorization(auth: Auth): string {
-  if (typeof auth === 'object' && auth !== null) {
-    if ('bearer' in auth && typeof auth.bearer === 'string' && BEARER.test(auth.bearer)) {
-      return `Bearer ${auth.bearer}`
-    }
-    if (
-      'username' in auth &&
-      typeof auth.username === 'string' &&
-      typeof auth.password === 'string'
-    ) {
-      // RFC 7617 §2: the first colon ends the user name.
-      if (auth.username.includes(':')) {
-        throw new OptionError('option-invalid', 'auth: a user name cannot hold a colon')
-      }
-      return `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}`
-    }
-  }
-  throw new OptionError(
-    'option-invalid',
-    'auth must be { username, password } or { bearer: token }',
-  )
-}
-
 function checkedLimits(options: SharedOptions, base: Limits): Limits {
-  const { redirect = base.redirect, warnInsecure = base.warnInsecure } = options
+  const { redirect = base.redirect, warnInsecure = base.warnInsecure, http = base.http } = options
   if (redirect !== 'follow' && redirect !== 'manual' && redirect !== 'error') {
     throw new OptionError('option-invalid', "redirect must be 'follow', 'manual' or 'error'")
   }
   if (typeof warnInsecure !== 'boolean') {
     throw new OptionError('option-invalid', 'warnInsecure must be true or false')
   }
+  if (http !== '1.1' && http !== '2' && http !== 'auto') {
+    throw new OptionError('option-invalid', "http must be '1.1', '2' or 'auto'")
+  }
+  const { socketPath = base.socketPath } = options
+  if (
+    socketPath !== undefined &&
+    (typeof socketPath !== 'string' || !SOCKET_PATH.test(socketPath))
+  ) {
+    throw new OptionError('option-invalid', 'socketPath must be the path of a Unix socket')
+  }
+  const time = (name: TimeName): number =>
+    wholeNumber(name, options[name], base[name], LONGEST_TIMER)
   return {
     redirect,
     warnInsecure,
-    timeoutMs: wholeNumber('timeoutMs', options.timeoutMs, base.timeoutMs, LONGEST_TIMER),
-    connectTimeoutMs: wholeNumber(
-      'connectTimeoutMs',
-      options.connectTimeoutMs,
-      base.connectTimeoutMs,
-      LONGEST_TIMER,
-    ),
+    http,
+    socketPath,
+    timeoutMs: time('timeoutMs'),
+    connectTimeoutMs: time('connectTimeoutMs'),
+    tlsTimeoutMs: time('tlsTimeoutMs'),
+    headTimeoutMs: time('headTimeoutMs'),
+    bodyTimeoutMs: time('bodyTimeoutMs'),
+    idleTimeoutMs: time('idleTimeoutMs'),
     maxRedirects: wholeNumber('maxRedirects', options.maxRedirects, base.maxRedirects, 1000),
     retry: wholeNumber('retry', options.retry, base.retry, 100),
-    maxBodyBytes:
-      options.maxBodyBytes === Number.POSITIVE_INFINITY
-        ? options.maxBodyBytes
-        : wholeNumber(
-            'maxBodyBytes',
-            options.maxBodyBytes,
-            base.maxBodyBytes,
-            Number.MAX_SAFE_INTEGER,
-          ),
+    maxBodyBytes: bound('maxBodyBytes', options, base),
+    maxBodyRatio: bound('maxBodyRatio', options, base),
   }
 }
 
-/**
- * A whole number from 0 to `most`.
- *
- * @throws {@link OptionError} `option-invalid`
- */
-export function wholeNumber(
-  name: string,
-  value: number | undefined,
-  otherwise: number,
-  most: number,
+type TimeName =
+  | 'timeoutMs'
+  | 'connectTimeoutMs'
+  | 'tlsTimeoutMs'
+  | 'headTimeoutMs'
+  | 'bodyTimeoutMs'
+  | 'idleTimeoutMs'
+
+/** A limit that `Infinity` lifts. */
+function bound(
+  name: 'maxBodyBytes' | 'maxBodyRatio',
+  options: SharedOptions,
+  base: Limits,
 ): number {
-  if (value === undefined) return otherwise
-  if (!Number.isInteger(value) || value < 0 || value > most) {
-    throw new OptionError('option-invalid', `${name} must be a whole number from 0 to ${most}`)
-  }
-  return value
+  const value = options[name]
+  if (value === Number.POSITIVE_INFINITY) return value
+  return wholeNumber(name, value, base[name], Number.MAX_SAFE_INTEGER)
 }
 
 const SHARED_OPTIONS = {
@@ -215,17 +217,28 @@ const SHARED_OPTIONS = {
   auth: true,
   timeoutMs: true,
   connectTimeoutMs: true,
+  tlsTimeoutMs: true,
+  headTimeoutMs: true,
+  bodyTimeoutMs: true,
+  idleTimeoutMs: true,
   redirect: true,
   maxRedirects: true,
   retry: true,
   maxBodyBytes: true,
+  maxBodyRatio: true,
+  proxy: true,
+  socketPath: true,
   warnInsecure: true,
+  http: true,
   verify: true,
   ca: true,
   extraCa: true,
   cert: true,
   key: true,
   passphrase: true,
+  pin: true,
+  crl: true,
+  revocation: true,
 } as const satisfies Record<keyof SharedOptions, true>
 
 const REQUEST_OPTIONS = Object.keys({
@@ -243,6 +256,8 @@ const SESSION_OPTIONS = Object.keys({
   baseUrl: true,
   origins: true,
   cookies: true,
+  cookieRules: true,
+  params: true,
   trustEnvironment: true,
   maxConnections: true,
 } as const satisfies Record<keyof SessionOptions, true>)
@@ -250,15 +265,19 @@ const SESSION_OPTIONS = Object.keys({
 const LIMIT_NAMES = [
   'timeoutMs',
   'connectTimeoutMs',
+  'tlsTimeoutMs',
+  'headTimeoutMs',
+  'bodyTimeoutMs',
+  'idleTimeoutMs',
   'redirect',
   'maxRedirects',
   'retry',
   'maxBodyBytes',
+  'maxBodyRatio',
+  'socketPath',
   'warnInsecure',
+  'http',
 ] as const
 
-/** RFC 6750 §2.1: b68token. */
-const BEARER = /^[A-Za-z0-9\-._~+/]+=*$/
-
-/** setTimeout turns anything above 2^31 - 1 into 1 ms. */
-const LONGEST_TIMER = 0x7fff_ffff
+/** A path without a null byte; `@name` and `\0name` for the abstract ones of Linux are not for a client of files. */
+const SOCKET_PATH = /^[^\0]{1,4096}$/

@@ -5,35 +5,81 @@
  */
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { certificateTitle } from '@countersign/tls'
 import { Certificate } from '@countersign/x509'
+
+/** What a connection knows of the other end. */
+export interface PeerFacts {
+  readonly verified: boolean
+  /** DER, leaf first. */
+  readonly chain: readonly Uint8Array[]
+  /** The host that was connected to. */
+  readonly host: string
+}
 
 /** The other end of a connection. */
 export class Peer {
   readonly address: string | undefined
   readonly port: number | undefined
+  /** Whether the certificate was verified, by its chain or its pin; `false` over plain HTTP and with `verify: false`. */
+  readonly verified: boolean
+  /** The name or address that was asked for; with `verified` it is the one that was verified, unless a pin stood for it. */
+  readonly host: string
+  readonly http: '1.1' | '2'
   /** `TLSv1.3`; `undefined` over plain HTTP. */
   readonly protocol: string | undefined
   /** The cipher suite by its standard name: `TLS_AES_256_GCM_SHA384`. */
   readonly cipher: string | undefined
-  /** Whether the certificate was verified; `false` over plain HTTP and with `verify: false`. */
-  readonly verified: boolean
-  readonly #der: Uint8Array | undefined
-  #certificate: Certificate | undefined
+  /** The key exchange: `X25519MLKEM768`. */
+  readonly group: string | undefined
+  /** Whether the handshake resumed an earlier one. */
+  readonly resumed: boolean
+  readonly #der: readonly Uint8Array[]
+  #chain: readonly Certificate[] | undefined
 
-  constructor(socket: Socket, verified: boolean, der: Uint8Array | undefined) {
+  constructor(socket: Socket, { verified, chain, host }: PeerFacts) {
     this.address = socket.remoteAddress
     this.port = socket.remotePort
-    const encrypted = socket instanceof TLSSocket
-    this.protocol = encrypted ? (socket.getProtocol() ?? undefined) : undefined
-    this.cipher = encrypted ? socket.getCipher().standardName : undefined
-    this.verified = encrypted && verified
-    this.#der = der
+    this.host = host
+    const secured = socket instanceof TLSSocket ? socket : undefined
+    this.verified = secured !== undefined && verified
+    this.http = secured?.alpnProtocol === 'h2' ? '2' : '1.1'
+    this.protocol = secured?.getProtocol() ?? undefined
+    this.cipher = secured?.getCipher().standardName
+    this.group = secured === undefined ? undefined : groupOf(secured)
+    this.resumed = secured?.isSessionReused() ?? false
+    this.#der = chain
   }
 
   /** The server's certificate; read `verified` before believing it. */
   get certificate(): Certificate | undefined {
-    if (this.#der === undefined) return undefined
-    this.#certificate ??= Certificate.parse(this.#der, 'the certificate of the server')
-    return this.#certificate
+    return this.chain[0]
+  }
+
+  /** What the server presented, leaf first, with the trusted certificate it ends at; read `verified` before believing it. */
+  get chain(): readonly Certificate[] {
+    this.#chain ??= this.#der.map((der) => Certificate.parse(der, 'the certificate of the server'))
+    return this.#chain
+  }
+
+  /** The certificate in words: its subject, or its first name. */
+  get name(): string | undefined {
+    return this.certificate === undefined ? undefined : certificateTitle(this.certificate)
+  }
+
+  /** Whole days until the first certificate of the chain ends; negative where one has ended. */
+  get daysLeft(): number | undefined {
+    if (this.chain.length === 0) return undefined
+    const ends = this.chain.map(({ notAfter }) => notAfter.getTime())
+    return Math.floor((Math.min(...ends) - Date.now()) / DAY_MS)
   }
 }
+
+function groupOf(socket: TLSSocket): string | undefined {
+  // Without a key exchange of its own, a resumed handshake of TLS 1.2, there is nothing to tell.
+  const info: unknown = socket.getEphemeralKeyInfo()
+  if (typeof info !== 'object' || info === null || !('name' in info)) return undefined
+  return typeof info.name === 'string' ? info.name : undefined
+}
+
+const DAY_MS = 86_400_000

@@ -7,7 +7,15 @@
  * @module
  */
 import { Client, type Dispatcher, Pool } from 'undici'
-import { type Destination, type Link, type Opening, Resumption, type Security } from './connect.ts'
+import type { HttpVersion } from './admission.ts'
+import {
+  ConnectFailure,
+  type Destination,
+  type Link,
+  type Opening,
+  Resumption,
+  type Security,
+} from './connect.ts'
 import { Exchange, type LinkHolder } from './exchange.ts'
 import { openThrough, type Way } from './tunnel.ts'
 import { hostOf, portOf } from './url.ts'
@@ -17,6 +25,7 @@ export interface Route {
   readonly url: URL
   /** Absent over plain HTTP. */
   readonly security: (Security & { readonly id: string }) | undefined
+  readonly http: HttpVersion
   readonly connectTimeoutMs: number
   readonly tlsTimeoutMs: number
   /** A Unix socket to connect to instead of the host of the URL. */
@@ -47,16 +56,26 @@ export class ConnectionPools {
   }
 
   /**
+   * Nothing more is sent over the connections of a security that was replaced. What is on its way comes to its end; what was
+   * still waiting fails with {@link Retired}, and goes out again over another.
+   *
+   * @param id - of the {@link NamedSecurity}
+   */
+  retire(id: string): void {
+    for (const entry of [...this.#entries.values()]) if (entry.securityId === id) entry.retire()
+  }
+
+  /**
    * The pool of a route.
    *
    * @throws the reason of {@link close}: a call that was between two hops or tries opens nothing any more
    */
   entryFor(route: Route): PoolEntry {
     if (this.#closed !== undefined) throw this.#closed
-    const { url, security, connectTimeoutMs, tlsTimeoutMs, socketPath = '', way } = route
+    const { url, security, http, connectTimeoutMs, tlsTimeoutMs, socketPath = '', way } = route
     const { origin } = url
     const secured = security === undefined ? '' : `${security.id} ${security.verified}`
-    const key = `${origin} ${connectTimeoutMs} ${tlsTimeoutMs} ${secured} ${way?.id ?? ''} ${socketPath}`
+    const key = `${origin} ${http} ${connectTimeoutMs} ${tlsTimeoutMs} ${secured} ${way?.id ?? ''} ${socketPath}`
     const known = this.#entries.get(key)
     if (known !== undefined) return known
     const destination: Destination = {
@@ -66,8 +85,10 @@ export class ConnectionPools {
       connectTimeoutMs,
       tlsTimeoutMs,
       security,
+      http,
     }
-    const entry = new PoolEntry(origin, { destination, way }, this.#maxConnections, () => {
+    const to = { destination, way, securityId: security?.id }
+    const entry = new PoolEntry(origin, to, this.#maxConnections, () => {
       if (this.#entries.get(key) === entry) this.#entries.delete(key)
     })
     this.#entries.set(key, entry)
@@ -77,30 +98,43 @@ export class ConnectionPools {
 
 /** One pool, and what is under way on it. */
 export class PoolEntry {
+  /** What its connections were verified by. */
+  readonly securityId: string | undefined
   readonly #pool: Pool
   readonly #connecting = new Set<Opening>()
   readonly #forget: () => void
+  readonly #direct: boolean
   #active = 0
   #connected = 0
   /** Connections whose answer came in during this turn of the event loop. */
   #resting = 0
   #waiting: { readonly outgoing: Outgoing; readonly exchange: Exchange }[] = []
+  /** Whether one connection carries many requests at once. */
+  #multiplexed = false
+  readonly #life: PoolLife = { retired: false }
 
   constructor(origin: string, to: Connectable, connections: number, forget: () => void) {
     const resumption = new Resumption()
     const connecting = this.#connecting
+    const life = this.#life
     this.#forget = forget
+    this.securityId = to.securityId
+    this.#direct = to.way === undefined
     this.#pool = new Pool(origin, {
       ...POOL_OPTIONS,
+      // Then the first connection finds out what the server speaks before others are opened.
+      allowH2: to.destination.http !== '1.1',
       connections,
-      factory: (url) => new LinkedClient(url, to, resumption, connecting),
+      factory: (url) => new LinkedClient(url, to, { resumption, connecting, life }),
     })
     // A pool without connections is forgotten, or a crawl over many hosts would keep one for each.
     const onIdle = (): void => {
       if (this.#active === 0 && this.#connected === 0) this.#retire()
     }
-    this.#pool.on('connect', () => {
+    this.#pool.on('connect', (_origin, targets) => {
       this.#connected++
+      const client = targets.at(-1)
+      if (client instanceof LinkedClient) this.#multiplexed = client.link?.peer.http === '2'
     })
     this.#pool.on('disconnect', () => {
       this.#connected--
@@ -113,8 +147,9 @@ export class PoolEntry {
     const waiting = this.#waiting
     const free = this.#connected - (this.#active - waiting.length) - this.#resting
     this.#active++
-    if (free <= 0 && waiting.length < this.#resting) waiting.push({ outgoing, exchange })
-    else this.#pool.dispatch(outgoing, exchange)
+    if (free <= 0 && waiting.length < this.#resting && !this.#multiplexed) {
+      waiting.push({ outgoing, exchange })
+    } else this.#pool.dispatch(outgoing, exchange)
   }
 
   /** Called once for every {@link send}, when its exchange is over. */
@@ -139,6 +174,17 @@ export class PoolEntry {
     if (next !== undefined) this.#pool.dispatch(next.outgoing, next.exchange)
   }
 
+  /** See {@link ConnectionPools.retire}. */
+  retire(): void {
+    this.#life.retired = true
+    this.#forget()
+    for (const { exchange } of this.#waiting.splice(0))
+      exchange.onResponseError(null, new Retired())
+    // Through a proxy it ends by itself: its request is turned away when it is done.
+    if (this.#direct) for (const opening of this.#connecting) opening.destroy(new Retired())
+    if (!this.#pool.closed && !this.#pool.destroyed) this.#pool.close(() => {})
+  }
+
   async destroy(reason: Error): Promise<void> {
     this.#forget()
     const closed = this.#pool.destroyed ? undefined : this.#pool.destroy(reason)
@@ -153,17 +199,44 @@ export class PoolEntry {
   }
 }
 
+/** The trust that a connection was made under was replaced before a request went out: it goes out over another. */
+export class Retired extends Error {
+  constructor() {
+    super('the trust of this connection was replaced')
+  }
+}
+
+/** Whether a request failed only because its pool was retired; then nothing of it was sent. */
+export function isRetired(error: unknown): boolean {
+  return (
+    error instanceof Retired || (error instanceof ConnectFailure && error.cause instanceof Retired)
+  )
+}
+
 /** What a pool connects to, and through what. */
 interface Connectable {
   readonly destination: Destination
   readonly way: Way | undefined
+  readonly securityId: string | undefined
+}
+
+/** What the connections of a pool share. */
+interface PoolParts {
+  readonly resumption: Resumption
+  readonly connecting: Set<Opening>
+  readonly life: PoolLife
+}
+
+interface PoolLife {
+  retired: boolean
 }
 
 /** A connection of a pool that tells each exchange which socket it went out on. */
 class LinkedClient extends Client implements LinkHolder {
   link: Link | undefined
+  readonly #life: PoolLife
 
-  constructor(url: URL, to: Connectable, resumption: Resumption, connecting: Set<Opening>) {
+  constructor(url: URL, to: Connectable, { resumption, connecting, life }: PoolParts) {
     super(url, {
       ...CLIENT_OPTIONS,
       connect: (_options, callback) => {
@@ -179,13 +252,20 @@ class LinkedClient extends Client implements LinkHolder {
         connecting.add(opening)
       },
     })
+    this.#life = life
   }
 
   override dispatch(
     options: Dispatcher.DispatchOptions,
     handler: Dispatcher.DispatchHandler,
   ): boolean {
-    if (handler instanceof Exchange) handler.connection = this
+    if (handler instanceof Exchange) {
+      if (this.#life.retired) {
+        handler.onResponseError(null, new Retired())
+        return true
+      }
+      handler.connection = this
+    }
     return super.dispatch(options, handler)
   }
 }

@@ -74,7 +74,9 @@ export class SessionProxies {
     if (server === undefined) return undefined
     if (choice.noProxy?.matches(hostOf(url).toLowerCase(), portOf(url)) === true) return undefined
     const security =
-      server.protocol === 'https:' ? choice.trust.security(NO_PLAN, true, false) : undefined
+      server.protocol === 'https:'
+        ? choice.trust.security(NO_PLAN, `https://${server.host}:${server.port}`, true, false)
+        : undefined
     return wayOf(server, choice.credentials ?? server.credentials, security)
   }
 }

@@ -3,14 +3,17 @@
  *
  * @module
  */
-import type { TrustStore } from '@countersign/tls'
+import { writeFileAtomic } from '@countersign/core'
+import type { TrustDescription, TrustStore } from '@countersign/tls'
+import { type Auth, type Credentials, credentials, type TokenSource } from './auth.ts'
 import { type CallPlan, type CallSupport, runCall } from './call.ts'
-import { cookiePairs, type PlainCookies, SessionCookies } from './cookies.ts'
+import { CookieJar } from './cookie-jar.ts'
+import { cookiePairs, type PlainCookies } from './cookies.ts'
 import { ACCEPT_ENCODING } from './decode.ts'
 import { OptionError } from './errors.ts'
 import { type HeaderList, hasHeader, headerList, mayTravel, without } from './headers.ts'
+import { wholeNumber } from './option-checks.ts'
 import {
-  authorization,
   checkRequestOptions,
   checkSessionOptions,
   DEFAULT_LIMITS,
@@ -18,21 +21,19 @@ import {
   limitsOf,
   type RequestOptions,
   type SessionOptions,
-  wholeNumber,
 } from './options.ts'
 import { ConnectionPools } from './pools.ts'
+import type { OriginProfiles } from './origin-profiles.ts'
+import { SessionProxies } from './proxy.ts'
 import { requestBody } from './request-body.ts'
+import { formatNetscapeCookies, parseNetscapeCookies } from './netscape-cookies.ts'
 import type { ClientResponse } from './response.ts'
+import { savedCookie } from './saved-cookies.ts'
+import { readSavedSession, readSessionFile, type SavedSession } from './saved-session.ts'
 import { SessionTrust } from './trust.ts'
-import { NO_PLAN, type TrustPlan, trustPlan } from './trust-plan.ts'
-import { parseBaseUrl, parseTarget } from './url.ts'
-
-/** A session as {@link Session.toJSON} saves it. It holds cookies, which are credentials: keep it like a password. */
-export interface SavedSession {
-  readonly version: 1
-  readonly baseUrl?: string | undefined
-  readonly cookies: readonly unknown[]
-}
+import { trustPlan } from './trust-plan.ts'
+import { addMissingParameters, parameterPairs, parseBaseUrl, parseTarget } from './url.ts'
+import { SessionWarnings } from './warnings.ts'
 
 /** What a call is told: its options and, for {@link Session.request}, the method. */
 export interface MethodOptions extends RequestOptions {
@@ -47,6 +48,9 @@ export class Session implements AsyncDisposable {
   readonly #base: URL | undefined
   readonly #origins: ReadonlySet<string> | undefined
   readonly #headers: HeaderList
+  readonly #token: TokenSource | undefined
+  readonly #params: readonly (readonly [string, string])[]
+  readonly #saved: Pick<SavedSession, 'headers' | 'auth'>
   readonly #limits: Limits
   readonly #support: CallSupport
   #closed = false
@@ -60,33 +64,56 @@ export class Session implements AsyncDisposable {
     this.#base = options.baseUrl === undefined ? undefined : parseBaseUrl(options.baseUrl)
     this.baseUrl = this.#base?.href
     this.#origins = originsOf(options.origins, this.#base)
-    this.#headers = headersOf(options)
+    const given = options.auth === undefined ? undefined : credentials(options.auth)
+    this.#headers = headersOf(options, given)
+    this.#token = given?.source
+    this.#params = options.params === undefined ? [] : parameterPairs(options.params, 'params')
+    this.#saved = {
+      headers: listedPairs(headerList(options.headers)),
+      auth: plainAuth(options.auth),
+    }
     this.#limits = limitsOf(options, DEFAULT_LIMITS)
     const { trustEnvironment = true, cookies, maxConnections } = options
     if (typeof trustEnvironment !== 'boolean') {
       throw new OptionError('option-invalid', 'trustEnvironment must be true or false')
     }
-    const plan = trustPlan(options)
-    const trust = new SessionTrust(plan, trustEnvironment)
-    if (saysSomething(plan)) trust.security(NO_PLAN, true, false)
+    const pools = new ConnectionPools(wholeNumber('maxConnections', maxConnections, 256, 65_535))
+    const warnings = new SessionWarnings(undefined)
+    const trust = new SessionTrust(trustPlan(options), trustEnvironment, {
+      profiles: profilesOf(options.origins),
+      onReplaced: (id) => pools.retire(id),
+      onWarning: ({ message, cause }) => warnings.reloadFailed(message, cause),
+    })
+    trust.readNamed()
     this.#support = {
       trust,
-      pools: new ConnectionPools(wholeNumber('maxConnections', maxConnections, 256, 65_535)),
-      jar: cookies === false ? undefined : new SessionCookies(),
+      proxies: new SessionProxies(options.proxy, trustEnvironment),
+      pools,
+      jar: cookies === false ? undefined : new CookieJar(options.cookieRules),
     }
     if (cookies !== undefined && cookies !== false) this.setCookies(cookies)
   }
 
   /**
-   * A session from a saved one; what was not saved (headers, auth, certificates) comes from `options`.
+   * A session from a saved one; what `options` says as well is as they say. Certificates and limits are not saved.
    *
-   * @throws {@link OptionError} `option-invalid`
+   * @throws {@link OptionError} `option-invalid` naming what in the saved session is not as it should be
    */
   static fromJSON(saved: unknown, options: SessionOptions = {}): Session {
-    const { baseUrl, cookies } = savedSession(saved)
-    const session = new Session({ baseUrl, ...options })
-    session.#support.jar?.restore(cookies)
+    const read = readSavedSession(saved)
+    const session = new Session({ ...read.options, ...options })
+    for (const cookie of read.cookies) session.#support.jar?.put(cookie)
     return session
+  }
+
+  /**
+   * The session that a file holds, as {@link Session.save} wrote it; a new one where there is no file yet.
+   *
+   * @throws {@link OptionError} `session-file-invalid`, `option-invalid`
+   */
+  static async load(file: string, options: SessionOptions = {}): Promise<Session> {
+    const saved = await readSessionFile(file)
+    return saved === undefined ? new Session(options) : Session.fromJSON(saved, options)
   }
 
   get(url: string | URL, options?: RequestOptions): Promise<ClientResponse> {
@@ -139,7 +166,28 @@ export class Session implements AsyncDisposable {
 
   /** The store that servers are verified against; `trust.describe()` says where every certificate came from. */
   get trust(): TrustStore {
-    return this.#support.trust.security(NO_PLAN, true, false).context.trust
+    return this.#support.trust.store
+  }
+
+  /**
+   * Whom a call to a URL would believe, and who said so: the session, the profile of its origin, or the environment.
+   *
+   * @throws {@link OptionError} for a URL that cannot be called
+   */
+  describeTrust(url: string | URL): TrustDescription {
+    const { origin } = parseTarget(url, this.#base)
+    return this.#support.trust.describe(origin, this.#isHome(origin))
+  }
+
+  /**
+   * Reads every certificate, key and list again that an option or a variable names. What changed holds at once: for new
+   * connections, for resumed ones, and for those that wait for the next call; what is under way is not disturbed. A file
+   * that was replaced is noticed by the next call without this.
+   *
+   * @throws {@link OptionError} for the first source that cannot be used; what it held before still holds
+   */
+  async reload(): Promise<void> {
+    this.#support.trust.reload()
   }
 
   /**
@@ -148,7 +196,9 @@ export class Session implements AsyncDisposable {
    * @throws {@link OptionError} for a URL that cannot be called
    */
   cookiesFor(url: string | URL): PlainCookies {
-    return Object.fromEntries(this.#support.jar?.pairsFor(parseTarget(url, this.#base)) ?? [])
+    const pairs = this.#support.jar?.pairsFor(parseTarget(url, this.#base)) ?? []
+    // Of two with the same name the first is for the longer path.
+    return Object.fromEntries(pairs.toReversed())
   }
 
   /**
@@ -165,9 +215,49 @@ export class Session implements AsyncDisposable {
     for (const origin of this.#origins) this.#support.jar.set(new URL(origin), cookies)
   }
 
-  /** What is worth saving: the base URL and the cookies, in a form that {@link Session.fromJSON} takes. */
+  /**
+   * The session's cookies as a text file in Netscape's format, which curl, wget and Python read. It holds credentials.
+   */
+  exportCookies(): string {
+    return formatNetscapeCookies(this.#support.jar?.all() ?? [])
+  }
+
+  /**
+   * Takes in the cookies of a text file in Netscape's format, curl's cookies.txt. What has expired is left out, and so
+   * is what a server could not have set.
+   *
+   * @returns how many were taken in
+   * @throws {@link OptionError} `cookie-file-invalid`, `option-conflict` in a session without cookies
+   */
+  importCookies(text: string): number {
+    const { jar } = this.#support
+    if (jar === undefined) {
+      throw new OptionError('option-conflict', 'this session keeps no cookies')
+    }
+    return parseNetscapeCookies(text, 'the cookie file').filter((cookie) => jar.put(cookie)).length
+  }
+
+  /**
+   * What is worth saving, in a form that {@link Session.fromJSON} takes. It holds cookies and credentials: whatever turns
+   * a session into JSON, a logger included, writes them out.
+   */
   toJSON(): SavedSession {
-    return { version: 1, baseUrl: this.baseUrl, cookies: this.#support.jar?.toJSON() ?? [] }
+    return {
+      version: 1,
+      baseUrl: this.baseUrl,
+      ...this.#saved,
+      params: this.#params.length === 0 ? undefined : this.#params,
+      cookies: (this.#support.jar?.all() ?? []).map((cookie) => savedCookie(cookie)),
+    }
+  }
+
+  /**
+   * Writes the session to a file that only its owner can read (0600), whole or not at all.
+   *
+   * @throws CoreError `file-write-failed`
+   */
+  async save(file: string): Promise<void> {
+    await writeFileAtomic(file, `${JSON.stringify(this.toJSON())}\n`)
   }
 
   /** Closes every connection; calls under way fail, and so do later ones. */
@@ -198,33 +288,51 @@ export class Session implements AsyncDisposable {
     const said = options !== NO_OPTIONS
     if (said) checkRequestOptions(options)
     const target = parseTarget(url, this.#base, options.params)
-    const home = this.#origins === undefined || this.#origins.has(target.origin)
+    const home = this.#isHome(target.origin)
+    if (home && this.#params.length > 0) addMissingParameters(target, this.#params)
+    const given = options.auth === undefined ? undefined : credentials(options.auth)
     const body = said ? requestBody(options) : undefined
+    const headers = this.#headersFor(options, given, home, body?.type)
     if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
       throw new OptionError('option-invalid', 'signal must be an AbortSignal')
     }
     return {
       method,
       url: target,
-      headers: this.#headersFor(options, home, body?.type),
+      headers,
+      token: given === undefined ? this.#tokenFor(headers, home) : given.source,
       body,
       cookies: options.cookies === undefined ? [] : cookiesByHand(options),
       trust: trustPlan(options),
       home,
       limits: limitsOf(options, this.#limits),
+      proxy: this.#support.proxies.choice(options.proxy),
       signal: options.signal,
     }
   }
 
-  #headersFor(options: RequestOptions, home: boolean, type: string | undefined): HeaderList {
+  /** Whether what the session says of itself is meant for an origin. */
+  #isHome(origin: string): boolean {
+    return this.#origins === undefined || this.#origins.has(origin)
+  }
+
+  /** The session's token, where the call is to the session's home and does not say itself who it is from. */
+  #tokenFor(headers: HeaderList, home: boolean): TokenSource | undefined {
+    if (this.#token === undefined || !home || hasHeader(headers, 'authorization')) return undefined
+    return this.#token
+  }
+
+  #headersFor(
+    options: RequestOptions,
+    given: Credentials | undefined,
+    home: boolean,
+    type: string | undefined,
+  ): HeaderList {
     const own = home ? this.#headers : without(this.#headers, (name) => !mayTravel(name))
     let list = headerList(options.headers, own)
-    if (options.auth !== undefined) {
-      list = [
-        ...without(list, (name) => name === 'authorization'),
-        'authorization',
-        authorization(options.auth),
-      ]
+    if (given !== undefined) {
+      list = without(list, (name) => name === 'authorization')
+      if (given.header !== undefined) list = [...list, 'authorization', given.header]
     }
     if (type !== undefined && !hasHeader(list, 'content-type')) {
       list = [...list, 'content-type', type]
@@ -233,16 +341,30 @@ export class Session implements AsyncDisposable {
   }
 }
 
-function headersOf(options: SessionOptions): HeaderList {
+function headersOf(options: SessionOptions, given: Credentials | undefined): HeaderList {
   const list = headerList(options.headers, DEFAULT_HEADERS)
-  if (options.auth === undefined) return list
+  if (given === undefined) return list
   if (hasHeader(list, 'authorization')) {
     throw new OptionError(
       'option-conflict',
       'auth and a header authorization contradict each other',
     )
   }
-  return [...list, 'authorization', authorization(options.auth)]
+  return given.header === undefined ? list : [...list, 'authorization', given.header]
+}
+
+/** What of a session's credentials can be written down. */
+function plainAuth(auth: Auth | undefined): Auth | undefined {
+  return auth === undefined || 'token' in auth ? undefined : auth
+}
+
+/** A header list as pairs; none where it is empty. */
+function listedPairs(list: HeaderList): [string, string][] | undefined {
+  if (list.length === 0) return undefined
+  return Array.from({ length: list.length / 2 }, (_, index) => [
+    list[index * 2] ?? '',
+    list[index * 2 + 1] ?? '',
+  ])
 }
 
 function cookiesByHand(options: RequestOptions): [string, string][] {
@@ -252,28 +374,34 @@ function cookiesByHand(options: RequestOptions): [string, string][] {
   return cookiePairs(options.cookies ?? {})
 }
 
-function saysSomething(plan: TrustPlan): boolean {
-  return plan.only !== undefined || plan.extra.length > 0 || plan.identity !== undefined
-}
-
 function originsOf(
   origins: SessionOptions['origins'],
   base: URL | undefined,
 ): ReadonlySet<string> | undefined {
-  if (origins === undefined) return base === undefined ? undefined : new Set([base.origin])
-  if (!Array.isArray(origins) || origins.length === 0) {
+  if (origins === undefined || !isList(origins)) {
+    return base === undefined ? undefined : new Set([base.origin])
+  }
+  if (origins.length === 0) {
     throw new OptionError('option-invalid', 'origins must be a list of one URL or more')
   }
   return new Set(origins.map((origin) => parseTarget(origin).origin))
 }
 
-function savedSession(saved: unknown): { baseUrl: string | undefined; cookies: unknown } {
-  const members = new Map(typeof saved === 'object' && saved !== null ? Object.entries(saved) : [])
-  const baseUrl: unknown = members.get('baseUrl')
-  if (members.get('version') !== 1 || (baseUrl !== undefined && typeof baseUrl !== 'string')) {
-    throw new OptionError('option-invalid', 'this is not a saved session of version 1')
+function profilesOf(origins: SessionOptions['origins']): OriginProfiles {
+  if (origins === undefined || isList(origins)) return {}
+  if (typeof origins !== 'object' || origins === null) {
+    throw new OptionError(
+      'option-invalid',
+      'origins must be a list of URLs, or an object of profiles',
+    )
   }
-  return { baseUrl, cookies: members.get('cookies') }
+  return origins
+}
+
+function isList(
+  origins: NonNullable<SessionOptions['origins']>,
+): origins is readonly (string | URL)[] {
+  return Array.isArray(origins)
 }
 
 function closedError(): OptionError {

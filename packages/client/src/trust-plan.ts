@@ -8,12 +8,15 @@
 import {
   type CaSources,
   type CertificateSource,
+  type CrlSource,
   type KeySource,
   TlsContext,
   TrustStore,
 } from '@countersign/tls'
 import { Certificate, PrivateKey } from '@countersign/x509'
 import { OptionError } from './errors.ts'
+import { check } from './option-checks.ts'
+import { type Pins, readPins } from './pins.ts'
 
 /**
  * Whom to believe: `true` as the session or the environment says; `false` nobody is checked, loudly; a path (a file or a
@@ -35,6 +38,35 @@ export interface TrustOptions {
   key?: KeySource | undefined
   /** Opens an encrypted key. @defaultValue none */
   passphrase?: string | undefined
+  /**
+   * `sha256:` and the digest of the server's certificate or of its key; several where it may have several. Beside a named
+   * authority (or `verify: true`) it narrows that; on its own it stands instead of chain and name, and the dates still count.
+   * @defaultValue none
+   */
+  pin?: string | readonly string[] | undefined
+  /** Revocation lists: paths of files or of folders of `*.crl`, PEM text, DER bytes. @defaultValue none */
+  crl?: CrlSource | readonly CrlSource[] | undefined
+  /**
+   * Whether revoked certificates are refused. @defaultValue every level, of chains whose authorities' lists are in `crl`
+   * or are to be fetched; other chains are not looked at
+   */
+  revocation?: Revocation | undefined
+}
+
+/** `leaf` or `chain`: every server needs lists. An object: those whose authorities are known. */
+export type Revocation = 'off' | 'leaf' | 'chain' | RevocationOptions
+
+/** How revocation is checked. */
+export interface RevocationOptions {
+  /** The leaf alone, or every certificate below the root. @defaultValue 'chain' */
+  check?: 'leaf' | 'chain' | undefined
+  /**
+   * Authorities (roots or issuers) whose lists are fetched, over plain HTTP, from where the certificates below them say. A
+   * chain of theirs is refused where a list cannot be had. @defaultValue none: only the lists of `crl` are used
+   */
+  fetch?: CaSources | undefined
+  /** What a list is worth after the day the next one was due, where no newer one can be had. @defaultValue 'refuse' */
+  stale?: 'refuse' | 'accept' | undefined
 }
 
 /** What one level says about trust; absent is "nothing said". */
@@ -45,6 +77,18 @@ export interface TrustPlan {
   readonly only: { readonly sources: CaSources; readonly option: 'ca' | 'verify' } | undefined
   readonly extra: readonly CaSources[]
   readonly identity: IdentityPlan | undefined
+  readonly pins: Pins | undefined
+  readonly revocation: RevocationPlan | undefined
+}
+
+/** What is said about revocation. */
+export interface RevocationPlan {
+  readonly lists: readonly CrlSource[]
+  readonly depth: 'off' | 'leaf' | 'chain'
+  /** Whether a chain is refused whose authorities nobody named. */
+  readonly always: boolean
+  readonly fetch: CaSources | undefined
+  readonly acceptStale: boolean
 }
 
 /** Where our own certificate comes from. */
@@ -61,6 +105,8 @@ export const NO_PLAN: TrustPlan = {
   only: undefined,
   extra: [],
   identity: undefined,
+  pins: undefined,
+  revocation: undefined,
 }
 
 /**
@@ -69,17 +115,8 @@ export const NO_PLAN: TrustPlan = {
  * @throws {@link OptionError} `option-invalid` for a wrong type, `option-conflict` for words that contradict each other
  */
 export function trustPlan(options: TrustOptions): TrustPlan {
-  const { verify, ca, extraCa, cert, key, passphrase } = options
-  if (
-    verify === undefined &&
-    ca === undefined &&
-    extraCa === undefined &&
-    cert === undefined &&
-    key === undefined &&
-    passphrase === undefined
-  ) {
-    return NO_PLAN
-  }
+  if (TRUST_OPTIONS.every((name) => options[name] === undefined)) return NO_PLAN
+  const { verify, ca, extraCa, cert, key, passphrase, pin } = options
   checkSources(ca, 'ca')
   checkSources(extraCa, 'extraCa')
   checkIdentity(options)
@@ -89,12 +126,15 @@ export function trustPlan(options: TrustOptions): TrustPlan {
     only: ca === undefined ? undefined : { sources: ca, option: 'ca' },
     extra: extraCa === undefined ? [] : [extraCa],
     identity,
+    pins: readPins(pin),
+    revocation: revocationPlan(options),
   }
   if (verify === undefined || verify === true) {
     return { ...plan, verified: verify }
   }
   if (verify === false) {
-    refuseBeside('verify: false', { ca, extraCa })
+    const { crl, revocation } = options
+    refuseBeside('verify: false', { ca, extraCa, pin, crl, revocation })
     return { ...plan, verified: false }
   }
   if (verify instanceof TlsContext) {
@@ -118,32 +158,95 @@ export function trustPlan(options: TrustOptions): TrustPlan {
 }
 
 /**
- * The call's plan over the session's: what the call says holds, and what it does not say is the session's.
+ * One plan over another (a call's over its session's, a session's over an origin's profile): what the upper one says holds,
+ * and what it does not say is the lower one's.
  *
- * @throws {@link OptionError} `option-conflict` where the call adds to a context that is already built
+ * @throws {@link OptionError} `option-conflict` where the upper one adds to a context that is already built
  */
-export function overlay(call: TrustPlan, session: TrustPlan): TrustPlan {
-  if (call === NO_PLAN) return session
-  if (session === NO_PLAN) return call
-  if (call.context !== undefined) return call
-  const replaced = call.only !== undefined
-  const context = replaced ? undefined : session.context
-  if (context !== undefined && (call.extra.length > 0 || call.identity !== undefined)) {
+export function overlay(upper: TrustPlan, lower: TrustPlan): TrustPlan {
+  if (upper === NO_PLAN) return lower
+  if (lower === NO_PLAN) return upper
+  const pins = upper.pins ?? lower.pins
+  const revocation = upper.revocation ?? lower.revocation
+  if (upper.context !== undefined) return { ...upper, pins, revocation }
+  const replaced = upper.only !== undefined
+  const context = replaced ? undefined : lower.context
+  if (context !== undefined && (upper.extra.length > 0 || upper.identity !== undefined)) {
     throw new OptionError(
       'option-conflict',
-      'extraCa, cert and key cannot be added to the TLS context of the session',
+      'extraCa, cert and key cannot be added to a TLS context that is built already',
       { hint: 'make another context with createDefaultContext(), or pass ca as well' },
     )
   }
+  // Who names certificates wants them looked at.
+  const names =
+    replaced || upper.extra.length > 0 || upper.pins !== undefined || upper.revocation !== undefined
+  const identity = upper.identity ?? lower.identity
+  // Who gives up verification gives up all of it.
+  if (upper.verified === false) return { ...upper, context, identity }
   return {
-    // Who names certificates wants them looked at.
-    verified: call.verified ?? (replaced || call.extra.length > 0 ? true : session.verified),
+    verified: upper.verified ?? (lower.verified === false && names ? undefined : lower.verified),
     context,
-    only: call.only ?? session.only,
-    // "Only these" does not mean what a session adds.
-    extra: replaced ? call.extra : [...session.extra, ...call.extra],
-    identity: call.identity ?? session.identity,
+    only: upper.only ?? lower.only,
+    // "Only these" does not mean what the lower one adds.
+    extra: replaced ? upper.extra : [...lower.extra, ...upper.extra],
+    identity,
+    pins,
+    revocation,
   }
+}
+
+/** Whether pins stand instead of a chain: nobody named an authority, nor asked for the default ones with `verify: true`. */
+export function isPinnedAlone(plan: TrustPlan): boolean {
+  return (
+    plan.pins !== undefined &&
+    plan.verified !== true &&
+    plan.only === undefined &&
+    plan.extra.length === 0 &&
+    plan.context === undefined
+  )
+}
+
+/** @throws {@link OptionError} `option-invalid`, `option-unknown` */
+function revocationPlan({ crl, revocation }: TrustOptions): RevocationPlan | undefined {
+  if (crl === undefined && revocation === undefined) return undefined
+  const lists = crl === undefined ? [] : listOf(crl)
+  const isEmpty = crl !== undefined && lists.length === 0
+  if (isEmpty || !lists.every((one) => typeof one === 'string' || one instanceof Uint8Array)) {
+    throw new OptionError(
+      'option-invalid',
+      'crl must be a path, PEM text or DER bytes, or a list of these',
+    )
+  }
+  if (typeof revocation === 'string') {
+    if (revocation !== 'off' && revocation !== 'leaf' && revocation !== 'chain') {
+      throw new OptionError(
+        'option-invalid',
+        "revocation must be 'off', 'leaf', 'chain' or an object",
+      )
+    }
+    return { lists, depth: revocation, always: true, fetch: undefined, acceptStale: false }
+  }
+  if (revocation !== undefined && (typeof revocation !== 'object' || revocation === null)) {
+    throw new OptionError(
+      'option-invalid',
+      "revocation must be 'off', 'leaf', 'chain' or an object",
+    )
+  }
+  check(revocation ?? {}, ['check', 'fetch', 'stale'], 'revocation')
+  const { check: depth = 'chain', fetch, stale = 'refuse' } = revocation ?? {}
+  if (depth !== 'leaf' && depth !== 'chain') {
+    throw new OptionError('option-invalid', "revocation.check must be 'leaf' or 'chain'")
+  }
+  if (stale !== 'refuse' && stale !== 'accept') {
+    throw new OptionError('option-invalid', "revocation.stale must be 'refuse' or 'accept'")
+  }
+  checkSources(fetch, 'revocation.fetch')
+  return { lists, depth, always: false, fetch, acceptStale: stale === 'accept' }
+}
+
+function listOf(sources: CrlSource | readonly CrlSource[]): readonly CrlSource[] {
+  return typeof sources === 'string' || sources instanceof Uint8Array ? [sources] : sources
 }
 
 function refuseBeside(what: string, others: Readonly<Record<string, unknown>>): void {
@@ -196,3 +299,15 @@ function checkIdentity({ cert, key, passphrase }: TrustOptions): void {
     throw new OptionError('option-conflict', 'passphrase is given without cert and key')
   }
 }
+
+const TRUST_OPTIONS = [
+  'verify',
+  'ca',
+  'extraCa',
+  'cert',
+  'key',
+  'passphrase',
+  'pin',
+  'crl',
+  'revocation',
+] as const satisfies readonly (keyof TrustOptions)[]

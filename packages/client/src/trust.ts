@@ -1,49 +1,71 @@
 /**
- * Plans into TLS contexts: each set of roots and identity is read and built once and then shared, because building a context
- * from a full bundle costs more than the handshake it is for.
+ * The trust of a session: what the call, the session, the origin's profile and the environment say, in this order, turned
+ * into the security of one connection, and kept up to date.
  *
  * @module
  */
-import { hash } from 'node:crypto'
-import { readdirSync, type Stats, statSync } from 'node:fs'
 import path from 'node:path'
-import { CountersignError } from '@countersign/core'
-import {
-  type CaSource,
-  type CertificateSource,
-  createDefaultContext,
-  isReasonCode,
-  type KeySource,
-  TlsContext,
-  TlsError,
-  TrustStore,
-} from '@countersign/tls'
-import { Certificate, PrivateKey } from '@countersign/x509'
-import type { Security } from './connect.ts'
-import { ClientError, OptionError, type OptionErrorCode } from './errors.ts'
-import { type IdentityPlan, NO_PLAN, overlay, type TrustPlan } from './trust-plan.ts'
+import { errorMessage } from '@countersign/core'
+import { type TrustDescription, TrustStore } from '@countersign/tls'
+import { type OriginProfiles, ProfileList } from './origin-profiles.ts'
+import { stampOfFiles } from './trust-files.ts'
+import { isSame, type NamedSecurity, securityOf, withoutIdentity } from './trust-context.ts'
+import { planFiles, planKey } from './trust-key.ts'
+import { isPinnedAlone, NO_PLAN, overlay, type TrustPlan } from './trust-plan.ts'
 
-/** How connections are secured, with a name that two of them share only if they may share a socket. */
-export type NamedSecurity = Security & { readonly id: string }
+export type { NamedSecurity } from './trust-context.ts'
 
-/** The trust of one session. */
+/** What a session brings with it beside its own words. */
+export interface SessionTrustOptions {
+  readonly profiles: OriginProfiles
+  /** Told the {@link NamedSecurity.id} that no new request may use any more. */
+  readonly onReplaced: (id: string) => void
+  /** Told what could not be read again, and is used as it was. */
+  readonly onWarning: (warning: TrustWarning) => void
+}
+
+/** A source of trust or identity that changed and cannot be used: what it held before still holds. */
+export interface TrustWarning {
+  readonly message: string
+  readonly cause: unknown
+}
+
+/** What is kept for a plan under one environment. */
+interface Kept {
+  readonly plan: TrustPlan
+  /** The part of the environment that matters to it. */
+  readonly environment: string
+  readonly key: string
+  readonly files: readonly string[]
+  stamp: string
+  security: NamedSecurity
+}
+
+/** See above. */
 export class SessionTrust {
   readonly #plan: TrustPlan
   readonly #readEnvironment: boolean
-  /** What the session itself says, resolved; kept until the environment says otherwise. */
-  readonly #own = new WeakMap<
-    TrustPlan,
-    { readonly stamp: string; readonly security: NamedSecurity }
-  >()
+  readonly #options: SessionTrustOptions
+  readonly #profiles: ProfileList
+  readonly #merged = new WeakMap<TrustPlan, WeakMap<TrustPlan, TrustPlan>>()
+  readonly #byPlan = new WeakMap<TrustPlan, Kept>()
+  readonly #byKey = new Map<string, Kept>()
 
-  constructor(plan: TrustPlan, readEnvironment: boolean) {
+  /** @throws {@link OptionError} for a profile that is none, or that cannot stand beside the session's own words */
+  constructor(plan: TrustPlan, readEnvironment: boolean, options: SessionTrustOptions = ALONE) {
     this.#plan = plan
     this.#readEnvironment = readEnvironment
+    this.#options = options
+    this.#profiles = new ProfileList(options.profiles, plan)
   }
 
-  /** What the session says; a call's plan goes over it. */
-  get plan(): TrustPlan {
-    return this.#plan
+  /**
+   * Reads every named source once, so that a mistake is said at construction.
+   *
+   * @throws {@link OptionError} with the code of the layer below: `ca-missing`, `key-mismatch`
+   */
+  readNamed(): void {
+    for (const plan of this.#named()) this.#resolve(plan)
   }
 
   /**
@@ -54,75 +76,158 @@ export class SessionTrust {
    * @param away - whether it is to an origin the call was redirected to; then its own are not meant for it either
    * @throws {@link OptionError} with the code of the layer below: `ca-missing`, `key-mismatch`
    */
-  security(call: TrustPlan, home: boolean, away: boolean): NamedSecurity {
-    const mine = home && !away ? this.#plan : abroad(this.#plan)
-    if (call !== NO_PLAN) return this.#resolve(overlay(away ? abroad(call) : call, mine))
-    const known = this.#own.get(mine)
-    const stamp = this.#stamp(mine)
-    if (known !== undefined && known.stamp === stamp) return known.security
-    const security = this.#resolve(mine)
-    this.#own.set(mine, { stamp, security })
-    return security
+  security(call: TrustPlan, origin: string, home: boolean, away: boolean): NamedSecurity {
+    return this.#resolve(this.#planFor(call, origin, home, away))
   }
 
-  /** What the environment says, as far as it matters to this plan. */
-  #stamp(plan: TrustPlan): string {
-    const matters = this.#readEnvironment && plan.context === undefined && plan.only === undefined
-    return matters ? VARIABLES.map((name) => process.env[name] ?? '').join('\n') : ''
+  /** The store that servers are verified against where neither a call nor a profile says anything. */
+  get store(): TrustStore {
+    const plan = this.#plan
+    return isPinnedAlone(plan) ? TrustStore.empty() : this.#resolve(plan).context.trust
+  }
+
+  /** Whom a call to an origin believes, and which level said so. */
+  describe(origin: string, home: boolean): TrustDescription {
+    const plan = this.#planFor(NO_PLAN, origin, home, false)
+    const store = isPinnedAlone(plan) ? TrustStore.empty() : this.#resolve(plan).context.trust
+    const description = store.describe()
+    const levels = [
+      { name: 'the session', plan: home ? this.#plan : abroad(this.#plan) },
+      {
+        name: `the profile ${this.#profiles.patternFor(origin) ?? ''}`,
+        plan: this.#profiles.planFor(origin),
+      },
+    ]
+    const said = WORDS.flatMap(([word, says]) => {
+      const [winner, beaten] = levels.filter((level) => says(level.plan))
+      if (winner === undefined) return []
+      return [`${word}: ${winner.name}${beaten === undefined ? '' : ` beat ${beaten.name}`}`]
+    })
+    return { ...description, trace: [...said, ...description.trace] }
+  }
+
+  /**
+   * Reads every file again, also one that looks as it did.
+   *
+   * @throws {@link OptionError} for the first source that cannot be used; what it held before still holds
+   */
+  reload(): void {
+    const failures: unknown[] = []
+    // Those of calls too: whoever reloads means everything.
+    for (const kept of new Set([
+      ...this.#named().map((plan) => this.#kept(plan)),
+      ...this.#byKey.values(),
+    ])) {
+      try {
+        this.#refresh(kept, stampOfFiles(kept.files), true)
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
+  }
+
+  #planFor(call: TrustPlan, origin: string, home: boolean, away: boolean): TrustPlan {
+    const session = this.#plan
+    const mine = this.#over(
+      home && !away ? session : abroad(session),
+      this.#profiles.planFor(origin),
+    )
+    return call === NO_PLAN ? mine : overlay(away ? abroad(call) : call, mine)
+  }
+
+  /** The session's plan over a profile's; one object for each pair, so that it is found again. */
+  #over(session: TrustPlan, profile: TrustPlan): TrustPlan {
+    if (profile === NO_PLAN) return session
+    let bySession = this.#merged.get(profile)
+    if (bySession === undefined) {
+      bySession = new WeakMap()
+      this.#merged.set(profile, bySession)
+    }
+    let merged = bySession.get(session)
+    if (merged === undefined) {
+      merged = overlay(session, profile)
+      bySession.set(session, merged)
+    }
+    return merged
+  }
+
+  /** What the session and its profiles name; the default trust is not read before it is needed. */
+  #named(): TrustPlan[] {
+    const plan = this.#plan
+    const profiles = this.#profiles.plans.map((profile) => this.#over(plan, profile))
+    return [plan, ...profiles].filter(
+      ({ only, extra, identity, revocation }) =>
+        only !== undefined ||
+        extra.length > 0 ||
+        identity !== undefined ||
+        revocation !== undefined,
+    )
   }
 
   #resolve(plan: TrustPlan): NamedSecurity {
-    const verified = plan.verified !== false
-    if (plan.context !== undefined) {
-      const { context } = plan
-      return { context, verified, id: idOf(context) }
+    const kept = this.#kept(plan)
+    const stamp = stampOfFiles(kept.files)
+    if (stamp === kept.stamp) return kept.security
+    this.#refresh(kept, stamp, false)
+    return kept.security
+  }
+
+  #kept(plan: TrustPlan): Kept {
+    const environment = this.#environmentOf(plan)
+    const known = this.#byPlan.get(plan)
+    if (known !== undefined && known.environment === environment) return known
+    const key = `${plan.context === undefined ? planKey(plan) : contextKey(plan)}\n${environment}`
+    const kept = this.#byKey.get(key) ?? this.#first(plan, environment, key)
+    this.#byPlan.set(plan, kept)
+    // Last used last: the first of a Map is the one to drop.
+    this.#byKey.delete(key)
+    this.#byKey.set(key, kept)
+    const [oldest] = this.#byKey.keys()
+    if (this.#byKey.size > MOST_KEPT && oldest !== undefined) this.#byKey.delete(oldest)
+    return kept
+  }
+
+  #first(plan: TrustPlan, environment: string, key: string): Kept {
+    const files = [...planFiles(plan), ...environmentFiles(environment)]
+    const stamp = stampOfFiles(files)
+    const security = securityOf(plan, this.#readEnvironment, `${key}\n${stamp}`)
+    return { plan, environment, key, files, stamp, security }
+  }
+
+  /** @param asked - by name: then every file is read, and what is wrong is thrown */
+  #refresh(kept: Kept, stamp: string, asked: boolean): void {
+    let next: NamedSecurity
+    try {
+      const key = asked ? undefined : `${kept.key}\n${stamp}`
+      next = securityOf(kept.plan, this.#readEnvironment, key)
+    } catch (error) {
+      // Not before it changes again.
+      kept.stamp = stamp
+      if (asked) throw error
+      this.#options.onWarning({
+        message: `${errorMessage(error)}; what was read before is still used`,
+        cause: error,
+      })
+      return
     }
-    const { identity } = plan
-    const key = JSON.stringify([
-      // Unverified connections need no roots, and a broken variable must not stop them.
-      verified ? sourcesKey(plan) : 'none',
-      verified ? this.#stamp(plan) : '',
-      identityKey(identity),
-    ])
-    const context =
-      contexts.get(key) ?? build(plan, identity, verified && this.#readEnvironment, verified)
-    keep(key, context)
-    return { context, verified, id: idOf(context) }
+    const before = kept.security
+    kept.stamp = stamp
+    if (isSame(before, next)) return
+    kept.security = next
+    this.#options.onReplaced(before.id)
   }
-}
 
-/**
- * What a piece of code throws below us, as an error of this package.
- *
- * @throws {@link OptionError}
- */
-function usable<T>(option: 'ca' | 'verify' | undefined, read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    if (!(error instanceof CountersignError) || error instanceof ClientError) throw error
-    const message =
-      option === 'verify' ? error.message.replace(/^option ca\b/, 'option verify') : error.message
-    throw new OptionError(codeOf(error), message, { hint: error.hint, cause: error })
+  /** What the environment says, as far as it matters to this plan. */
+  #environmentOf(plan: TrustPlan): string {
+    const matters =
+      this.#readEnvironment &&
+      plan.verified !== false &&
+      plan.context === undefined &&
+      plan.only === undefined &&
+      !isPinnedAlone(plan)
+    return matters ? VARIABLES.map((name) => process.env[name] ?? '').join('\n') : ''
   }
-}
-
-function build(
-  plan: TrustPlan,
-  identity: IdentityPlan | undefined,
-  readEnvironment: boolean,
-  verified: boolean,
-): TlsContext {
-  return usable(plan.only?.option, () => {
-    const trust = verified
-      ? TrustStore.resolve({
-          ca: plan.only?.sources,
-          extraCa: plan.extra.length === 0 ? undefined : plan.extra.flat(),
-          env: readEnvironment ? process.env : false,
-        })
-      : TrustStore.bundled()
-    return createDefaultContext({ trust, ...identity })
-  })
 }
 
 /** A plan for an origin that is not to see who we are, and that nobody excused from being verified. */
@@ -143,112 +248,47 @@ function abroad(plan: TrustPlan): TrustPlan {
   return without
 }
 
-/** The same context without our certificate, made once, so that its connections can be shared. */
-function withoutIdentity(context: TlsContext): TlsContext {
-  if (context.certificate === undefined) return context
-  let plain = anonymous.get(context)
-  if (plain === undefined) {
-    plain = context.withoutIdentity()
-    anonymous.set(context, plain)
+/** A context has its own name already; what stands beside it counts as well. */
+function contextKey(plan: TrustPlan): string {
+  const { context } = plan
+  if (context === undefined) return ''
+  let number = numbers.get(context)
+  if (number === undefined) {
+    number = ++lastNumber
+    numbers.set(context, number)
   }
-  return plain
+  return `context ${number} ${planKey(plan)}`
 }
 
-function idOf(context: TlsContext): string {
-  let id = ids.get(context)
-  if (id === undefined) {
-    id = `${context.epoch.slice(0, 16)}.${context.certificate?.fingerprint.slice(0, 16) ?? '-'}.${++lastId}`
-    ids.set(context, id)
-  }
-  return id
+function environmentFiles(environment: string): string[] {
+  return environment
+    .split('\n')
+    .flatMap((value) => value.split(path.delimiter))
+    .filter((file) => file !== '')
 }
 
-function keep(key: string, context: TlsContext): void {
-  // Last used last: the first of a Map is the one to drop.
-  contexts.delete(key)
-  contexts.set(key, context)
-  const [oldest] = contexts.keys()
-  if (contexts.size > MOST_CONTEXTS && oldest !== undefined) contexts.delete(oldest)
-}
-
-/** An empty list is not the same as none: the first is refused, the second is the default. */
-function sourcesKey(plan: TrustPlan): unknown[] {
-  const only = plan.only === undefined ? 'default' : listed(plan.only.sources).map(sourceKey)
-  return [only, plan.extra.map((sources) => listed(sources).map(sourceKey))]
-}
-
-function sourceKey(source: CaSource): string {
-  if (source instanceof TrustStore) return `store ${source.sha256}`
-  if (source instanceof Certificate) return `certificate ${source.fingerprint}`
-  if (typeof source === 'string' && !source.includes('-----BEGIN ')) return pathKey(source)
-  return hash('sha256', source)
-}
-
-function identityKey(identity: IdentityPlan | undefined): string[] {
-  if (identity === undefined) return []
-  const { cert, key, passphrase } = identity
-  return [materialKey(cert), materialKey(key), hash('sha256', passphrase ?? '')]
-}
-
-function materialKey(material: CertificateSource | KeySource | undefined): string {
-  if (material === undefined) return ''
-  if (material instanceof PrivateKey) return hash('sha256', material.publicKey.spki)
-  if (material instanceof Certificate) return material.fingerprint
-  if (typeof material === 'string' && !material.includes('-----BEGIN ')) return pathKey(material)
-  if (typeof material === 'string' || material instanceof Uint8Array)
-    return hash('sha256', material)
-  return material.map((one) => one.fingerprint).join(',')
-}
-
-/** A path with what stands there now: a bundle that was replaced is read again. */
-function pathKey(file: string): string {
-  const full = path.resolve(file)
-  try {
-    const stats = statSync(full)
-    const stamp = stampOf(full, stats)
-    if (!stats.isDirectory()) return stamp
-    return [stamp, ...readdirSync(full).map((name) => entryStamp(full, name))].join('|')
-  } catch {
-    // Missing, too long, not ours to read: whoever reads it says so, with the option's name.
-    return full
-  }
-}
-
-function entryStamp(folder: string, name: string): string {
-  try {
-    return stampOf(name, statSync(path.join(folder, name)))
-  } catch {
-    // A link that leads nowhere is passed over when the folder is read.
-    return name
-  }
-}
-
-function stampOf(name: string, { mtimeMs, size, ino }: Stats): string {
-  return `${name} ${mtimeMs} ${size} ${ino}`
-}
-
-function listed(sources: CaSource | readonly CaSource[]): readonly CaSource[] {
-  return isList(sources) ? sources : [sources]
-}
-
-function isList(sources: CaSource | readonly CaSource[]): sources is readonly CaSource[] {
-  return Array.isArray(sources)
-}
-
-function codeOf(error: CountersignError): OptionErrorCode {
-  if (!(error instanceof TlsError)) return 'option-invalid'
-  const { code } = error
-  if (!isReasonCode(code)) return code
-  return code === 'key-mismatch' || code === 'weak-crypto' ? code : 'option-invalid'
-}
-
-const contexts = new Map<string, TlsContext>()
 const stripped = new WeakMap<TrustPlan, TrustPlan>()
-const anonymous = new WeakMap<TlsContext, TlsContext>()
-const ids = new WeakMap<TlsContext, string>()
-let lastId = 0
+const numbers = new WeakMap<object, number>()
+let lastNumber = 0
 
-const MOST_CONTEXTS = 64
+const ALONE: SessionTrustOptions = {
+  profiles: {},
+  onReplaced: () => {},
+  onWarning: ({ message }) => process.emitWarning(message, { type: 'CountersignTrust' }),
+}
+
+const MOST_KEPT = 64
+
+/** What a level can say, for the trace. */
+const WORDS: readonly (readonly [string, (plan: TrustPlan) => boolean])[] = [
+  ['verify: false', ({ verified }) => verified === false],
+  ['a TLS context', ({ context }) => context !== undefined],
+  ['only these authorities', ({ only }) => only !== undefined],
+  ['these authorities as well', ({ extra }) => extra.length > 0],
+  ['pin', ({ pins }) => pins !== undefined],
+  ['certificate of ours', ({ identity }) => identity !== undefined],
+  ['revocation', ({ revocation }) => revocation !== undefined],
+]
 
 /** The variables that can name certificates; NODE_EXTRA_CA_CERTS only adds. */
 const VARIABLES = [

@@ -87,7 +87,7 @@ export function openThrough(
   const started = performance.now()
   let current: Opening
   let givenUp = false
-  const toProxy = { ...way, connectTimeoutMs, tlsTimeoutMs }
+  const toProxy = { ...way, connectTimeoutMs, tlsTimeoutMs, http: '1.1' } as const
   current = openConnection(toProxy, new Resumption(), (failure, opened) => {
     if (opened === undefined) {
       done(failure === undefined ? undefined : proxyFailure(failure, way))
@@ -338,7 +338,7 @@ function nameNotFound(host: string, cause: Error): ConnectError {
 }
 
 function forwarding({ socket, link }: Opened): Opened {
-  return { socket, link: { ...link, peer: new Peer(socket, false, undefined) } }
+  return { socket, link: { ...link, peer: new Peer(socket, { verified: false, chain: [], host: '' }) } }
 }
 
 function withTimes(link: Link, outer: Link['times']): Link {

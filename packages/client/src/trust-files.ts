@@ -1,0 +1,56 @@
+/**
+ * What stands on disk where options and variables point to, as a short text that changes when it does.
+ *
+ * Looking is cheap (about two microseconds a file), so it is done for every call: what was replaced is noticed by the next
+ * one, without a watcher that would have to be closed and that comes late. Of a folder its own time is looked at every
+ * time, which tells of files that were put there, taken away or renamed into place; what was written into one of its files
+ * is noticed within a second.
+ *
+ * @module
+ */
+import { readdirSync, type Stats, statSync } from 'node:fs'
+import path from 'node:path'
+
+/** What stands at these paths now. */
+export function stampOfFiles(files: readonly string[]): string {
+  return files.length === 0 ? '' : files.map(stampOf).join('\n')
+}
+
+function stampOf(file: string): string {
+  try {
+    const stats = statSync(file)
+    return stats.isDirectory() ? folderStamp(file, stats) : text(file, stats)
+  } catch {
+    // Missing, too long, not ours to read: whoever reads it says so, with the option's name.
+    return file
+  }
+}
+
+function folderStamp(folder: string, stats: Stats): string {
+  const own = text(folder, stats)
+  const known = folders.get(folder)
+  const now = performance.now()
+  if (known !== undefined && known.own === own && now < known.until) return known.stamp
+  const entries = readdirSync(folder).map((name) => entryStamp(folder, name))
+  const stamp = [own, ...entries].join('|')
+  if (folders.size >= MOST_FOLDERS) folders.clear()
+  folders.set(folder, { own, stamp, until: now + FOLDER_REST_MS })
+  return stamp
+}
+
+function entryStamp(folder: string, name: string): string {
+  try {
+    return text(name, statSync(path.join(folder, name)))
+  } catch {
+    // A link that leads nowhere is passed over when the folder is read.
+    return name
+  }
+}
+
+function text(name: string, { mtimeMs, size, ino }: Stats): string {
+  return `${name} ${mtimeMs} ${size} ${ino}`
+}
+
+const folders = new Map<string, { own: string; stamp: string; until: number }>()
+const FOLDER_REST_MS = 1000
+const MOST_FOLDERS = 64
