@@ -102,6 +102,11 @@ export class TlsContext {
     if (this.protocols.legacy) warnLegacy(this.protocols)
   }
 
+  /** @internal Equal for contexts of the same epoch with the same certificates, if they were made with the same settings. */
+  get digest(): string {
+    return hash('sha256', JSON.stringify([this.epoch, this.#settings.cert]), 'hex')
+  }
+
   /**
    * Options for `tls.createServer`, `https.createServer` and `setSecureContext`. With `ask`, Node lets a bad client
    * certificate in as unauthorized; whoever uses these options refuses it, as {@link listen} does.
@@ -333,7 +338,8 @@ const CLIENT_CERTIFICATES: readonly ClientCertificates[] = ['none', 'ask', 'requ
 /** Node waits 120 s. */
 const HANDSHAKE_TIMEOUT_MS = 10_000
 
-const CONTEXT_OPTIONS: readonly string[] = [
+/** The options of {@link createDefaultContext}. */
+export const CONTEXT_OPTIONS: readonly string[] = [
   'purpose',
   'ca',
   'extraCa',

@@ -39,6 +39,7 @@ export type TlsErrorCode =
   | 'ca-missing'
   | 'ca-empty'
   | 'ca-malformed'
+  | 'reload-failed'
   // our own certificate and key
   | 'cert-missing'
   | 'cert-empty'

@@ -9,7 +9,8 @@ export {
   type TlsErrorDetail,
 } from './errors.ts'
 export type { ChannelBinding } from './channel-binding.ts'
-export { explain, type ExplainOptions, type ExplainTarget } from './explain/explain.ts'
+export { explain, type ExplainOptions } from './explain/explain.ts'
+export type { ExplainTarget } from './explain/target.ts'
 export { explainChain, type ExplainChainOptions } from './explain/explain-chain.ts'
 export {
   type BrokenLink,

@@ -17,6 +17,8 @@ export interface EnvironmentTrust {
   readonly winners: readonly string[]
   /** Variables that are set but were beaten. */
   readonly beaten: readonly string[]
+  /** The files and folders that the winners and `NODE_EXTRA_CA_CERTS` name. */
+  readonly paths: readonly string[]
   readonly parts: () => TrustPart[]
   /** `NODE_EXTRA_CA_CERTS`, which only ever adds. */
   readonly extra: (() => TrustPart) | undefined
@@ -39,6 +41,10 @@ export function environmentTrust(environment: Environment): EnvironmentTrust {
       .filter((group) => group !== winners)
       .flat()
       .map(({ name }) => name),
+    paths: [
+      ...winners.flatMap(({ name, paths = (value) => [value] }) => paths(valueOf(name) ?? '')),
+      ...(extraPath === undefined ? [] : [extraPath]),
+    ],
     parts: () => winners.flatMap(({ name, read }) => read(valueOf(name) ?? '', name)),
     extra: extraPath === undefined ? undefined : () => readFile(extraPath, EXTRA),
   }
@@ -47,6 +53,8 @@ export function environmentTrust(environment: Environment): EnvironmentTrust {
 interface Variable {
   readonly name: string
   readonly read: (value: string, name: string) => TrustPart[]
+  /** @defaultValue the value is one path */
+  readonly paths?: ((value: string) => string[]) | undefined
 }
 
 function onePath(value: string, name: string): TrustPart[] {
@@ -54,9 +62,13 @@ function onePath(value: string, name: string): TrustPart[] {
 }
 
 function folderList(value: string, name: string): TrustPart[] {
-  const folders = value.split(path.delimiter).filter((folder) => folder !== '')
+  const folders = splitFolders(value)
   if (folders.length === 0) throw empty(name, value)
   return folders.map((folder) => readFolder(folder, name))
+}
+
+function splitFolders(value: string): string[] {
+  return value.split(path.delimiter).filter((folder) => folder !== '')
 }
 
 /** The names of the variables that {@link environmentTrust} reads. */
@@ -66,7 +78,7 @@ const GROUPS: readonly (readonly Variable[])[] = [
   [{ name: 'COUNTERSIGN_CA', read: onePath }],
   [
     { name: 'SSL_CERT_FILE', read: onePath },
-    { name: 'SSL_CERT_DIR', read: folderList },
+    { name: 'SSL_CERT_DIR', read: folderList, paths: splitFolders },
   ],
   [{ name: 'REQUESTS_CA_BUNDLE', read: onePath }],
   [{ name: 'CURL_CA_BUNDLE', read: onePath }],

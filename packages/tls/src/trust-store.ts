@@ -75,7 +75,10 @@ export class TrustStore {
     const { ca, extraCa } = options
     const environment = environmentTrust(options.env ?? process.env)
     if (ca === undefined && extraCa === undefined && !environment.isSet) {
-      defaultStore ??= new TrustStore([systemRoots(), bundledRoots()], [DEFAULT_TRACE])
+      const system = systemRoots()
+      if (defaultStore === undefined || defaultStore.#parts[0] !== system) {
+        defaultStore = new TrustStore([system, bundledRoots()], [DEFAULT_TRACE])
+      }
       return defaultStore
     }
     const parts: TrustPart[] = []
@@ -139,7 +142,7 @@ export class TrustStore {
     return new TrustStore([readDataFolder(folder, 'data folder')], [])
   }
 
-  /** The roots of this system; read once per process. */
+  /** The roots of this system; read once per process, and again by what watches them. */
   static system(): TrustStore {
     return new TrustStore([systemRoots()], [])
   }
@@ -251,4 +254,5 @@ let defaultStore: TrustStore | undefined
 const DEFAULT_TRACE =
   'no option and no environment variable names a source: system and bundled roots'
 
-const TRUST_OPTIONS: readonly string[] = ['ca', 'extraCa', 'env']
+/** The options of {@link TrustOptions}. */
+export const TRUST_OPTIONS: readonly string[] = ['ca', 'extraCa', 'env']
