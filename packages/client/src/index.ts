@@ -48,6 +48,7 @@ export type {
   SharedOptions,
 } from './options.ts'
 export { Peer } from './peer.ts'
+export type { ProxyInput, ProxyOptions } from './proxy.ts'
 export type { BodyInput, BodyOptions } from './request-body.ts'
 export { ClientResponse } from './response.ts'
 export type { SavedCookie } from './saved-cookies.ts'

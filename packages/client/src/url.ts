@@ -90,6 +90,15 @@ function addParameters(url: URL, params: QueryParameters): void {
   for (const [name, value] of parameterPairs(params, 'params')) url.searchParams.append(name, value)
 }
 
+/** Adds parameters whose names the URL does not have yet. */
+export function addMissingParameters(
+  url: URL,
+  pairs: readonly (readonly [string, string])[],
+): void {
+  const missing = pairs.filter(([name]) => !url.searchParams.has(name))
+  for (const [name, value] of missing) url.searchParams.append(name, value)
+}
+
 /**
  * The pairs of a query or a form, in order.
  *
