@@ -36,7 +36,8 @@ function readVerify(text: string): boolean {
   throw new InvalidArgumentError('Write yes or no.')
 }
 
-function readSeconds(text: string): number {
+/** Reads seconds from an option, as milliseconds. */
+export function readSeconds(text: string): number {
   const seconds = Number(text)
   if (/^\d+(\.\d+)?$/.test(text) && seconds > 0 && seconds <= 86_400)
     return Math.round(seconds * 1000)

@@ -8,6 +8,7 @@ import { type Command, type CommanderError, InvalidArgumentError, Option } from 
 import { type DataFolder, dataFolder } from './data-folder.ts'
 import { EXIT } from './errors.ts'
 import { exitCodeOf } from './exit-code.ts'
+import { explainCommand, type TrustFlagValues } from './learn-more.ts'
 import { Output } from './output.ts'
 
 /** What a command's action is given beside its own arguments. */
@@ -43,14 +44,14 @@ export function databaseOption(description: string): Option {
 }
 
 /**
- * Runs the work of a command; what it throws is printed as fault and hint, and sets the exit code.
+ * Runs the work of a command; what it throws is printed as fault and hint, with the way to learn more, and sets the exit code.
  *
  * @param flags - the options as commander read them
  * @param work - given what every command shares
  * @param exitCode - the exit code of what it throws
  */
 export async function perform(
-  flags: SharedFlags,
+  flags: SharedFlags & TrustFlagValues,
   work: (context: CommandContext) => Promise<void>,
   exitCode: (error: unknown) => number = exitCodeOf,
 ): Promise<void> {
@@ -58,7 +59,7 @@ export async function perform(
   try {
     await work({ output, data: dataFolder(flags.data) })
   } catch (error) {
-    output.error(error)
+    output.error(error, explainCommand(error, flags))
     process.exitCode = exitCode(error)
   }
 }

@@ -19,6 +19,11 @@ export function exitCodeOf(error: unknown): number {
   )
 }
 
+/** The exit code of an explanation that is not `ok`, by its code. */
+export function reasonExitCode(code: string | undefined): number {
+  return BY_TLS_CODE.get(code ?? '') ?? EXIT.unreachable
+}
+
 /**
  * The exit code where nobody else is involved yet: a service that does not start has not been refused by anybody,
  * though the fault in its own certificate has the code of a refusal.

@@ -17,8 +17,14 @@ export class Output {
 
   /** The result: `value` as JSON where it was asked for, else the text. */
   result(value: unknown, text: string): void {
-    if (this.json) writeOut(printable(`${JSON.stringify(value, undefined, 2)}\n`))
+    if (this.json) writeOut(printable(`${stringify(value)}\n`))
     else if (text !== '') writeOut(printable(text.endsWith('\n') ? text : `${text}\n`))
+  }
+
+  /** The same for a page whose parts are {@link printable} already: it may hold colours. */
+  page(value: unknown, text: string): void {
+    if (this.json) this.result(value, '')
+    else writeOut(`${text}\n`)
   }
 
   /** A remark for people; it is no result and goes to stderr. */
@@ -26,21 +32,59 @@ export class Output {
     process.stderr.write(`${printable(text)}\n`)
   }
 
-  /** An error as two lines: the fault, then the way out. With `--json` the same facts on stdout. */
-  error(error: unknown): void {
-    const known = error instanceof CountersignError
-    const message = inOptions(errorMessage(error))
-    const hint = known && error.hint !== undefined ? inOptions(error.hint) : undefined
+  /**
+   * An error as lines: the fault, the way out, how to learn more. With `--json` the same facts on stdout.
+   *
+   * @param more - a command that says more about it
+   */
+  error(error: unknown, more?: string): void {
     if (this.json) {
-      const facts = known ? error.toJSON() : { code: 'failed' }
-      const value = { ok: false, ...facts, message, ...(hint === undefined ? {} : { hint }) }
-      writeOut(printable(`${JSON.stringify(value, undefined, 2)}\n`))
+      writeOut(printable(`${stringify({ ok: false, ...errorFacts(error, more) })}\n`))
       return
     }
+    const { message, hint } = errorWords(error)
     process.stderr.write(`${mark('red', 'error:')} ${printable(message)}\n`)
     if (hint !== undefined) {
       process.stderr.write(`${mark('cyan', 'hint:')}  ${printable(hint)}\n`)
     }
+    if (more !== undefined) {
+      process.stderr.write(`${mark('cyan', 'more:')}  ${printable(more)}\n`)
+    }
+  }
+}
+
+/**
+ * The facts of an error as members of a JSON value; where the error carries an explanation, that as well.
+ *
+ * @param more - a command that says more about it; the member `more`
+ */
+export function errorFacts(error: unknown, more?: string): Record<string, unknown> {
+  const known = error instanceof CountersignError
+  const { message, hint } = errorWords(error)
+  const explanation = known && 'explanation' in error ? error.explanation : undefined
+  return {
+    ...(known ? error.toJSON() : { code: 'failed' }),
+    message,
+    ...(hint === undefined ? {} : { hint }),
+    ...(more === undefined ? {} : { more }),
+    ...(explanation === undefined ? {} : { explanation }),
+  }
+}
+
+/** A JSON value; numbers that are too large for one become strings. */
+export function stringify(value: unknown, indent = 2): string {
+  return JSON.stringify(
+    value,
+    (_name, member: unknown) => (typeof member === 'bigint' ? String(member) : member),
+    indent,
+  )
+}
+
+function errorWords(error: unknown): { message: string; hint: string | undefined } {
+  const hint = error instanceof CountersignError ? error.hint : undefined
+  return {
+    message: inOptions(errorMessage(error)),
+    hint: hint === undefined ? undefined : inOptions(hint),
   }
 }
 
@@ -77,7 +121,7 @@ function inOptions(text: string): string {
 }
 
 /** Control characters as escapes: a name in somebody's certificate does not write to this terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replaceAll(
     // oxlint-disable-next-line no-control-regex -- they are what this is about
     /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,

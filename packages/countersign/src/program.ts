@@ -6,6 +6,7 @@
 import { type Argument, Command } from 'commander'
 import { addCerts } from './commands/certs.ts'
 import { addCompletion } from './commands/completion.ts'
+import { addExplain } from './commands/explain.ts'
 import { addFetch } from './commands/fetch.ts'
 import { addInit } from './commands/init.ts'
 import { addIssue } from './commands/issue.ts'
@@ -55,6 +56,7 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
   addLogin(program)
   addLogout(program)
   program.commandsGroup('This machine:')
+  addExplain(program)
   addTrust(program)
   await addCompletion(program, argv)
   return program

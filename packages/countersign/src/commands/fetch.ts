@@ -13,7 +13,8 @@ import { completeUrl, openSession } from '../client-session.ts'
 import { addCommand, perform, type SharedFlags, wholeNumber } from '../command.ts'
 import { EXIT, ProgramError } from '../errors.ts'
 import { exitCodeOf } from '../exit-code.ts'
-import { writeOut } from '../output.ts'
+import { explainCommand } from '../learn-more.ts'
+import { errorFacts, stringify, writeOut } from '../output.ts'
 
 interface FetchFlags extends SharedFlags, ClientFlags {
   input?: string
@@ -40,10 +41,10 @@ export function addFetch(program: Command): void {
         })
         progress.end()
         const lines = await Promise.all(
-          results.map(async (result, index) => toLine(all[index] ?? '', result)),
+          results.map(async (result, index) => toLine(all[index] ?? '', result, flags)),
         )
         if (output.json) output.result(lines, '')
-        else for (const line of lines) writeOut(`${JSON.stringify(line)}\n`)
+        else for (const line of lines) writeOut(`${stringify(line, 0)}\n`)
         const failed = results.find((result) => !result.ok)
         if (failed?.ok === false) process.exitCode = exitCodeOf(failed.error)
         else if (lines.some(({ status }) => status !== undefined && status >= 400)) {
@@ -60,8 +61,10 @@ interface FetchLine {
   error?: unknown
 }
 
-async function toLine(url: string, result: GatherResult): Promise<FetchLine> {
-  if (!result.ok) return { url, error: result.error }
+async function toLine(url: string, result: GatherResult, flags: ClientFlags): Promise<FetchLine> {
+  if (!result.ok) {
+    return { url, error: errorFacts(result.error, explainCommand(result.error, flags)) }
+  }
   const { status, headers } = result.value
   const text = await result.value.text()
   const isJson = /\bjson\b/i.test(headers.get('content-type') ?? '')

@@ -12,6 +12,7 @@ import { completeUrl, openSession } from '../client-session.ts'
 import { addCommand, perform, type SharedFlags } from '../command.ts'
 import { EXIT, ProgramError } from '../errors.ts'
 import { type Output, writeOut } from '../output.ts'
+import { explainFailure } from './explain.ts'
 import { parseRequestItems, type RequestItems } from '../request-items.ts'
 
 interface RequestFlags extends SharedFlags, ClientFlags {
@@ -19,6 +20,7 @@ interface RequestFlags extends SharedFlags, ClientFlags {
   headers?: boolean
   follow?: boolean
   download?: string
+  explain?: boolean
 }
 
 /** Adds one command per method. */
@@ -35,16 +37,20 @@ export function addRequests(program: Command): void {
       .option('--headers', 'print the status line and the headers as well')
       .option('--follow', 'follow redirects')
       .option('--download <file>', 'write the body to this file')
+      .option('--explain', 'where the server is not trusted, say all there is to say about it')
       .addHelpText('after', ITEMS_HELP)
       .action(async (url: string, items: string[], flags: RequestFlags) =>
         perform(flags, async ({ output, data }) => {
           const target = completeUrl(url)
           const options = await requestOptions(parseRequestItems(items), flags)
           await using kept = await openSession(flags, data, target)
-          const response = await kept.session.request(target, {
-            ...options,
-            method: method.toUpperCase(),
-          })
+          const call = { ...options, method: method.toUpperCase() }
+          const response = await kept.session
+            .request(target, call)
+            .catch(async (error: unknown) => {
+              if (flags.explain === true && !output.json) await explainFailure(error, flags, data)
+              throw error
+            })
           await kept.save()
           await printResponse(output, response, flags)
         }),

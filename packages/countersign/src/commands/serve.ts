@@ -41,7 +41,8 @@ export function addServe(program: Command): void {
     .addHelpText('after', ENVIRONMENT_HELP)
     .action(async (dir: string | undefined, flags: ServeFlags) =>
       perform(
-        flags,
+        // Its --ca and --cert are those of a server.
+        { json: flags.json === true },
         async ({ output }) => {
           const folder = path.resolve(dir ?? '.')
           const settings = settle(flags)

@@ -7,9 +7,16 @@ import { existsSync, readFileSync } from 'node:fs'
 import { errorMessage } from '@countersign/core'
 import type { Certificate } from '@countersign/x509'
 import type { Command } from 'commander'
-import { addCommand, collect, dataOption, perform, type SharedFlags } from '../command.ts'
-import type { DataFolder } from '../data-folder.ts'
+import {
+  addCommand,
+  collect,
+  type CommandContext,
+  dataOption,
+  perform,
+  type SharedFlags,
+} from '../command.ts'
 import { ProgramError } from '../errors.ts'
+import { exitCodeOf } from '../exit-code.ts'
 import { parseTarget, type Target } from '../target.ts'
 
 interface ShowFlags extends SharedFlags {
@@ -24,11 +31,12 @@ export function addShow(program: Command): void {
     .option('--ca <file>', 'trust only these roots when asking a server', collect)
     .option('--python', "the dictionary that Python's getpeercert() gives")
     .action(async (source: string, flags: ShowFlags) =>
-      perform(flags, async ({ output, data }) => {
+      perform(flags, async (context) => {
+        const { output } = context
         const { describeCertificate } = await import('@countersign/x509')
         const certificates = existsSync(source)
           ? await readFile(source)
-          : await askServer(parseTarget(source), flags, data)
+          : await askServer(parseTarget(source), flags, context)
         const [leaf] = certificates
         if (flags.python === true) {
           const value = leaf?.toPythonDict()
@@ -55,17 +63,30 @@ async function readFile(file: string): Promise<Certificate[]> {
   }
 }
 
-/** What a server presents to a client that verifies it; one that is not trusted ends with the reason. */
+/**
+ * What a server presents to a client that verifies it. Where it is not believed its own certificate is shown all the same, so
+ * that its fingerprint can be compared; the reason goes to stderr and into the exit code.
+ */
 async function askServer(
   target: Target,
   flags: ShowFlags,
-  data: DataFolder,
+  { output, data }: CommandContext,
 ): Promise<Certificate[]> {
-  const { connect, createDefaultContext } = await import('@countersign/tls')
+  const { connect, createDefaultContext, getServerCertificate, isReasonCode, TlsError } =
+    await import('@countersign/tls')
   const own = existsSync(data.roots) && flags.ca === undefined ? [data.roots] : undefined
   const context = createDefaultContext({ ca: flags.ca, extraCa: own })
-  await using socket = await connect({ ...target, context, timeoutMs: 10_000 })
-  return [...socket.peer.chain]
+  try {
+    await using socket = await connect({ ...target, context, timeoutMs: 10_000 })
+    return [...socket.peer.chain]
+  } catch (error) {
+    const isPresented = error instanceof TlsError && error.chain !== undefined
+    if (!isPresented || !isReasonCode(error.code)) throw error
+    const certificate = await getServerCertificate({ ...target, timeoutMs: 10_000 })
+    output.note(`not verified: ${error.message}`)
+    process.exitCode = exitCodeOf(error)
+    return [certificate]
+  }
 }
 
 function toJson(certificate: Certificate): Record<string, unknown> {
