@@ -5,33 +5,22 @@
  *
  * @module
  */
-import { isIP } from 'node:net'
-import {
-  checkOptions,
-  CoreError,
-  errorCode,
-  errorMessage,
-  waitFor,
-  type WaitOptions,
-} from '@countersign/core'
+import { checkOptions, CoreError, waitFor, type WaitOptions } from '@countersign/core'
 import { checkedAlpn } from '../alpn.ts'
-import { checkedHost, checkedPort } from '../connect.ts'
-import { createDefaultContext, type TlsContext } from '../context.ts'
+import { checkedHost } from '../connect.ts'
+import { createDefaultContext } from '../context.ts'
 import type { CertificateSource, CrlSource, KeySource } from '../context-options.ts'
-import { TlsError } from '../errors.ts'
 import { readPresentedChain } from '../presented.ts'
-import { ROWS } from '../reason-table.ts'
-import { alertOf, classify, messageOf } from '../reasons.ts'
 import { verifiedName } from '../server-name.ts'
 import { findElsewhere, type Place } from '../trust-places.ts'
 import type { Environment } from '../trust-environment.ts'
 import type { TrustOptions, TrustStore } from '../trust-store.ts'
-import { protocolOf } from './banner.ts'
-import { shownFacts } from './chain-view.ts'
 import { explainChain, type ExplainChainOptions } from './explain-chain.ts'
-import type { ClientCertificateStory, Explanation } from './explanation.ts'
-import { plainText } from './plain-text.ts'
+import type { Explanation } from './explanation.ts'
+import { alertNamed, chainFinding, findingOf, storyOf } from './findings.ts'
+import { askPlainly } from './plain-question.ts'
 import { probe, type ProbeResult, type ProbeTarget } from './probe.ts'
+import { type ExplainTarget, parseTarget } from './target.ts'
 
 /** How {@link explain} asks. */
 export interface ExplainOptions extends TrustOptions, WaitOptions {
@@ -57,15 +46,13 @@ export interface ExplainOptions extends TrustOptions, WaitOptions {
   searchElsewhere?: boolean | undefined
 }
 
-/** Where to: `https://HOST[:PORT]/…`, `HOST:PORT`, `HOST`, or both apart. */
-export type ExplainTarget = string | { host: string; port: number }
-
 /**
  * Connects to a server and explains why it is trusted, or why not. What goes wrong on the way is the answer, not an error.
  *
  * The connection is a probe of its own, which shows what the server sends even where it cannot be believed. It carries nothing of
  * the caller's: after the handshake a bare `HEAD /` for the server's date, unless `askTime` is false. Where `cert` is given and the
- * server was believed and asked for one, a second, verified connection offers it.
+ * server was believed and asked for one, a second, verified connection offers it. A port that says nothing to TLS is asked once in
+ * clear what it speaks.
  *
  * @throws {@link TlsError} for options, as {@link createDefaultContext}; CoreError `option-unknown`, `option-invalid`,
  * `wait-aborted` where `signal` aborts
@@ -76,76 +63,58 @@ export async function explain(
 ): Promise<Explanation> {
   checkOptions(options, OPTIONS, 'explain')
   const { host, port } = parseTarget(target)
-  const { ca, extraCa, env, trust, cert, key, passphrase, crl } = options
+  const { ca, extraCa, env, trust, cert, key, passphrase, crl, time } = options
   const context = createDefaultContext({ ca, extraCa, env, trust, cert, key, passphrase, crl })
-  const name = verifiedName(host, options.serverName && checkedHost(options.serverName))
-  const { askTime = true, alpn = [] } = options
-  const probeTarget: ProbeTarget = {
-    context: context.withoutIdentity(),
-    host,
-    port,
-    name,
-    alpn: checkedAlpn(alpn),
-    askTime,
-    verify: false,
-  }
-  const result = await look(probeTarget, options)
-  const { time } = options
-  const evidence: ExplainChainOptions = {
+  const { serverName, alpn = [], askTime = true } = options
+  const name = verifiedName(host, serverName === undefined ? undefined : checkedHost(serverName))
+  const shared = { host, port, name, alpn: checkedAlpn(alpn), askTime }
+  const sight = await look(
+    { ...shared, context: context.withoutIdentity(), verify: false },
+    options,
+  )
+  const facts: ExplainChainOptions = {
     target: { host, port, serverName: name },
     trust: context.trust,
     crls: context.crls,
-    chain: result.chain,
+    chain: sight.chain,
     name,
     time,
     own: context.certificate,
-    skewMs: skewOf(result.answer, time ?? new Date()),
-    clientCertificates: storyOf(result, context),
-    ...failureOf(result),
   }
-  const first = explainChain(evidence)
-  const elsewhere = options.searchElsewhere === false ? [] : await placesOf(first, evidence, env)
-  const explanation = elsewhere.length === 0 ? first : explainChain({ ...evidence, elsewhere })
-  return { ...explanation, connection: result.connection, alert: alertNamed(alertOf(result.error)) }
-}
-
-/**
- * @throws {@link TlsError} `option-invalid`
- */
-function parseTarget(target: ExplainTarget): { host: string; port: number } {
-  if (typeof target !== 'string') {
-    return { host: checkedHost(target.host), port: checkedPort(target.port) }
+  const alone = explainChain({ ...facts, ...chainFinding(sight) })
+  const isBelieved = alone.ok && sight.chain.length > 0
+  // Who we are is for a server that is who it says.
+  const named =
+    isBelieved && context.certificate !== undefined && sight.flight.certificateRequest !== undefined
+      ? await look({ ...shared, context, verify: true }, options)
+      : undefined
+  const decisive = named ?? sight
+  const evidence: ExplainChainOptions = {
+    ...facts,
+    ...(alone.ok
+      ? findingOf(decisive, await otherProtocol(sight, shared, options))
+      : chainFinding(sight)),
+    clientCertificates: storyOf(sight, named, context),
+    skewMs: named?.skewMs ?? sight.skewMs,
   }
-  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(target) ? target : `https://${bracketed(target)}`
-  if (!URL.canParse(url)) {
-    throw new TlsError('option-invalid', `"${plainText(target)}" is neither a URL nor HOST:PORT`, {
-      source: 'target',
-      hint: 'write https://api.corp.internal:8443, api.corp.internal:8443 or [::1]:8443',
-    })
+  const explanation = explainChain(evidence)
+  const elsewhere =
+    options.searchElsewhere === false ? [] : await placesOf(explanation, evidence, env)
+  return {
+    ...(elsewhere.length === 0 ? explanation : explainChain({ ...evidence, elsewhere })),
+    connection: decisive.connection,
+    alert: alertNamed(decisive.error),
   }
-  const { hostname, port, protocol } = new URL(url)
-  const standard = protocol === 'http:' ? 80 : 443
-  return { host: checkedHost(hostname), port: checkedPort(port === '' ? standard : Number(port)) }
-}
-
-/** An IPv6 address alone. */
-function bracketed(target: string): string {
-  return isIP(target) === 6 ? `[${target}]` : target
 }
 
 /** One probe; where time runs out, what was seen until then. */
 async function look(target: ProbeTarget, options: WaitOptions): Promise<ProbeResult> {
-  const { timeoutMs = TIMEOUT_MS, signal } = options
   let running: Promise<ProbeResult> | undefined
   try {
-    return await waitFor(
-      `explain ${target.host}:${target.port}`,
-      { timeoutMs, signal },
-      (aborted) => {
-        running = probe(target, aborted)
-        return running
-      },
-    )
+    return await waitFor(`explain ${target.host}:${target.port}`, waitOf(options), (signal) => {
+      running = probe(target, signal)
+      return running
+    })
   } catch (error) {
     if (running !== undefined && error instanceof CoreError && error.code === 'wait-timeout') {
       return running
@@ -154,53 +123,20 @@ async function look(target: ProbeTarget, options: WaitOptions): Promise<ProbeRes
   }
 }
 
-/** Why it ended, in our words; the chain is judged by who reads them. */
-function failureOf(
-  result: ProbeResult,
-): Pick<ExplainChainOptions, 'code' | 'message' | 'nodeCode' | 'believed' | 'speaks'> {
-  const { stage, end, error, refusal } = result
-  const nodeCode = refusal ?? errorCode(error) ?? errorCode(firstOf(error))
-  if (stage === 'secured') {
-    if (refusal === undefined) {
-      const late = classify(error)
-      return late?.code === 'server-refused-client-cert'
-        ? { code: late.code, message: late.message, nodeCode }
-        : { believed: true }
-    }
-    const code = classify(Object.assign(new Error(refusal), { code: refusal }))?.code
-    return { code, nodeCode }
-  }
-  const speaks = protocolOf(result.firstBytes)
-  if (speaks !== undefined) {
-    return { code: 'not-tls', message: `the port speaks ${speaks}, not TLS`, nodeCode, speaks }
-  }
-  if (end === 'silent') {
-    return stage === 'nowhere'
-      ? {
-          code: 'connect-failed',
-          message: 'no answer: nothing there, or something between drops it',
-        }
-      : { code: 'handshake-timeout', message: messageOf('handshake-timeout') }
-  }
-  const row = classify(error) ?? classify(firstOf(error))
-  if (row !== undefined) return { code: row.code, message: row.message, nodeCode }
-  if (end === 'closed') return { code: 'reset', message: messageOf('reset') }
-  const code = stage === 'nowhere' ? 'connect-failed' : 'handshake-failed'
-  return { code, message: errorMessage(error), nodeCode }
+/** What a port speaks that said nothing to TLS. */
+async function otherProtocol(
+  { stage, firstBytes }: ProbeResult,
+  { host, port }: { host: string; port: number },
+  options: WaitOptions,
+): Promise<string | undefined> {
+  if (stage !== 'connected' || firstBytes.length > 0) return undefined
+  return waitFor(`ask ${host}:${port} in clear`, { signal: options.signal }, (signal) =>
+    askPlainly(host, port, signal),
+  )
 }
 
-function storyOf(result: ProbeResult, { certificate }: TlsContext): ClientCertificateStory {
-  const offered = certificate && shownFacts(certificate)
-  const refused = classify(result.error)?.code === 'server-refused-client-cert'
-  return { demand: refused ? 'required' : 'none', acceptedAuthorities: [], offered }
-}
-
-/** The server's clock minus ours, by the Date of its answer. */
-function skewOf(answer: string, time: Date): number | undefined {
-  const [, text] = /^HTTP\/1[^]*?\r\ndate: ([^\r\n]{1,64})\r\n/i.exec(answer) ?? []
-  const there = text === undefined ? Number.NaN : Date.parse(text)
-  // It has whole seconds: half a second is added for what was cut.
-  return Number.isNaN(there) ? undefined : there + 500 - time.getTime()
+function waitOf({ timeoutMs = TIMEOUT_MS, signal }: WaitOptions): WaitOptions {
+  return { timeoutMs, signal }
 }
 
 /** Where on this machine what is missing lies. */
@@ -221,17 +157,6 @@ async function placesOf(
     consulted: trust,
     env,
   })
-}
-
-function alertNamed(number: number | undefined): Explanation['alert'] {
-  if (number === undefined) return undefined
-  const name = ROWS.find(({ alert }) => alert?.number === number)?.alert?.name
-  return { number, name: (name ?? `alert_${number}`).toLowerCase() }
-}
-
-/** Of several addresses that were tried, the first one's error. */
-function firstOf(error: unknown): unknown {
-  return error instanceof AggregateError ? error.errors[0] : undefined
 }
 
 const TIMEOUT_MS = 10_000

@@ -12,6 +12,8 @@ import { Bridge } from '../bridge.ts'
 import type { TlsContext } from '../context.ts'
 import { PresentedChain } from '../presented.ts'
 import type { ExplainedConnection } from './explanation.ts'
+import type { ServerFlight } from './handshake-messages.ts'
+import { handshakeSecret, LONGEST_FLIGHT, readServerFlight } from './server-flight.ts'
 
 /** Where to, and as whom. */
 export interface ProbeTarget {
@@ -37,11 +39,12 @@ export interface ProbeResult {
   error: unknown
   /** Node's code for what OpenSSL thinks of the chain; `undefined` where it believes it or saw none. */
   refusal: string | undefined
-  /** DER, leaf first. */
+  /** DER, in the order they were sent; as Node completed them where the flight could not be read. */
   chain: readonly Uint8Array[]
+  flight: ServerFlight
   connection: ExplainedConnection
-  /** What came over TLS before anything else happened; empty where nothing did. */
-  answer: string
+  /** The server's clock minus ours, by the Date of its answer. */
+  skewMs: number | undefined
   /** What came over the connection below, from its start. */
   firstBytes: Uint8Array
 }
@@ -59,6 +62,7 @@ class Probe {
   readonly #presented: PresentedChain
   readonly #chunks: Uint8Array[] = []
   #received = 0
+  #secret: Uint8Array | undefined
   #connected = false
   #secured = false
   #answer = ''
@@ -80,12 +84,14 @@ class Probe {
     this.#socket = connectTls({
       ...context.nodeClientOptions(host, name),
       socket: this.#bridge,
-      checkServerIdentity: () => undefined,
       ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
       // Not believed: verifyChain of @countersign/x509 judges the chain in explain-chain.ts, and nothing secret is sent here.
-      ...(verify ? {} : { rejectUnauthorized: false }),
+      ...(verify ? {} : { rejectUnauthorized: false, checkServerIdentity: () => undefined }),
     })
     this.#presented = new PresentedChain(this.#socket)
+    this.#socket.on('keylog', (line) => {
+      this.#secret ??= handshakeSecret(line.toString('latin1'))
+    })
   }
 
   run(signal: AbortSignal): Promise<ProbeResult> {
@@ -161,20 +167,31 @@ class Probe {
   }
 
   #result(end: ProbeResult['end'], error: unknown): ProbeResult {
+    const firstBytes = Buffer.concat(this.#chunks)
+    const flight = readServerFlight(firstBytes, this.#secret)
     return {
       stage: this.#secured ? 'secured' : this.#connected ? 'connected' : 'nowhere',
       end,
       error,
       refusal: this.#refusal,
-      chain: this.#presented.der,
-      connection: this.#connection,
-      answer: this.#answer,
-      firstBytes: Buffer.concat(this.#chunks),
+      chain: flight.chain ?? this.#presented.der,
+      flight,
+      connection: { ...this.#connection, protocol: this.#connection.protocol ?? flight.version },
+      skewMs: skewOf(this.#answer),
+      firstBytes,
     }
   }
+}
+
+/** The Date of an answer has whole seconds: up to one of them is no difference. */
+function skewOf(answer: string): number | undefined {
+  const [, text] = /^HTTP\/1[^]*?\r\ndate: ([^\r\n]{1,64})\r\n/i.exec(answer) ?? []
+  const there = text === undefined ? Number.NaN : Date.parse(text)
+  if (Number.isNaN(there)) return undefined
+  const least = there - Date.now()
+  return least > 0 ? least : Math.min(0, least + 1000)
 }
 
 /** How long a server has to answer, or to say late that it wants a client certificate (TLS 1.3). */
 const GRACE_MS = 3000
 const LONGEST_ANSWER = 16_384
-const LONGEST_FLIGHT = 524_288
