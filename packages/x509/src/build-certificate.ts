@@ -52,7 +52,7 @@ export interface CertificateTemplate {
   notBefore: Date
   /** The last second of validity. */
   notAfter: Date
-  /** Required unless `ca` is given. */
+  /** Required unless `ca` is given, or the only purpose is `ocspSigning`. */
   subjectAltNames?: readonly GeneralName[] | undefined
   /** Makes an authority. @defaultValue none: a leaf, without basic constraints */
   ca?: { pathLength?: number | undefined } | undefined
@@ -106,12 +106,21 @@ export async function buildCertificateAsync(
   return assemble(tbs, signer, signature, template.publicKey)
 }
 
-/** Puts signed bytes, algorithm and signature together: certificates, requests and lists alike. */
-export function signedNode(tbs: Uint8Array, signer: Signer, signature: Uint8Array): DerNode {
+/**
+ * Puts signed bytes, algorithm and signature together: certificates, requests, lists and OCSP answers alike.
+ *
+ * @param more - what stands behind the signature
+ */
+export function signedNode(
+  tbs: Uint8Array,
+  signer: Signer,
+  signature: Uint8Array,
+  ...more: readonly DerNode[]
+): DerNode {
   if (!(signature instanceof Uint8Array) || signature.length === 0) {
     throw new X509Error('signing-failed', 'the signer gave no signature')
   }
-  return sequence(tbs, signer.signatureAlgorithm, bitString(signature))
+  return sequence(tbs, signer.signatureAlgorithm, bitString(signature), ...more)
 }
 
 /**
@@ -217,7 +226,7 @@ function checkTemplate(template: CertificateTemplate): void {
     )
   }
   if (ca === undefined) {
-    if ((template.subjectAltNames ?? []).length === 0) {
+    if ((template.subjectAltNames ?? []).length === 0 && !isOcspSigner(template)) {
       refuse('a leaf without subject alternative names', 'no client reads the common name any more')
     }
     if (template.nameConstraints !== undefined) refuse('name constraints on a leaf')
@@ -231,6 +240,11 @@ function checkTemplate(template: CertificateTemplate): void {
   }
   const extra = template.extraExtensions
   if (extra !== undefined) checkExtra(extra)
+}
+
+/** Nobody looks for it under a name: its answers carry it. */
+function isOcspSigner({ extendedKeyUsage, subject }: CertificateTemplate): boolean {
+  return extendedKeyUsage?.join() === 'ocspSigning' && !subject.isEmpty
 }
 
 function checkValidity(notBefore: Date, notAfter: Date): void {

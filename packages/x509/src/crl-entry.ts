@@ -134,7 +134,7 @@ function readEntryExtensions(extensions: DerReader): Omit<ParsedEntry, 'serialNu
     const critical = extension.has(TAG.boolean) ? extension.boolean('critical') : false
     const value = extension.octetString('entry extension')
     extension.finish('entry extension')
-    if (type === OID.reasonCode) reason = readReason(value)
+    if (type === OID.reasonCode) reason = readReason(DerReader.open(value, 'list'))
     else if (type === OID.invalidityDate) invalidityDate = readInvalidityDate(value)
     else if (critical) unknownCritical.push(type)
   }
@@ -145,13 +145,19 @@ function readEntryExtensions(extensions: DerReader): Omit<ParsedEntry, 'serialNu
   }
 }
 
-function readReason(value: Uint8Array): RevocationReason {
-  const reader = DerReader.open(value, 'list')
+/** Reads a CRLReason, which must be the only element there is. */
+export function readReason(reader: DerReader): RevocationReason {
   const code = reader.smallInteger('reason', TAG.enumerated)
   const reason = REASON_BY_CODE.get(code)
   if (reason === undefined) throw reader.fault('reason', `${code}, which means nothing`)
   reader.finish('reason')
   return reason
+}
+
+/** A CRLReason for writing; `undefined` for a reason nobody knows. */
+export function reasonNode(reason: RevocationReason): DerNode | undefined {
+  const code = [...REASON_BY_CODE].find(([, name]) => name === reason)?.[0]
+  return code === undefined ? undefined : integer(code, TAG.enumerated)
 }
 
 function readInvalidityDate(value: Uint8Array): Date {

@@ -32,6 +32,10 @@ export type X509ErrorCode =
   | 'crl-missing'
   | 'crl-several'
   | 'crl-invalid'
+  | 'ocsp-malformed'
+  | 'ocsp-missing'
+  | 'ocsp-several'
+  | 'ocsp-invalid'
   | 'pkcs12-invalid'
   | 'pkcs12-legacy'
 
@@ -41,7 +45,7 @@ export interface X509ErrorDetail extends ErrorDetail {
   source?: string | undefined
 }
 
-/** A certificate, key, request, list or bundle could not be used; `source` says where it came from. */
+/** A certificate, key, request, list, OCSP answer or bundle could not be used; `source` says where it came from. */
 export class X509Error extends CountersignError<X509ErrorCode> {
   readonly source: string | undefined
 

@@ -61,12 +61,23 @@ export type { Signer, SyncSigner } from './signature.ts'
 export { type CrlTemplate, buildCrl, buildCrlAsync } from './build-crl.ts'
 export { CertificateRevocationList, type IssuingDistributionPoint } from './crl.ts'
 export { REVOCATION_REASONS, type RevocationReason, type RevokedCertificate } from './crl-entry.ts'
+export type {
+  BasicOcspResponse,
+  OcspAnswer,
+  OcspCertificateStatus,
+  OcspResponderId,
+} from './basic-ocsp-response.ts'
+export type { OcspResponseTemplate } from './build-ocsp-response.ts'
+export { OcspCertId, type OcspHash } from './ocsp-cert-id.ts'
+export { OcspRequest, type OcspRequestOptions } from './ocsp-request.ts'
+export { OCSP_STATUSES, OcspResponse, type OcspStatus } from './ocsp-response.ts'
+export { type OcspVerdict, verifyOcsp, type VerifyOcspOptions } from './verify-ocsp.ts'
 export { type EncryptPkcs8Options, decryptPkcs8, encryptPkcs8 } from './pbes.ts'
 export { type Pkcs12, type Pkcs12Contents, decodePkcs12, encodePkcs12 } from './pkcs12.ts'
 export { type ClientPrediction, predictClients } from './predict-clients.ts'
 export { verifyChain } from './verify-chain.ts'
 export type { ClientId } from './verify/client-rules.ts'
-export type { CrlInput, VerifyOptions } from './verify/options.ts'
+export type { CrlInput, OcspInput, VerifyOptions } from './verify/options.ts'
 export { type CertificateInput, TrustAnchors } from './verify/trust-anchors.ts'
 export type {
   Acceptance,
@@ -87,9 +98,12 @@ export type {
   ReasonCode,
   Refusal,
   RefusalFacts,
+  RevocationProof,
   RevokedFacts,
   SignatureFacts,
   UnusableCrl,
+  UnusableOcsp,
+  UnusableOcspReason,
   UnusableReason,
   ValidityFacts,
   Verdict,

@@ -140,6 +140,16 @@ export const OID = {
   cps: '1.3.6.1.5.5.7.2.1',
   userNotice: '1.3.6.1.5.5.7.2.2',
   extensionRequest: '1.2.840.113549.1.9.14',
+  // OCSP (RFC 6960 §4).
+  ocspBasic: '1.3.6.1.5.5.7.48.1.1',
+  ocspNonce: '1.3.6.1.5.5.7.48.1.2',
+  ocspCrl: '1.3.6.1.5.5.7.48.1.3',
+  ocspResponseTypes: '1.3.6.1.5.5.7.48.1.4',
+  ocspNoCheck: '1.3.6.1.5.5.7.48.1.5',
+  ocspArchiveCutoff: '1.3.6.1.5.5.7.48.1.6',
+  ocspServiceLocator: '1.3.6.1.5.5.7.48.1.7',
+  ocspPreferredAlgorithms: '1.3.6.1.5.5.7.48.1.8',
+  ocspExtendedRevoke: '1.3.6.1.5.5.7.48.1.9',
 } as const
 
 function decodeArc(content: Uint8Array, start: number, end: number): number | bigint {

@@ -28,6 +28,9 @@ export const KEY_TYPES = [
 /** One of {@link KEY_TYPES}. */
 export type KeyType = (typeof KEY_TYPES)[number]
 
+/** The hashes a key is named by: {@link PublicKey.keyHash}. */
+export type KeyHashAlgorithm = 'sha1' | 'sha256' | 'sha384' | 'sha512'
+
 /** A public key, as the bytes of its SubjectPublicKeyInfo. */
 export class PublicKey {
   /** DER of the SubjectPublicKeyInfo. */
@@ -115,6 +118,13 @@ export class PublicKey {
   keyId(): Uint8Array {
     this.#keyId ??= new Uint8Array(hash('sha1', this.#bits, 'buffer'))
     return this.#keyId
+  }
+
+  /** A hash over the bit string, by which OCSP names the issuer's key (RFC 6960 §4.1.1). */
+  keyHash(algorithm: KeyHashAlgorithm): Uint8Array {
+    return algorithm === 'sha1'
+      ? this.keyId()
+      : new Uint8Array(hash(algorithm, this.#bits, 'buffer'))
   }
 
   /** Whether both are the same key in the same encoding. */

@@ -3,12 +3,14 @@
  *
  * The parts, in `verify/`: `build-path.ts` looks for chains, `check-chain.ts` checks one, `verdict.ts` says what can be wrong.
  *
- * Not here: fetching anything. Missing intermediates and revocation lists are named, never sought. OCSP responses are not read.
+ * Not here: fetching anything. Missing intermediates, revocation lists and OCSP answers are named, never sought.
  *
  * @module
  */
+import { Budget } from './verify/budget.ts'
 import { buildPath } from './verify/build-path.ts'
 import { readSettings, type VerifyOptions } from './verify/options.ts'
+import { proveRevocation } from './verify/revocation.ts'
 import type { Verdict } from './verify/verdict.ts'
 
 /**
@@ -23,8 +25,10 @@ import type { Verdict } from './verify/verdict.ts'
  * identifiers, no SHA-1, every part readable. A root that is not self-signed ends a chain as well. `openssl` predicts Node 24:
  * security level 2, self-signed roots only, a common name where there is no DNS name, no policies.
  *
- * Revocation is checked with complete lists of the issuer itself, signed with the key that signed the certificate. Delta lists,
- * indirect lists and lists for some reasons only are not used; `crl-missing` names them in its facts.
+ * Revocation is checked with complete lists of the issuer itself, signed with the key that signed the certificate, and with OCSP
+ * answers of the issuer or of a delegate it signed. Delta lists, indirect lists and lists for some reasons only are not used;
+ * `crl-missing` names them in its facts. One list or answer that can be used is enough, and the newer `thisUpdate` is named as
+ * what decided; but who is revoked by either is revoked.
  *
  * ```ts
  * const verdict = verifyChain({ leaf, intermediates, roots, name: { dns: 'api.corp.internal' } })
@@ -36,5 +40,9 @@ import type { Verdict } from './verify/verdict.ts'
  * was given as PEM or DER cannot be read
  */
 export function verifyChain(options: VerifyOptions): Verdict {
-  return buildPath(readSettings(options))
+  const settings = readSettings(options)
+  const budget = new Budget()
+  const verdict = buildPath(settings, undefined, budget)
+  if (!verdict.ok || settings.revocation === 'off') return verdict
+  return { ...verdict, revocation: proveRevocation(verdict.chain, settings, budget) }
 }

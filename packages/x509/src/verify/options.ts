@@ -7,6 +7,7 @@ import { checkOptions, CoreError } from '@countersign/core'
 import { Certificate } from '../certificate.ts'
 import { CertificateRevocationList } from '../crl.ts'
 import type { ReferenceName } from '../match-name.ts'
+import { OcspResponse } from '../ocsp-response.ts'
 import { isOid } from '../oid.ts'
 import {
   type CertificateInput,
@@ -17,6 +18,9 @@ import {
 
 /** Where a revocation list is taken: ours, PEM text (of one or more), the same as bytes, or DER. */
 export type CrlInput = CertificateRevocationList | string | Uint8Array
+
+/** Where an OCSP response is taken: ours, DER, or PEM text (of one or more). */
+export type OcspInput = OcspResponse | string | Uint8Array
 
 /** What {@link verifyChain} takes. */
 export interface VerifyOptions {
@@ -36,12 +40,16 @@ export interface VerifyOptions {
   maxDepth?: number | undefined
   /** Revocation lists, in any order. @defaultValue none */
   crls?: CrlInput | readonly CrlInput[] | undefined
+  /** OCSP responses, such as the one a server staples, in any order; `openssl` does not read them. @defaultValue none */
+  ocsp?: OcspInput | readonly OcspInput[] | undefined
   /**
    * Whose revocation is checked: the leaf's, or that of every certificate below the anchor (the anchor too for `openssl`).
-   * Where a list is missing the chain is refused. @defaultValue `chain` where `crls` are given, else `off`
+   * Where there is neither a list nor an OCSP answer the chain is refused.
+   *
+   * @defaultValue `chain` where `crls` are given, `leaf` where only `ocsp` is, else `off`
    */
   revocation?: 'off' | 'leaf' | 'chain' | undefined
-  /** What a list is worth after its `nextUpdate`. @defaultValue `refuse` */
+  /** What a list or an OCSP answer is worth after its `nextUpdate`. @defaultValue `refuse` */
   staleCrls?: 'refuse' | 'accept' | undefined
   /** Certificate policies of which one must hold for the whole chain (RFC 5280 §6.1.1). @defaultValue any, or none at all */
   policies?: readonly string[] | undefined
@@ -63,6 +71,7 @@ export interface Settings {
   readonly time: Date
   readonly maxDepth: number
   readonly crls: readonly CertificateRevocationList[]
+  readonly ocsp: readonly OcspResponse[]
   readonly revocation: 'off' | 'leaf' | 'chain'
   readonly acceptStale: boolean
   readonly policies: readonly string[] | undefined
@@ -78,7 +87,7 @@ export function readSettings(options: VerifyOptions): Settings {
     ...sent,
     ...readCertificates(options.intermediates, 'intermediates'),
   ])
-  const { roots, name, crls, policies } = options
+  const { roots, name, crls, ocsp, policies } = options
   if (roots === undefined) throw invalid('roots', 'is missing')
   const profile = oneOf('profile', options.profile ?? 'strict', ['strict', 'openssl'])
   const strict = profile === 'strict'
@@ -93,7 +102,8 @@ export function readSettings(options: VerifyOptions): Settings {
     throw invalid('policies', 'must be dotted object identifiers')
   }
   const lists = readCrls(crls)
-  const revocation = options.revocation ?? (crls === undefined ? 'off' : 'chain')
+  const byDefault = crls === undefined ? (ocsp === undefined ? 'off' : 'leaf') : 'chain'
+  const revocation = options.revocation ?? byDefault
   return {
     leaf,
     intermediates,
@@ -103,6 +113,7 @@ export function readSettings(options: VerifyOptions): Settings {
     time,
     maxDepth,
     crls: lists,
+    ocsp: readOcspResponses(ocsp),
     revocation: oneOf('revocation', revocation, ['off', 'leaf', 'chain']),
     acceptStale: oneOf('staleCrls', options.staleCrls ?? 'refuse', STALE) === 'accept',
     policies,
@@ -120,6 +131,17 @@ function readCrls(input: CrlInput | readonly CrlInput[] | undefined): Certificat
     one instanceof CertificateRevocationList
       ? [one]
       : CertificateRevocationList.parseAll(one, 'crls'),
+  )
+}
+
+/** Reads responses of every form that is taken; the errors are those of `OcspResponse.parseAll`. */
+export function readOcspResponses(
+  input: OcspInput | readonly OcspInput[] | undefined,
+): OcspResponse[] {
+  if (input === undefined) return []
+  const list = typeof input === 'string' || !Array.isArray(input) ? [input] : input
+  return list.flatMap((one: OcspInput) =>
+    one instanceof OcspResponse ? [one] : OcspResponse.parseAll(one, 'ocsp'),
   )
 }
 
@@ -154,6 +176,7 @@ const OPTIONS: readonly (keyof VerifyOptions)[] = [
   'time',
   'maxDepth',
   'crls',
+  'ocsp',
   'revocation',
   'staleCrls',
   'policies',

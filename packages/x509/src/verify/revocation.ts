@@ -1,26 +1,25 @@
 /**
- * Revocation by lists (RFC 5280 §6.3): which list speaks about a certificate, whether it can be used, and what it says.
+ * Revocation (RFC 5280 §6.3, RFC 6960): what lists and OCSP answers say about a certificate, taken together.
  *
- * Only complete lists of the certificate's own issuer, signed with the key that signed the certificate, are used. Delta lists,
- * indirect lists and lists of some reasons are refused by name: they stand in the facts of `crl-missing`.
+ * Who is revoked by either is revoked, also where that list or answer is stale by now. Else one of them that can be used is
+ * enough, and the newer of them is the one that decided.
  *
  * @module
  */
 import type { Certificate } from '../certificate.ts'
-import type { CertificateRevocationList } from '../crl.ts'
-import { DerReader } from '../der-reader.ts'
-import { X509Error } from '../errors.ts'
-import { OID } from '../oid.ts'
+import type { RevocationReason } from '../crl-entry.ts'
 import type { Budget } from './budget.ts'
+import { findAnswer, nameResponder } from './ocsp-answers.ts'
 import type { Settings } from './options.ts'
-import { isStrongSignature } from './strength.ts'
+import { findList } from './revocation-lists.ts'
+import { distributionPoints, ocspResponders } from './revocation-places.ts'
 import {
   type CrlMissingFacts,
   type Fault,
   nameOf,
+  type RevocationProof,
+  type RevokedFacts,
   shorten,
-  type UnusableCrl,
-  type UnusableReason,
 } from './verdict.ts'
 
 /** @param chain - leaf first, anchor last */
@@ -29,159 +28,156 @@ export function checkRevocation(
   settings: Settings,
   budget: Budget,
 ): Fault | undefined {
-  if (settings.revocation === 'off') return undefined
-  const all = settings.strict ? chain.slice(0, -1) : chain
-  const checked = settings.revocation === 'leaf' ? all.slice(0, 1) : all
-  for (const [index, certificate] of checked.entries()) {
-    const fault = checkOne(certificate, chain[index + 1] ?? certificate, settings, budget)
+  for (const [certificate, issuer] of pairsToCheck(chain, settings)) {
+    const { evidence, unusable } = gather(certificate, issuer, settings, budget)
+    const fault = judge(certificate, evidence, unusable, settings)
     if (fault !== undefined) return fault
   }
   return undefined
 }
 
-function checkOne(
+/**
+ * What an accepted chain stands on, leaf first; costs nothing that the budget knows already.
+ *
+ * @param chain - one that {@link checkRevocation} found no fault in
+ */
+export function proveRevocation(
+  chain: readonly Certificate[],
+  settings: Settings,
+  budget: Budget,
+): RevocationProof[] {
+  return pairsToCheck(chain, settings).flatMap(([certificate, issuer]) => {
+    const { evidence } = gather(certificate, issuer, settings, budget)
+    const best = newestOf(evidence.filter(({ isStale }) => !isStale)) ?? newestOf(evidence)
+    if (best === undefined) return []
+    const { source, by, thisUpdate, nextUpdate, isStale } = best
+    return [{ certificate, source, by, thisUpdate, nextUpdate, isStale }]
+  })
+}
+
+/** What a list or an answer with a good signature says. */
+interface Evidence {
+  readonly source: 'crl' | 'ocsp'
+  /** Who says it. */
+  readonly by: string
+  readonly thisUpdate: Date
+  readonly nextUpdate: Date | undefined
+  readonly isStale: boolean
+  readonly revoked:
+    | { readonly date: Date; readonly reason: RevocationReason | undefined }
+    | undefined
+  /** What stands in the facts beside date and reason. */
+  readonly facts: RevokedSource
+}
+
+type RevokedSource = RevokedFacts extends infer Facts
+  ? Facts extends RevokedFacts
+    ? Omit<Facts, 'serialNumber' | 'date' | 'reason'>
+    : never
+  : never
+
+type Unusable = Pick<CrlMissingFacts, 'unusable' | 'unusableOcsp'>
+
+function pairsToCheck(
+  chain: readonly Certificate[],
+  { revocation, strict }: Settings,
+): [certificate: Certificate, issuer: Certificate][] {
+  if (revocation === 'off') return []
+  const all = strict ? chain.slice(0, -1) : chain
+  const checked = revocation === 'leaf' ? all.slice(0, 1) : all
+  return checked.map((certificate, index) => [certificate, chain[index + 1] ?? certificate])
+}
+
+function gather(
   certificate: Certificate,
   issuer: Certificate,
   settings: Settings,
   budget: Budget,
-): Fault | undefined {
-  const { time, acceptStale } = settings
-  const usable: CertificateRevocationList[] = []
-  const unusable: UnusableCrl[] = []
-  const stale: CertificateRevocationList[] = []
-  for (const list of settings.crls) {
-    if (!list.issuer.equals(certificate.issuer)) continue
-    const why = checkList(list, certificate, issuer, settings, budget)
-    if (why === undefined) usable.push(list)
-    else if (why === 'stale') stale.push(list)
-    if (why !== undefined) unusable.push(describe(list, why))
+): { evidence: readonly Evidence[]; unusable: Unusable } {
+  const evidence: Evidence[] = []
+  const lists = findList(certificate, issuer, settings, budget)
+  const { list } = lists
+  if (list !== undefined) {
+    const { thisUpdate, nextUpdate } = list
+    const by = shorten(list.issuer.toString())
+    const entry = list.get(certificate.serialNumber)
+    const revoked = entry && { date: entry.date, reason: entry.reason }
+    const facts = { source: 'crl', crlIssuer: by, crlNumber: list.number } as const
+    const { isStale } = lists
+    evidence.push({ source: 'crl', by, thisUpdate, nextUpdate, isStale, revoked, facts })
   }
-  const newest = newestOf(usable) ?? newestOf(stale)
-  const isStale = newest !== undefined && usable.length === 0
-  // A list of yesterday still says who was revoked yesterday.
-  const entry = newest?.get(certificate.serialNumber)
-  if (newest !== undefined && entry !== undefined) {
-    const when = entry.date.toISOString()
+  const { time } = settings
+  const isRevoked = (delegate: Certificate): boolean =>
+    findList(delegate, issuer, settings, budget).list?.has(delegate.serialNumber) === true
+  // Node reads no OCSP answers; neither does the profile that predicts it.
+  const responses = settings.strict ? settings.ocsp : []
+  const answers = findAnswer(responses, { certificate, issuer, time, isRevoked }, budget)
+  const { found } = answers
+  if (found !== undefined) {
+    const { answer, isStale, producedAt } = found
+    const { thisUpdate, nextUpdate } = answer
+    const by = nameResponder(found.responder, issuer)
+    const revoked =
+      answer.status === 'revoked' ? { date: answer.date, reason: answer.reason } : undefined
+    const facts = { source: 'ocsp', responder: by, producedAt } as const
+    evidence.push({ source: 'ocsp', by, thisUpdate, nextUpdate, isStale, revoked, facts })
+  }
+  return { evidence, unusable: { unusable: lists.unusable, unusableOcsp: answers.unusable } }
+}
+
+function judge(
+  certificate: Certificate,
+  evidence: readonly Evidence[],
+  unusable: Unusable,
+  { time, acceptStale }: Settings,
+): Fault | undefined {
+  const { serialNumber } = certificate
+  const revoking = newestOf(evidence.filter(({ revoked }) => revoked !== undefined))
+  if (revoking?.revoked !== undefined) {
+    const { date, reason } = revoking.revoked
     return {
       code: 'revoked',
-      message: `${nameOf(certificate)} (serial ${certificate.serialNumber}) was revoked at ${when}: ${entry.reason ?? 'no reason given'}`,
+      message: `${nameOf(certificate)} (serial ${serialNumber}) was revoked at ${date.toISOString()}: ${reason ?? 'no reason given'}`,
       certificate,
-      facts: {
-        serialNumber: certificate.serialNumber,
-        date: entry.date,
-        reason: entry.reason,
-        crlIssuer: shorten(newest.issuer.toString()),
-        crlNumber: newest.number,
-      },
+      facts: { serialNumber, date, reason, ...revoking.facts },
     }
   }
-  if (newest !== undefined && (!isStale || acceptStale)) return undefined
+  if (evidence.some(({ isStale }) => !isStale || acceptStale)) return undefined
   const facts: CrlMissingFacts = {
     issuer: shorten(certificate.issuer.toString()),
-    serialNumber: certificate.serialNumber,
+    serialNumber,
     distributionPoints: distributionPoints(certificate),
-    unusable,
+    ocspResponders: ocspResponders(certificate),
+    ...unusable,
   }
-  if (newest === undefined) {
-    const given = unusable.map(({ why }) => why).join(', ')
-    const tail = given === '' ? 'was given' : `can be used (${given})`
-    return {
-      code: 'crl-missing',
-      message: `no revocation list of ${facts.issuer} for ${nameOf(certificate)} ${tail}`,
-      certificate,
-      facts,
-    }
-  }
-  const { thisUpdate, nextUpdate } = newest
+  const stale = newestOf(evidence)
+  if (stale === undefined) return missing(certificate, facts)
+  const { source, thisUpdate, nextUpdate, by } = stale
   const due =
     nextUpdate === undefined
       ? 'it does not say when the next comes'
       : `the next was due at ${nextUpdate.toISOString()}`
+  const what = source === 'crl' ? `revocation list of ${by}` : `OCSP answer of ${by}`
   return {
     code: 'crl-stale',
-    message: `the revocation list of ${facts.issuer} is stale: ${due}`,
+    message: `the ${what} is stale: ${due}`,
     certificate,
-    facts: { ...facts, thisUpdate, nextUpdate, time },
+    facts: { ...facts, source, thisUpdate, nextUpdate, time },
   }
 }
 
-/** Why a list cannot be used for a certificate; `undefined` where it can. */
-function checkList(
-  list: CertificateRevocationList,
-  certificate: Certificate,
-  issuer: Certificate,
-  { time, strict }: Settings,
-  budget: Budget,
-): UnusableReason | undefined {
-  if (list.isDelta) return 'delta'
-  const scope = checkScope(list, certificate)
-  if (scope !== undefined) return scope
-  if (list.unknownCriticalExtensions.length > 0) return 'critical-extension'
-  if (strict) {
-    const number = list.extensions.get(OID.crlNumber)
-    if (number === undefined) return 'no-number'
-    if (number.critical) return 'number-critical'
-  }
-  const { keyUsage } = issuer.extensions
-  if (keyUsage !== undefined && !keyUsage.includes('cRLSign')) return 'issuer-may-not-sign-lists'
-  if (!isStrongSignature(list, strict)) return 'weak-signature'
-  if (!budget.verify(list, issuer)) return 'not-signed-by-the-issuer'
-  if (list.thisUpdate > time) return 'from-the-future'
-  const isCurrent = list.nextUpdate === undefined ? !strict : time <= list.nextUpdate
-  return isCurrent ? undefined : 'stale'
-}
-
-/** RFC 5280 §6.3.3 b. */
-function checkScope(
-  list: CertificateRevocationList,
-  certificate: Certificate,
-): UnusableReason | undefined {
-  const scope = list.issuingDistributionPoint
-  if (scope === undefined) return undefined
-  if (scope.indirect) return 'indirect'
-  if (scope.onlySomeReasons) return 'some-reasons'
-  const isCa = certificate.isCa
-  if (scope.onlyAttributeCertificates || (scope.onlyUserCertificates && isCa)) return 'other-scope'
-  if (scope.onlyCaCertificates && !isCa) return 'other-scope'
-  const uris = scope.fullName.flatMap((name) => (name.type === 'uri' ? [name.value] : []))
-  if (scope.fullName.length === 0) {
-    return hasRelativePoint(list) ? 'other-distribution-point' : undefined
-  }
-  const points = new Set(distributionPoints(certificate))
-  return uris.some((uri) => points.has(uri)) ? undefined : 'other-distribution-point'
-}
-
-/** A point that is named relative to the issuer: none of ours, and so not the place of this certificate's list. */
-function hasRelativePoint({ extensions }: CertificateRevocationList): boolean {
-  const extension = extensions.get(OID.issuingDistributionPoint)
-  if (extension === undefined) return false
-  return DerReader.open(extension.value, 'list').sequence('IssuingDistributionPoint').has(0xa0)
-}
-
-function distributionPoints(certificate: Certificate): string[] {
-  try {
-    const points = certificate.extensions.crlDistributionPoints ?? []
-    return points
-      .flatMap(({ fullName }) => fullName ?? [])
-      .flatMap((name) => (name.type === 'uri' ? [name.value] : []))
-  } catch (error) {
-    if (error instanceof X509Error) return []
-    throw error
+function missing(certificate: Certificate, facts: CrlMissingFacts): Fault {
+  const { unusable, unusableOcsp, issuer } = facts
+  const given = [...unusable, ...unusableOcsp].map(({ why }) => why).join(', ')
+  const what = `revocation list${unusableOcsp.length === 0 ? '' : ' or OCSP answer'}`
+  return {
+    code: 'crl-missing',
+    message: `no ${what} of ${issuer} for ${nameOf(certificate)} ${given === '' ? 'was given' : `can be used (${given})`}`,
+    certificate,
+    facts,
   }
 }
 
-function newestOf(
-  lists: readonly CertificateRevocationList[],
-): CertificateRevocationList | undefined {
-  return lists.reduce<CertificateRevocationList | undefined>((best, list) => {
-    if (best === undefined) return list
-    const byNumber = Number((list.number ?? -1n) - (best.number ?? -1n))
-    const difference = byNumber || list.thisUpdate.getTime() - best.thisUpdate.getTime()
-    return difference > 0 ? list : best
-  }, undefined)
-}
-
-function describe(list: CertificateRevocationList, why: UnusableReason): UnusableCrl {
-  const { number, thisUpdate, nextUpdate } = list
-  return { issuer: shorten(list.issuer.toString()), number, thisUpdate, nextUpdate, why }
+function newestOf(evidence: readonly Evidence[]): Evidence | undefined {
+  return evidence.toSorted((a, b) => b.thisUpdate.getTime() - a.thisUpdate.getTime())[0]
 }

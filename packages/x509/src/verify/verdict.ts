@@ -6,6 +6,7 @@
 import type { Certificate } from '../certificate.ts'
 import type { RevocationReason } from '../crl-entry.ts'
 import type { KeyUsage } from '../extension-types.ts'
+import type { OcspStatus } from '../ocsp-response.ts'
 
 /** A certificate that was looked at as an issuer. */
 export interface CandidateIssuer {
@@ -44,13 +45,24 @@ export interface ValidityFacts {
   readonly differenceMs: number
 }
 
-export interface RevokedFacts {
+/** When and why it was revoked, and whether a list or an OCSP answer said so. */
+export type RevokedFacts = {
   readonly serialNumber: string
   readonly date: Date
   readonly reason: RevocationReason | undefined
-  readonly crlIssuer: string
-  readonly crlNumber: bigint | undefined
-}
+} & (
+  | {
+      readonly source: 'crl'
+      readonly crlIssuer: string
+      readonly crlNumber: bigint | undefined
+    }
+  | {
+      readonly source: 'ocsp'
+      /** The issuer, or its delegate: `CN=OCSP for CN=Issuer`. */
+      readonly responder: string
+      readonly producedAt: Date
+    }
+)
 
 /** Why a list of the right issuer could not be used. */
 export type UnusableReason =
@@ -76,16 +88,54 @@ export interface UnusableCrl {
   readonly why: UnusableReason
 }
 
+/** Why an OCSP response about the right certificate could not be used. */
+export type UnusableOcspReason =
+  /** The responder gave no answer; `status` says why. */
+  | 'unsuccessful'
+  | 'other-certificate'
+  /** The responder knows nothing of the certificate. */
+  | 'status-unknown'
+  /** It repeats another nonce than the one that was sent, or none. */
+  | 'other-nonce'
+  | 'not-signed-by-the-issuer'
+  /** A delegate without the extended key usage `ocspSigning`, or with a key usage or critical extension against it. */
+  | 'responder-may-not-answer'
+  /** A delegate that was not valid at that time. */
+  | 'responder-expired'
+  /** A delegate that stands on a list of the issuer. */
+  | 'responder-revoked'
+  | 'critical-extension'
+  | 'weak-signature'
+  | 'malformed'
+  | 'from-the-future'
+  | 'stale'
+
+export interface UnusableOcsp {
+  /** How the response names its responder: a subject, or `key` and its identifier. */
+  readonly responder: string | undefined
+  readonly status: OcspStatus
+  readonly producedAt: Date | undefined
+  readonly thisUpdate: Date | undefined
+  readonly nextUpdate: Date | undefined
+  readonly why: UnusableOcspReason
+}
+
 export interface CrlMissingFacts {
   readonly issuer: string
   readonly serialNumber: string
   /** Where the certificate says that its list is. */
   readonly distributionPoints: readonly string[]
+  /** Where the certificate says that its OCSP responder is. */
+  readonly ocspResponders: readonly string[]
   /** Lists of that issuer that were given and cannot be used. */
   readonly unusable: readonly UnusableCrl[]
+  /** OCSP responses that were given and cannot be used. */
+  readonly unusableOcsp: readonly UnusableOcsp[]
 }
 
 export interface CrlStaleFacts extends CrlMissingFacts {
+  /** Whether it is a list or an OCSP answer that is stale: the newer of them. */
+  readonly source: 'crl' | 'ocsp'
   readonly thisUpdate: Date
   /** Absent in a list that does not say when the next one comes. */
   readonly nextUpdate: Date | undefined
@@ -223,11 +273,25 @@ export type Fault = {
 /** A chain that is not believed. */
 export type Refusal = { readonly ok: false } & Fault
 
+/** What said that a certificate is not revoked: the newest list or OCSP answer that can be used. */
+export interface RevocationProof {
+  readonly certificate: Certificate
+  readonly source: 'crl' | 'ocsp'
+  /** The issuer of the list, or the OCSP responder. */
+  readonly by: string
+  readonly thisUpdate: Date
+  readonly nextUpdate: Date | undefined
+  /** Only where stale ones are accepted. */
+  readonly isStale: boolean
+}
+
 /** A chain that is believed. */
 export interface Acceptance {
   readonly ok: true
   /** Leaf first, trust anchor last. */
   readonly chain: Certificate[]
+  /** For each certificate whose revocation was checked, leaf first; absent where it was not. */
+  readonly revocation?: readonly RevocationProof[] | undefined
 }
 
 /** The answer of {@link verifyChain}. */
