@@ -21,7 +21,15 @@
  * @module
  */
 import { CountersignError, type ErrorDetail, errorCode } from '@countersign/core'
-import type { CertificateFacts, ReasonCode, TlsErrorCode, TrustDescription } from '@countersign/tls'
+import {
+  type CertificateFacts,
+  type ExplainChainOptions,
+  type Explanation,
+  explainChain,
+  type ReasonCode,
+  type TlsErrorCode,
+  type TrustDescription,
+} from '@countersign/tls'
 
 /** What an error of a call may carry beside its code and message. */
 export interface ClientErrorDetail extends ErrorDetail {
@@ -76,6 +84,8 @@ export interface TrustErrorDetail extends ClientErrorDetail {
   host: string
   chain: readonly CertificateFacts[]
   trust: TrustDescription | undefined
+  /** What the explanation is made from, when somebody asks for it. */
+  evidence: ExplainChainOptions
 }
 
 /** The server could not be verified; `code` is the reason, and nothing was sent to it. */
@@ -88,13 +98,22 @@ export class TrustError extends ClientError<TrustReason> {
   readonly chain: readonly CertificateFacts[]
   /** The trust store that was consulted, and how it was chosen. */
   readonly trust: TrustDescription | undefined
+  readonly #evidence: ExplainChainOptions
+  #explanation: Explanation | undefined
 
   constructor(code: TrustReason, message: string, detail: TrustErrorDetail) {
     super(code, message, detail)
+    this.#evidence = detail.evidence
     this.host = detail.host
     this.certificate = detail.chain[0]
     this.chain = detail.chain
     this.trust = detail.trust
+  }
+
+  /** The chain with its broken link, the names, who was trusted, and a way out for each side; made when it is first read. */
+  get explanation(): Explanation {
+    this.#explanation ??= explainChain({ ...this.#evidence, message: this.message })
+    return this.#explanation
   }
 }
 
@@ -102,13 +121,29 @@ export class TrustError extends ClientError<TrustReason> {
 export class IdentityError extends ClientError<'server-refused-client-cert'> {
   /** The certificate that was offered; `undefined` where none was. */
   readonly offered: CertificateFacts | undefined
+  readonly #evidence: ExplainChainOptions
+  #explanation: Explanation | undefined
 
   constructor(
     message: string,
-    detail: ClientErrorDetail & { offered: CertificateFacts | undefined },
+    detail: ClientErrorDetail & {
+      offered: CertificateFacts | undefined
+      /** What the explanation is made from, when somebody asks for it. */
+      evidence: ExplainChainOptions
+    },
   ) {
     super('server-refused-client-cert', message, detail)
     this.offered = detail.offered
+    this.#evidence = detail.evidence
+  }
+
+  /**
+   * Who the server is, what we offered, and a way out; made when it is first read. Which authorities the server accepts it told
+   * the handshake only: `explain` of `@countersign/tls` asks again.
+   */
+  get explanation(): Explanation {
+    this.#explanation ??= explainChain({ ...this.#evidence, message: this.message })
+    return this.#explanation
   }
 }
 
@@ -199,6 +234,8 @@ export type ConnectErrorCode =
   | 'reset'
   | 'not-tls'
   | 'not-http'
+  | 'head-too-large'
+  | 'answer-missing'
   | 'handshake-failed'
   | 'alpn-mismatch'
   | 'connect-failed'
@@ -222,6 +259,7 @@ export type StatusErrorCode = 'status-client-error' | 'status-server-error'
 
 export type BodyErrorCode =
   | 'body-too-large'
+  | 'body-ratio'
   | 'body-truncated'
   | 'body-malformed'
   | 'body-encoding'

@@ -8,9 +8,11 @@ import {
   certificateFacts,
   certificateTitle,
   connectionFailure,
+  type ExplainChainOptions,
   isReasonCode,
   reasonOf,
   type TrustDescription,
+  TrustStore,
 } from '@countersign/tls'
 import { Certificate, X509Error } from '@countersign/x509'
 import { PinMismatch, ProtocolMissing } from './admission.ts'
@@ -56,7 +58,10 @@ export function failureOf(
   // The first error of the socket is the true one; what the transport says comes after it.
   const cause = link?.firstError ?? error
   const reason = reasonOf(cause)
-  if (reason?.code === 'server-refused-client-cert') return identityError(cause, facts)
+  if (reason?.code === 'server-refused-client-cert') {
+    const chain = link?.peer.chain.map(({ der }) => der) ?? []
+    return identityError(cause, facts, chain)
+  }
   return phase === 'body' ? bodyFailure(cause, facts) : lostConnection(cause, facts, link)
 }
 
@@ -126,7 +131,7 @@ function handshakeFailure(failure: ConnectFailure, facts: RequestFacts): ClientE
       : ''
     return trustError(said.code, `${said.message}${against}`, said.hint, failure, facts)
   }
-  if (said.code === 'server-refused-client-cert') return identityError(cause, facts)
+  if (said.code === 'server-refused-client-cert') return identityError(cause, facts, failure.chain)
   if (said.code === 'not-tls') {
     return new ConnectError('not-tls', `${origin} does not speak TLS`, {
       cause,
@@ -160,7 +165,34 @@ function trustError(
     host: hostOf(facts.url),
     chain: readable(failure.chain).map((one) => certificateFacts(one)),
     trust: (pinnedAlone ? undefined : security?.context.trust)?.describe(),
+    evidence: evidenceOf(
+      code === 'pin-mismatch' ? undefined : code,
+      failure.cause,
+      failure.chain,
+      facts,
+    ),
   })
+}
+
+/** What an explanation needs to know; nothing of it is read before somebody asks. */
+function evidenceOf(
+  code: string | undefined,
+  cause: unknown,
+  chain: readonly Uint8Array[],
+  { url, security }: RequestFacts,
+): ExplainChainOptions {
+  const pinnedAlone = security === undefined || security.pinnedAlone
+  const name = hostOf(url)
+  return {
+    chain,
+    trust: pinnedAlone ? TrustStore.empty() : security.context.trust,
+    name: pinnedAlone ? undefined : name,
+    code: code !== undefined && isReasonCode(code) ? code : 'rejected-by-policy',
+    crls: cause instanceof Refusal ? cause.lists : undefined,
+    own: security?.context.certificate,
+    target: { host: name, port: portOf(url), serverName: name },
+    nodeCode: errorCode(cause),
+  }
 }
 
 function pinMismatch(failure: ConnectFailure, cause: PinMismatch, facts: RequestFacts): TrustError {
@@ -197,7 +229,11 @@ function isTrustReason(code: string): code is TrustReason {
   return code === 'pin-mismatch' || (isReasonCode(code) && !NOT_OF_THE_SERVER.has(code))
 }
 
-function identityError(cause: unknown, facts: RequestFacts): IdentityError {
+function identityError(
+  cause: unknown,
+  facts: RequestFacts,
+  chain: readonly Uint8Array[],
+): IdentityError {
   const own = facts.security?.context.certificate
   const reason = reasonOf(cause)
   const offered = own === undefined ? 'none was offered' : `offered was ${titleOf(own)}`
@@ -207,6 +243,7 @@ function identityError(cause: unknown, facts: RequestFacts): IdentityError {
     url: shownUrl(facts.url),
     hint: reason?.hint,
     offered: own === undefined ? undefined : certificateFacts(own),
+    evidence: evidenceOf('server-refused-client-cert', cause, chain, facts),
   })
 }
 
@@ -214,7 +251,14 @@ function lostConnection(cause: unknown, facts: RequestFacts, link: Link | undefi
   const { origin } = facts.url
   const url = shownUrl(facts.url)
   const nodeCode = errorCode(cause)
-  if (isParserError(cause) || nodeCode === 'UND_ERR_HEADERS_OVERFLOW') {
+  if (nodeCode === 'UND_ERR_HEADERS_OVERFLOW') {
+    return new ConnectError('head-too-large', `${origin} answered with more than 64 KiB of headers`, {
+      cause,
+      url,
+      hint: 'let the server send smaller headers: it is often cookies that have piled up',
+    })
+  }
+  if (isParserError(cause) || isUnasked(cause)) {
     return new ConnectError(
       'not-http',
       `${origin} did not answer in HTTP: ${errorMessage(cause)}`,
@@ -271,6 +315,11 @@ function bodyFailure(cause: unknown, facts: RequestFacts): BodyError {
     `${where}: the connection broke before the body was whole`,
     detail,
   )
+}
+
+/** An answer that nobody asked for: 101 Switching Protocols, 100 Continue, one after the end of another. */
+function isUnasked(error: unknown): boolean {
+  return error instanceof Error && /^bad (?:upgrade|response)$/.test(error.message)
 }
 
 /** The HTTP parser gives its errors a name, but not always a code. */

@@ -5,6 +5,7 @@
  */
 export type { Auth, Token, TokenProvider, TokenRequest } from './auth.ts'
 export type { CookieRules } from './cookie-rules.ts'
+export type { HttpVersion } from './admission.ts'
 export type { PlainCookies } from './cookies.ts'
 export {
   AbortError,
@@ -47,12 +48,15 @@ export type {
   SessionOptions,
   SharedOptions,
 } from './options.ts'
+export type { OriginProfile, OriginProfiles } from './origin-profiles.ts'
 export { Peer } from './peer.ts'
+export { pinsOf } from './pins.ts'
 export type { ProxyInput, ProxyOptions } from './proxy.ts'
 export type { BodyInput, BodyOptions } from './request-body.ts'
 export { ClientResponse } from './response.ts'
 export type { SavedCookie } from './saved-cookies.ts'
 export type { SavedSession } from './saved-session.ts'
 export { type MethodOptions, Session } from './session.ts'
-export type { TrustOptions, Verify } from './trust-plan.ts'
+export type { Revocation, RevocationOptions, TrustOptions, Verify } from './trust-plan.ts'
 export type { QueryParameters, QueryValue } from './url.ts'
+export type { SessionWarning, WarningListener } from './warnings.ts'

@@ -22,11 +22,19 @@ import type { RevocationPlan } from './trust-plan.ts'
 export class Refusal extends Error {
   readonly code: ReasonCode
   readonly hint: string
+  /** DER of the lists that were consulted. */
+  readonly lists: readonly Uint8Array[]
 
-  constructor(code: ReasonCode, message: string, hint: string) {
+  constructor(
+    code: ReasonCode,
+    message: string,
+    hint: string,
+    lists: readonly CertificateRevocationList[] = [],
+  ) {
     super(message)
     this.code = code
     this.hint = hint
+    this.lists = lists.map(({ der }) => der)
   }
 }
 
@@ -71,7 +79,7 @@ export class RevocationCheck {
     const key = hash('sha256', Buffer.concat(chain))
     if ((this.#good.get(key) ?? 0) > Date.now()) return undefined
     const verified = verifiedPath(chain, trust)
-    if (!verified.ok) return refusalOf(verified, [])
+    if (!verified.ok) return refusalOf(verified, [], [])
     const path = verified.chain
     // A leaf that is trusted by itself has nobody above it who could revoke it.
     if (path.length < 2 || !this.#concerns(path)) return undefined
@@ -98,10 +106,8 @@ export class RevocationCheck {
       staleCrls: this.#plan.acceptStale ? 'accept' : 'refuse',
     })
     if (!verdict.ok) {
-      return refusalOf(
-        verdict,
-        fetched.flatMap((one) => ('problem' in one ? [one.problem] : [])),
-      )
+      const problems = fetched.flatMap((one) => ('problem' in one ? [one.problem] : []))
+      return refusalOf(verdict, problems, lists)
     }
     const due = lists.map(({ nextUpdate }) => nextUpdate?.getTime() ?? 0)
     if (this.#good.size >= MOST_CHAINS) this.#good.clear()
@@ -162,15 +168,16 @@ function anchorsOf(trust: TrustStore): TrustAnchors {
   return known
 }
 
-function refusalOf(verdict: Verdict & { ok: false }, problems: readonly string[]): Refusal {
+function refusalOf(
+  verdict: Verdict & { ok: false },
+  problems: readonly string[],
+  lists: readonly CertificateRevocationList[],
+): Refusal {
   const { code, message } = verdict
   const tail = problems.length === 0 ? '' : `; ${problems.join('; ')}`
   const reason = isReasonCode(code) ? code : 'rejected-by-policy'
-  return new Refusal(
-    reason,
-    `${message}${tail}`,
-    HINTS.get(reason) ?? 'let its owner renew the certificate',
-  )
+  const hint = HINTS.get(reason) ?? 'let its owner renew the certificate'
+  return new Refusal(reason, `${message}${tail}`, hint, lists)
 }
 
 const anchors = new WeakMap<TrustStore, TrustAnchors>()
