@@ -146,11 +146,8 @@ export class TlsContext {
       return
     }
     // Node's own way builds a context again and drops allowPartialTrustChain on it.
-    const context =
-      ticketKeys === undefined
-        ? this.secureContext
-        : buildSecureContext({ ...this.#settings, ticketKeys })
-    Object.assign(server, { _sharedCreds: context })
+    Object.assign(server, { _sharedCreds: this.secureContext })
+    if (ticketKeys !== undefined) server.setTicketKeys(ticketKeys)
   }
 
   /**

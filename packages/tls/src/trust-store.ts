@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { hash } from 'node:crypto'
 import { checkOptions } from '@countersign/core'
-import { Certificate, type Name } from '@countersign/x509'
+import { Certificate, type Name, type TrustAnchors } from '@countersign/x509'
 import { TlsError } from './errors.ts'
+import { TrustContent } from './trust-content.ts'
 import { type Environment, EXTRA, environmentTrust } from './trust-environment.ts'
 import { bundledRoots, systemRoots } from './trust-roots.ts'
 import {
@@ -52,14 +52,16 @@ export interface TrustDescription {
 export class TrustStore {
   readonly #parts: readonly TrustPart[]
   readonly #trace: readonly string[]
-  #byFingerprint: ReadonlyMap<string, Certificate> | undefined
-  #bySubject: ReadonlyMap<string, readonly Certificate[]> | undefined
-  #sha256: string | undefined
-  #pem: string | undefined
+  readonly #content: TrustContent
 
-  private constructor(parts: readonly TrustPart[], trace: readonly string[]) {
+  private constructor(
+    parts: readonly TrustPart[],
+    trace: readonly string[],
+    content: TrustContent = new TrustContent(parts),
+  ) {
     this.#parts = parts
     this.#trace = trace
+    this.#content = content
   }
 
   /**
@@ -109,7 +111,9 @@ export class TrustStore {
       parts.push(...extra)
       trace.push(`option extraCa added ${counted(extra)}`)
     }
-    return new TrustStore(parts, trace)
+    // What a store knows of its certificates need not be found out again.
+    const only = ca instanceof TrustStore && extraCa === undefined ? ca.#content : undefined
+    return new TrustStore(parts, trace, only)
   }
 
   /** Trusts nobody: the store of a server that asks for no client certificates. */
@@ -152,36 +156,38 @@ export class TrustStore {
     return new TrustStore([bundledRoots()], [])
   }
 
-  /** Every certificate once. */
+  /** Every certificate once; the same frozen array at every call. */
   get certificates(): readonly Certificate[] {
-    return [...this.#all().values()]
+    return this.#content.certificates
+  }
+
+  /** The same certificates for `verifyChain`: indexed once, so that each chain costs a lookup and no scan. */
+  get anchors(): TrustAnchors {
+    return this.#content.anchors
   }
 
   get size(): number {
-    return this.#all().size
+    return this.#content.byFingerprint.size
   }
 
   /** SHA-256 over the sorted fingerprints, lower-case hex: equal for equal sets. */
   get sha256(): string {
-    this.#sha256 ??= hash('sha256', [...this.#all().keys()].toSorted().join('\n'), 'hex')
-    return this.#sha256
+    return this.#content.sha256
   }
 
   /** @param fingerprint - SHA-256 in hex, with or without colons, in either case */
   has(fingerprint: string): boolean {
-    return this.#all().has(fingerprint.replaceAll(':', '').toLowerCase())
+    return this.#content.byFingerprint.has(fingerprint.replaceAll(':', '').toLowerCase())
   }
 
-  /** The certificates with this subject: candidates for the issuer of a chain. */
+  /** The certificates with this subject, compared as {@link Name.equals} does: candidates for the issuer of a chain. */
   findBySubject(subject: Name): readonly Certificate[] {
-    this.#bySubject ??= Map.groupBy(this.certificates, (certificate) => keyOf(certificate.subject))
-    return this.#bySubject.get(keyOf(subject)) ?? []
+    return this.anchors.named(subject)
   }
 
   /** All certificates as one PEM text. */
   toPem(): string {
-    this.#pem ??= this.certificates.map(({ pem }) => pem).join('')
-    return this.#pem
+    return this.#content.pem
   }
 
   /** A store that trusts what either trusts. */
@@ -224,15 +230,6 @@ export class TrustStore {
       { source: name },
     )
   }
-
-  #all(): ReadonlyMap<string, Certificate> {
-    this.#byFingerprint ??= new Map(
-      this.#parts.flatMap(({ certificates }) =>
-        certificates.map((certificate) => [certificate.fingerprint, certificate] as const),
-      ),
-    )
-    return this.#byFingerprint
-  }
 }
 
 function isList(sources: CaSources): sources is readonly CaSource[] {
@@ -242,10 +239,6 @@ function isList(sources: CaSources): sources is readonly CaSource[] {
 function counted(parts: readonly TrustPart[]): string {
   const count = parts.reduce((sum, { source }) => sum + source.count, 0)
   return count === 1 ? '1 certificate' : `${count} certificates`
-}
-
-function keyOf(name: Name): string {
-  return Buffer.from(name.der).toString('latin1')
 }
 
 /** One for the process: its digest and its PEM text are asked for again and again. */
