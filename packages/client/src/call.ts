@@ -3,25 +3,29 @@
  *
  * @module
  */
-import { errorMessage } from '@countersign/core'
+import { Attempt } from './attempt.ts'
 import type { TokenSource } from './auth.ts'
+import { CallClock } from './call-clock.ts'
 import type { CookieJar } from './cookie-jar.ts'
 import { cookieHeader } from './cookies.ts'
-import { AbortError, BodyError, ClientError, RedirectError, TimeoutError } from './errors.ts'
-import { Exchange, type Head } from './exchange.ts'
-import { failureOf, isLostConnection, type RequestFacts } from './failure.ts'
-import type { HeaderList } from './headers.ts'
+import { type ClientError, RedirectError } from './errors.ts'
+import { type CallEvent, publish } from './events.ts'
+import type { Head } from './exchange.ts'
+import { isLostConnection } from './failure.ts'
+import { type HeaderList, withFields } from './headers.ts'
+import { afterResponse, beforeRequest, type Hooks } from './hooks.ts'
 import { warnInsecure } from './insecure-warning.ts'
 import type { Limits } from './options.ts'
-import { type ConnectionPools, isRetired, type Outgoing } from './pools.ts'
+import { type ConnectionPools, isRetired } from './pools.ts'
 import type { ProxyChoice, SessionProxies } from './proxy.ts'
 import { type Hop, isRedirect, nextHop } from './redirect.ts'
-import { bodyForTransport, isReplayable, type RequestBody } from './request-body.ts'
+import { isReplayable, type RequestBody } from './request-body.ts'
 import { ClientResponse, listOf } from './response.ts'
-import { isBusy, isIdempotent, isPassing, retryDelay } from './retry.ts'
+import { isIdempotent, isPassing, retryDelay } from './retry.ts'
+import { currentTracing, type RequestSpan, type Tracing } from './tracing.ts'
 import type { SessionTrust } from './trust.ts'
 import type { TrustPlan } from './trust-plan.ts'
-import { isForwarding, proxyAuthorization, proxyWantsCredentials, type Way } from './tunnel.ts'
+import { isForwarding, proxyWantsCredentials } from './tunnel.ts'
 import { shownUrl } from './url.ts'
 
 /** A call, checked and complete. */
@@ -40,6 +44,7 @@ export interface CallPlan {
   readonly limits: Limits
   /** What the call says about a proxy. */
   readonly proxy: ProxyChoice | undefined
+  readonly hooks: Hooks | undefined
   readonly signal: AbortSignal | undefined
 }
 
@@ -65,10 +70,12 @@ class Call {
   /** Hops made, with their cookies: a page that sets one and redirects to itself is no loop. */
   #seen: Set<string> | undefined
   #sentCookies: string | undefined
-  #exchange: Exchange | undefined
-  /** The exchange whose answer was handed out. */
-  #final: Exchange | undefined
-  #timer: NodeJS.Timeout | undefined
+  #attempt: Attempt | undefined
+  /** The one whose answer was handed out. */
+  #final: Attempt | undefined
+  #attempts = 0
+  readonly #id = ++lastId
+  readonly #clock: CallClock
   /** Why the call was given up while nothing was on the wire. */
   #given: ClientError | undefined
   #wake: ((error: ClientError) => void) | undefined
@@ -77,59 +84,76 @@ class Call {
   constructor(plan: CallPlan, support: CallSupport) {
     this.#plan = plan
     this.#support = support
+    this.#clock = new CallClock(plan, () => this.#attempt?.exchange.phase, this.#giveUp)
   }
 
   async run(): Promise<ClientResponse> {
     const { method, url, headers, body } = this.#plan
     try {
-      this.#startClock()
+      this.#clock.start()
       let hop: Hop = { method, url, headers, body, away: false }
       for (;;) {
-        const { response, exchange } = await this.#send(hop)
+        const { response, attempt } = await this.#send(hop)
         const next = await this.#follow(hop, response)
         if (next === undefined) {
-          this.#final = exchange
+          this.#final = attempt
           // Else the clock goes on: a body that drips in is part of the call.
-          if (exchange.over) this.#stopClock()
+          if (attempt.exchange.over) this.#clock.stop()
+          if (this.#plan.hooks !== undefined) await afterResponse(this.#plan.hooks, response)
           return response
         }
         hop = next
       }
     } catch (error) {
-      this.#stopClock()
+      this.#clock.stop()
+      publish('error', () => ({ ...this.#facts, error }))
       throw error
     }
   }
 
   /** Sends one hop, again where that is allowed. */
-  async #send(hop: Hop): Promise<{ response: ClientResponse; exchange: Exchange }> {
+  async #send(hop: Hop): Promise<{ response: ClientResponse; attempt: Attempt }> {
+    const { retry } = this.#plan.limits
+    const maySendTwice = isReplayable(hop.body)
     let again = false
     let refused: string | undefined
     const source = hop.away ? undefined : this.#plan.token
     for (;;) {
       const token = source === undefined ? undefined : await this.#token(source)
-      const { exchange, facts, head, forwarder } = this.#dispatch(hop, token)
-      const mayRepeat = isIdempotent(hop.method) && isReplayable(hop.body)
+      let headers = this.#headersFor(hop, token)
+      if (this.#plan.hooks !== undefined)
+        headers = await beforeRequest(this.#plan.hooks, hop, headers, this.#attempts)
+      const tracing = currentTracing()
+      const span = tracing === undefined ? undefined : await this.#traced(hop, tracing)
+      const attempt = this.#dispatch(hop, headers, span)
+      const mayRepeat = maySendTwice && this.#retries < retry.limit && retry.methods.has(hop.method)
       let answer: Head
       try {
-        answer = await head
+        answer = await attempt.exchange.head
       } catch (error) {
         if (isRetired(error)) continue
-        const failure = failureOf(error, facts, exchange.link, exchange.phase)
-        if (mayRepeat && !again && exchange.reused && isLostConnection(error)) {
+        const failure = attempt.failure(error)
+        const { reused } = attempt.exchange
+        if (
+          reused &&
+          !again &&
+          maySendTwice &&
+          isIdempotent(hop.method) &&
+          isLostConnection(error)
+        ) {
           // The server closed an idle connection just as it was used: that is nobody's fault (RFC 9112 §9.3.1).
           again = true
           continue
         }
-        if (mayRepeat && isPassing(failure) && this.#retries < this.#plan.limits.retry) {
-          await this.#pause(undefined)
+        if (mayRepeat && isPassing(failure)) {
+          await this.#pause(hop, { error: failure })
           continue
         }
         throw failure
       }
-      if (mayRepeat && isBusy(answer.status) && this.#retries < this.#plan.limits.retry) {
+      if (mayRepeat && retry.statuses.has(answer.status)) {
         answer.body.discard()
-        await this.#pause(listOf(answer.headers['retry-after'])[0])
+        await this.#pause(hop, { answer })
         continue
       }
       if (
@@ -149,11 +173,12 @@ class Call {
           continue
         }
       }
+      const { forwarder } = attempt.parts
       if (answer.status === 407 && forwarder !== undefined) {
         answer.body.discard()
         throw proxyWantsCredentials(forwarder)
       }
-      return { response: this.#respond(hop, exchange, answer), exchange }
+      return { response: this.#respond(hop, attempt, answer), attempt }
     }
   }
 
@@ -169,95 +194,99 @@ class Call {
     }
   }
 
-  #dispatch(hop: Hop, token: string | undefined): Sent {
-    if (this.#given !== undefined) throw this.#given
-    const support = this.#support
-    const plan = this.#plan
-    const { connectTimeoutMs, tlsTimeoutMs } = plan.limits
-    // A Unix socket is where the call was made to, not where a redirect leads.
-    const socketPath = plan.home && !hop.away ? plan.limits.socketPath : undefined
-    const way = socketPath === undefined ? support.proxies.wayTo(hop.url, plan.proxy) : undefined
-    const security =
-      hop.url.protocol === 'https:'
-        ? support.trust.security(plan.trust, hop.url.origin, plan.home, hop.away)
-        : undefined
-    if (security?.verified === false && plan.limits.warnInsecure) warnInsecure(hop.url.origin)
-    const facts = { url: hop.url, method: hop.method, security }
-    const entry = support.pools.entryFor({
-      url: hop.url,
-      security,
-      http: security === undefined ? '1.1' : plan.limits.http,
-      connectTimeoutMs,
-      tlsTimeoutMs,
-      socketPath,
-      way,
-    })
-    const exchange = new Exchange(
-      (error) => failureOf(error, facts, exchange.link, 'body'),
-      () => {
-        entry.release()
-        if (this.#final === exchange) this.#stopClock()
-      },
-    )
-    this.#exchange = exchange
-    const forwarder = isForwarding(way, hop.url) ? way : undefined
-    entry.send(this.#outgoing(hop, token, exchange, forwarder), exchange)
-    return { exchange, facts, head: exchange.head, forwarder }
-  }
-
-  /** @param forwarder - the proxy that takes the request itself, with the whole URL in it */
-  #outgoing(
-    hop: Hop,
-    token: string | undefined,
-    exchange: Exchange,
-    forwarder: Way | undefined,
-  ): Outgoing {
+  #headersFor(hop: Hop, token: string | undefined): HeaderList {
     const cookies = this.#cookiesFor(hop)
     this.#sentCookies = cookies
+    if (token === undefined && cookies === undefined) return hop.headers
     const headers = [...hop.headers]
     if (token !== undefined) headers.push('authorization', `Bearer ${token}`)
     if (cookies !== undefined) headers.push('cookie', cookies)
-    let path = hop.url.pathname + hop.url.search
-    if (forwarder !== undefined) {
-      path = hop.url.origin + path
-      const credentials = proxyAuthorization(forwarder)
-      if (credentials !== undefined) headers.push('proxy-authorization', credentials)
-    }
-    return {
-      origin: hop.url.origin,
-      path,
-      method: hop.method,
-      headers,
-      body:
-        hop.body === undefined
-          ? null
-          : bodyForTransport(hop.body, (error) => {
-              exchange.abandon(
-                new BodyError(
-                  'body-source-failed',
-                  `the body to send failed: ${errorMessage(error)}`,
-                  {
-                    cause: error,
-                    url: shownUrl(hop.url),
-                  },
-                ),
-              )
-            }),
-    }
+    return headers
   }
 
-  #respond(hop: Hop, exchange: Exchange, head: Head): ClientResponse {
-    const { link } = exchange
+  async #traced(
+    hop: Hop,
+    tracing: Tracing | Promise<Tracing | undefined>,
+  ): Promise<RequestSpan | undefined> {
+    const { method, url } = hop
+    const found = await tracing
+    return found?.begin({ method, url, shownUrl: shownUrl(url), attempt: this.#attempts })
+  }
+
+  #dispatch(hop: Hop, list: HeaderList, span: RequestSpan | undefined): Attempt {
+    if (this.#given !== undefined) throw this.#given
+    const support = this.#support
+    const { limits, home, trust, proxy } = this.#plan
+    const { url } = hop
+    const { connectTimeoutMs, tlsTimeoutMs } = limits
+    // A Unix socket is where the call was made to, not where a redirect leads.
+    const socketPath = home && !hop.away ? limits.socketPath : undefined
+    const way = socketPath === undefined ? support.proxies.wayTo(url, proxy) : undefined
+    const security =
+      url.protocol === 'https:'
+        ? support.trust.security(trust, url.origin, home, hop.away)
+        : undefined
+    if (security?.verified === false && limits.warnInsecure) warnInsecure(url.origin)
+    const http = security === undefined ? '1.1' : limits.http
+    const attempt = new Attempt({
+      hop,
+      call: this.#id,
+      number: this.#attempts++,
+      facts: { url, method: hop.method, security },
+      limits,
+      entry: support.pools.entryFor({
+        url,
+        security,
+        http,
+        connectTimeoutMs,
+        tlsTimeoutMs,
+        socketPath,
+        way,
+      }),
+      forwarder: isForwarding(way, url) ? way : undefined,
+      span,
+      onSettled: this.#onSettled,
+    })
+    this.#attempt = attempt
+    publish('request', () => ({
+      ...this.#facts,
+      url: shownUrl(url),
+      attempt: attempt.parts.number,
+      proxy: way?.shown,
+    }))
+    attempt.send(span === undefined || hop.away ? list : withFields(list, span.fields))
+    return attempt
+  }
+
+  readonly #onSettled = (attempt: Attempt): void => {
+    if (this.#final === attempt) this.#clock.stop()
+  }
+
+  #respond(hop: Hop, attempt: Attempt, head: Head): ClientResponse {
+    const { link, reused } = attempt.exchange
     if (link === undefined) throw new TypeError('an answer without a connection')
     this.#support.jar?.store(hop.url, listOf(head.headers['set-cookie']))
+    publish('response', () => ({
+      ...this.#facts,
+      url: shownUrl(hop.url),
+      attempt: attempt.parts.number,
+      status: head.status,
+      firstByteMs: head.progress.headAt - head.progress.sentAt,
+    }))
     return new ClientResponse(head, {
       method: hop.method,
       url: hop.url,
       history: this.#history,
-      elapsedMs: performance.now() - this.#started,
+      startedAt: this.#started,
+      connection: reused ? undefined : link.times,
       peer: link.peer,
-      maxBodyBytes: this.#plan.limits.maxBodyBytes,
+      bounds: this.#plan.limits,
     })
+  }
+
+  get #facts(): CallEvent {
+    const { method, url } = this.#plan
+    return { call: this.#id, method, url: shownUrl(url) }
   }
 
   /** @returns the next hop, or `undefined` where the response is the answer */
@@ -297,6 +326,11 @@ class Call {
       )
     }
     this.#history.push(response)
+    publish('redirect', () => ({
+      ...this.#facts,
+      status: response.status,
+      location: shownUrl(next.url),
+    }))
     return next
   }
 
@@ -307,12 +341,24 @@ class Call {
     )
   }
 
-  async #pause(retryAfter: string | undefined): Promise<void> {
+  async #pause(hop: Hop, why: { error?: ClientError; answer?: Head }): Promise<void> {
     this.#retries++
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#exchange = undefined
+    this.#attempt = undefined
     if (this.#given !== undefined) throw this.#given
-    const timer = setTimeout(resolve, retryDelay(this.#retries, retryAfter))
+    const { error, answer } = why
+    const asked = listOf(answer?.headers['retry-after'])[0]
+    const retry = {
+      method: hop.method,
+      url: shownUrl(hop.url),
+      attempt: this.#retries,
+      waitMs: retryDelay(this.#retries, asked, this.#plan.limits.retry.maxWaitMs),
+      status: answer?.status,
+      error,
+    }
+    publish('retry', () => ({ ...retry, call: this.#id }))
+    for (const hook of this.#plan.hooks?.retry ?? []) hook(retry)
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, retry.waitMs)
     this.#wake = reject
     try {
       await promise
@@ -322,67 +368,11 @@ class Call {
     }
   }
 
-  #startClock(): void {
-    const { limits, signal } = this.#plan
-    if (signal !== undefined) {
-      if (signal.aborted) this.#onAbort()
-      else signal.addEventListener('abort', this.#onAbort, { once: true })
-    }
-    if (limits.timeoutMs !== 0) this.#timer = setTimeout(this.#onTimeout, limits.timeoutMs)
-  }
-
-  #stopClock(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    this.#plan.signal?.removeEventListener('abort', this.#onAbort)
-  }
-
-  readonly #onAbort = (): void => {
-    const { url, method, signal } = this.#plan
-    this.#giveUp(
-      new AbortError('aborted', `${method} ${shownUrl(url)} was given up by its caller`, {
-        cause: signal?.reason,
-        url: shownUrl(url),
-      }),
-    )
-  }
-
-  readonly #onTimeout = (): void => {
-    const { url, method, limits } = this.#plan
-    const phase = this.#exchange?.phase ?? 'response'
-    this.#giveUp(
-      new TimeoutError(
-        `${method} ${shownUrl(url)} took longer than ${limits.timeoutMs} ms, ${PHASES[phase]}`,
-        {
-          phase,
-          timeoutMs: limits.timeoutMs,
-          url: shownUrl(url),
-          hint: 'raise timeoutMs if the server may take that long',
-        },
-      ),
-    )
-  }
-
-  #giveUp(error: ClientError): void {
+  readonly #giveUp = (error: ClientError): void => {
     this.#given = error
     this.#wake?.(error)
-    this.#exchange?.abandon(error)
+    this.#attempt?.exchange.abandon(error)
   }
 }
 
-/** A request on its way. */
-interface Sent {
-  readonly exchange: Exchange
-  readonly facts: RequestFacts
-  readonly head: Promise<Head>
-  /** The proxy that took the request itself: an answer may be its own. */
-  readonly forwarder: Way | undefined
-}
-
-const PHASES = {
-  connect: 'waiting for a connection',
-  tls: 'waiting for the TLS handshake',
-  response: 'waiting for the answer',
-  body: 'reading the body',
-  idle: 'waiting for the next bytes of the body',
-} as const
+let lastId = 0

@@ -16,6 +16,13 @@ import { BodyError } from './errors.ts'
 /** What the client says it can read. */
 export const ACCEPT_ENCODING = 'gzip, deflate, br, zstd'
 
+/** How much a body may hold once decoded. */
+export interface Bounds {
+  readonly maxBodyBytes: number
+  /** How many times the size it came in, beyond the first MiB. */
+  readonly maxBodyRatio: number
+}
+
 /** A chunk after the other, `undefined` at the end; throws {@link BodyError}. */
 export type ByteSource = AsyncIterable<Uint8Array>
 
@@ -44,11 +51,11 @@ export function tooLarge(maxBytes: number): BodyError {
  * Undoes the codings of a body.
  *
  * @param header - the value of `Content-Encoding`
- * @param maxBytes - how much may come out of any one of them
+ * @param bounds - how much may come out of any one of them, and of all of them for what came in
  * @throws {@link BodyError} `body-encoding` for a coding nobody knows or too many of them, `body-malformed`,
- *   `body-too-large`
+ *   `body-too-large`, `body-ratio`
  */
-export function decoded(source: ByteSource, header: string, maxBytes: number): ByteSource {
+export function decoded(source: ByteSource, header: string, bounds: Bounds): ByteSource {
   const codings = header
     .split(',')
     .map((coding) => coding.trim().toLowerCase())
@@ -56,15 +63,48 @@ export function decoded(source: ByteSource, header: string, maxBytes: number): B
   if (codings.length > MOST_CODINGS) {
     throw new BodyError('body-encoding', `the body went through ${codings.length} codings`)
   }
-  let result = source
+  const wire = { bytes: 0 }
+  let result: ByteSource = counted(source, wire)
   // Applied in the order listed, so undone from the last to the first.
-  for (const coding of codings.toReversed()) result = undo(coding, result, maxBytes)
+  for (const coding of codings.toReversed()) {
+    result = inProportion(undo(coding, result, bounds.maxBodyBytes), wire, bounds.maxBodyRatio)
+  }
   return result
 }
 
 /** Whether the header names a coding at all. */
 export function isEncoded(header: string | undefined): header is string {
   return header !== undefined && header !== '' && header.toLowerCase() !== 'identity'
+}
+
+async function* counted(source: ByteSource, wire: { bytes: number }): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    wire.bytes += chunk.length
+    yield chunk
+  }
+}
+
+/**
+ * Fails a body that grows beyond all proportion: what is small on the wire must not become work for whoever reads it.
+ * Apache's mod_deflate draws the line at the same ratio (DeflateInflateRatioLimit); a page of zeros stays below 1 MiB.
+ */
+async function* inProportion(
+  source: ByteSource,
+  wire: { readonly bytes: number },
+  maxRatio: number,
+): AsyncGenerator<Uint8Array> {
+  let total = 0
+  for await (const chunk of source) {
+    total += chunk.length
+    if (total > FREE_BYTES && total > wire.bytes * maxRatio) {
+      throw new BodyError(
+        'body-ratio',
+        `the body is more than ${maxRatio} times as large as what was sent (${wire.bytes} bytes)`,
+        { hint: 'raise maxBodyRatio if this server may compress that well' },
+      )
+    }
+    yield chunk
+  }
 }
 
 function undo(coding: string, source: ByteSource, maxBytes: number): ByteSource {
@@ -128,3 +168,6 @@ const CODINGS = new Map<string, (first: Uint8Array) => Transform>([
 ])
 
 const MOST_CODINGS = 3
+
+/** Up to here every ratio is fine. */
+const FREE_BYTES = 1024 * 1024

@@ -9,7 +9,7 @@ import { OptionError } from './errors.ts'
 export type HeadersInput =
   | Headers
   | Readonly<Record<string, string | number | undefined>>
-  | readonly (readonly [string, string])[]
+  | readonly (readonly [string, string | undefined])[]
 
 /** Lower-case names and their values, one after the other. */
 export type HeaderList = readonly string[]
@@ -56,6 +56,19 @@ export function hasHeader(list: HeaderList, name: string): boolean {
  */
 export function mayTravel(name: string): boolean {
   return TRAVELLING.has(name)
+}
+
+/** The list with further fields, as far as they can be sent and are not there. */
+export function withFields(
+  list: HeaderList,
+  fields: readonly (readonly [string, string])[],
+): HeaderList {
+  const added = fields
+    .map(([name, value]): [string, string] => [name.toLowerCase(), value])
+    .filter(
+      ([name, value]) => TOKEN.test(name) && FIELD_VALUE.test(value) && !hasHeader(list, name),
+    )
+  return added.length === 0 ? list : [...list, ...added.flat()]
 }
 
 function headerPairs(input: HeadersInput): Iterable<readonly [unknown, unknown]> {

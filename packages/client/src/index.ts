@@ -42,6 +42,8 @@ export {
   gather,
 } from './gather.ts'
 export type { HeadersInput } from './headers.ts'
+export type { HookOptions, OutgoingRequest, Retry } from './hooks.ts'
+export type { MultipartInput, MultipartPart, MultipartValue } from './multipart.ts'
 export type {
   RedirectMode,
   RequestOptions,
@@ -52,7 +54,19 @@ export type { OriginProfile, OriginProfiles } from './origin-profiles.ts'
 export { Peer } from './peer.ts'
 export { pinsOf } from './pins.ts'
 export type { ProxyInput, ProxyOptions } from './proxy.ts'
-export type { BodyInput, BodyOptions } from './request-body.ts'
+export type { Elapsed } from './elapsed.ts'
+export type {
+  CallEvent,
+  CompleteEvent,
+  ConnectEvent,
+  ErrorEvent,
+  RedirectEvent,
+  RequestEvent,
+  ResponseEvent,
+  RetryEvent,
+} from './events.ts'
+export type { BodyInput, BodyOptions, BodyStream } from './request-body.ts'
+export type { RetryOptions } from './retry.ts'
 export { ClientResponse } from './response.ts'
 export type { SavedCookie } from './saved-cookies.ts'
 export type { SavedSession } from './saved-session.ts'

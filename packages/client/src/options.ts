@@ -9,18 +9,21 @@ import type { CookieRules } from './cookie-rules.ts'
 import type { PlainCookies } from './cookies.ts'
 import { OptionError } from './errors.ts'
 import type { HeadersInput } from './headers.ts'
+import type { HookOptions } from './hooks.ts'
 import { check, LONGEST_TIMER, wholeNumber } from './option-checks.ts'
 import type { OriginProfiles } from './origin-profiles.ts'
 import type { ProxyInput } from './proxy.ts'
 import type { BodyOptions } from './request-body.ts'
+import { DEFAULT_RETRY, type RetryOptions, type RetryPolicy, retryPolicy } from './retry.ts'
 import type { TrustOptions } from './trust-plan.ts'
 import type { QueryParameters } from './url.ts'
+import type { WarningListener } from './warnings.ts'
 
 /** What is done about a redirect: follow it, hand it out, or fail. */
 export type RedirectMode = 'follow' | 'manual' | 'error'
 
 /** What a call and a session have in common: a call's own value wins. */
-export interface SharedOptions extends TrustOptions {
+export interface SharedOptions extends TrustOptions, HookOptions {
   /** Sent with the request; kept at home when a redirect leads elsewhere, a few harmless ones excepted. @defaultValue none */
   headers?: HeadersInput | undefined
   /** Basic, Bearer or a token provider; stays at home when a redirect leads elsewhere. @defaultValue none */
@@ -42,7 +45,7 @@ export interface SharedOptions extends TrustOptions {
   /** @defaultValue 10 */
   maxRedirects?: number | undefined
   /** How often an idempotent request is repeated after a lost connection or a status that asks for it; never after a trust failure. @defaultValue 0 */
-  retry?: number | undefined
+  retry?: number | RetryOptions | undefined
   /** The most a body may hold once decoded; `Infinity` for no limit. @defaultValue 104857600 */
   maxBodyBytes?: number | undefined
   /** How many times its size a compressed body may become, beyond its first MiB; `Infinity` for no limit. @defaultValue 200 */
@@ -88,6 +91,8 @@ export interface SessionOptions extends SharedOptions {
   params?: QueryParameters | undefined
   /** Whether environment variables may name certificate bundles. @defaultValue true */
   trustEnvironment?: boolean | undefined
+  /** Told of what will go wrong, or was got around: a certificate that ends, a bundle that cannot be read again. @defaultValue none */
+  onWarning?: WarningListener | undefined
   /** The most connections to one origin at once. @defaultValue 256 */
   maxConnections?: number | undefined
 }
@@ -102,7 +107,7 @@ export interface Limits {
   readonly idleTimeoutMs: number
   readonly redirect: RedirectMode
   readonly maxRedirects: number
-  readonly retry: number
+  readonly retry: RetryPolicy
   readonly maxBodyBytes: number
   readonly maxBodyRatio: number
   readonly socketPath: string | undefined
@@ -120,7 +125,7 @@ export const DEFAULT_LIMITS: Limits = {
   idleTimeoutMs: 0,
   redirect: 'follow',
   maxRedirects: 10,
-  retry: 0,
+  retry: DEFAULT_RETRY,
   maxBodyBytes: 100 * 1024 * 1024,
   maxBodyRatio: 200,
   socketPath: undefined,
@@ -187,7 +192,7 @@ function checkedLimits(options: SharedOptions, base: Limits): Limits {
     bodyTimeoutMs: time('bodyTimeoutMs'),
     idleTimeoutMs: time('idleTimeoutMs'),
     maxRedirects: wholeNumber('maxRedirects', options.maxRedirects, base.maxRedirects, 1000),
-    retry: wholeNumber('retry', options.retry, base.retry, 100),
+    retry: retryPolicy(options.retry, base.retry),
     maxBodyBytes: bound('maxBodyBytes', options, base),
     maxBodyRatio: bound('maxBodyRatio', options, base),
   }
@@ -228,6 +233,9 @@ const SHARED_OPTIONS = {
   maxBodyRatio: true,
   proxy: true,
   socketPath: true,
+  onRequest: true,
+  onResponse: true,
+  onRetry: true,
   warnInsecure: true,
   http: true,
   verify: true,
@@ -245,6 +253,7 @@ const REQUEST_OPTIONS = Object.keys({
   ...SHARED_OPTIONS,
   json: true,
   form: true,
+  multipart: true,
   body: true,
   params: true,
   cookies: true,
@@ -259,6 +268,7 @@ const SESSION_OPTIONS = Object.keys({
   cookieRules: true,
   params: true,
   trustEnvironment: true,
+  onWarning: true,
   maxConnections: true,
 } as const satisfies Record<keyof SessionOptions, true>)
 

@@ -1,18 +1,18 @@
 /**
- * What a call sends: JSON, a form, text, bytes or a stream, each with the content type it implies.
+ * What a call sends: JSON, a form, a form with files, text, bytes or a stream, each with the content type it implies.
  *
  * @module
  */
 import { Readable } from 'node:stream'
 import { OptionError } from './errors.ts'
+import { type MultipartInput, multipart } from './multipart.ts'
 import { parameterPairs, type QueryParameters } from './url.ts'
 
-/** What can be sent as it is; a stream is sent chunked, and cannot be sent twice. */
-export type BodyInput =
-  | string
-  | Uint8Array
-  | ReadableStream<Uint8Array>
-  | AsyncIterable<Uint8Array | string>
+/** What can be sent as it is; a stream is sent chunked, and can be sent again only where a function gives a new one. */
+export type BodyInput = string | Uint8Array | Blob | BodyStream | (() => BodyStream)
+
+/** Bytes that come in pieces. */
+export type BodyStream = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array | string>
 
 /** The options a body comes from: at most one of them. */
 export interface BodyOptions {
@@ -20,49 +20,56 @@ export interface BodyOptions {
   json?: unknown
   /** Sent as `application/x-www-form-urlencoded`. */
   form?: QueryParameters | undefined
-  /** Sent as it is: text (UTF-8), bytes, or a stream. */
+  /** Sent as `multipart/form-data`: fields and files; files are read while they are sent. */
+  multipart?: MultipartInput | undefined
+  /** Sent as it is: text (UTF-8), bytes, a `Blob`, a stream, or a function that gives a stream for every try. */
   body?: BodyInput | undefined
 }
 
 /** A body ready to go. */
 export interface RequestBody {
   /** The whole of it, or where it comes from. */
-  readonly content: Uint8Array | AsyncIterable<Uint8Array | string>
+  readonly content: Uint8Array | (() => AsyncIterable<Uint8Array | string>)
   /** The content type it implies; a header of the caller's own wins. */
   readonly type: string | undefined
+  /** Bytes of a stream, where that is known: then it is not sent chunked. */
+  readonly length?: number | undefined
+  /** Whether it can be sent a second time: after a redirect or on another connection. */
+  readonly replayable: boolean
 }
 
 /**
  * Makes the body of a call.
  *
  * @returns `undefined` where there is nothing to send
- * @throws {@link OptionError} `option-conflict` with more than one of `json`, `form`, `body`; `option-invalid` for a value
- *   that cannot be sent
+ * @throws {@link OptionError} `option-conflict` with more than one of `json`, `form`, `multipart`, `body`; `option-invalid`
+ *   for a value that cannot be sent
  */
 export function requestBody(options: BodyOptions): RequestBody | undefined {
-  const { json, form, body } = options
-  if (json === undefined && form === undefined && body === undefined) return undefined
-  if (Number(json !== undefined) + Number(form !== undefined) + Number(body !== undefined) > 1) {
-    throw new OptionError('option-conflict', 'only one of json, form and body can be sent')
+  const { json, form, multipart: fields, body } = options
+  const given = [json, form, fields, body].filter((one) => one !== undefined).length
+  if (given === 0) return undefined
+  if (given > 1) {
+    throw new OptionError(
+      'option-conflict',
+      'only one of json, form, multipart and body can be sent',
+    )
   }
-  if (json !== undefined) return { content: jsonBytes(json), type: 'application/json' }
+  if (json !== undefined) return whole(jsonBytes(json), 'application/json')
   if (form !== undefined) {
     const text = new URLSearchParams(parameterPairs(form, 'form')).toString()
-    return { content: Buffer.from(text), type: 'application/x-www-form-urlencoded' }
+    return whole(Buffer.from(text), 'application/x-www-form-urlencoded')
   }
-  if (typeof body === 'string') {
-    return { content: Buffer.from(body), type: 'text/plain;charset=UTF-8' }
+  if (fields !== undefined) {
+    const { type, length, replayable, open } = multipart(fields)
+    return { content: open, type, length, replayable }
   }
-  if (body instanceof Uint8Array) return { content: body, type: undefined }
-  if (isAsyncIterable(body)) return { content: body, type: undefined }
-  throw new OptionError('option-invalid', 'body must be text, bytes or a stream of bytes', {
-    hint: 'to send a value as JSON, write json: value',
-  })
+  return bodyAsGiven(body)
 }
 
-/** Whether the body can be sent a second time: after a redirect or on another connection. */
+/** Whether there is nothing to send, or what can be sent twice. */
 export function isReplayable(body: RequestBody | undefined): boolean {
-  return body === undefined || body.content instanceof Uint8Array
+  return body === undefined || body.replayable
 }
 
 /** The body in a form the transport takes; `onError` hears of a source that fails while it is read. */
@@ -75,15 +82,46 @@ export function bodyForTransport(
 }
 
 async function* watched(
-  source: AsyncIterable<Uint8Array | string>,
+  open: () => AsyncIterable<Uint8Array | string>,
   onError: (error: unknown) => void,
 ): AsyncGenerator<Uint8Array | string> {
   try {
-    yield* source
+    for await (const chunk of open()) {
+      if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
+        throw new TypeError('a stream to send gives text and bytes only')
+      }
+      // An empty chunk would end nothing and send nothing.
+      if (chunk.length > 0) yield chunk
+    }
   } catch (error) {
     onError(error)
     throw error
   }
+}
+
+function bodyAsGiven(body: BodyInput | undefined): RequestBody {
+  if (typeof body === 'string') return whole(Buffer.from(body), 'text/plain;charset=UTF-8')
+  if (body instanceof Uint8Array) return whole(body, undefined)
+  if (body instanceof Blob) {
+    const type = body.type === '' ? undefined : body.type
+    return { content: () => body.stream(), type, length: body.size, replayable: true }
+  }
+  if (typeof body === 'function') {
+    return { content: () => opened(body()), type: undefined, replayable: true }
+  }
+  if (isAsyncIterable(body)) return { content: () => body, type: undefined, replayable: false }
+  throw new OptionError('option-invalid', 'body must be text, bytes, a Blob or a stream of bytes', {
+    hint: 'to send a value as JSON, write json: value',
+  })
+}
+
+function opened(stream: unknown): AsyncIterable<Uint8Array | string> {
+  if (isAsyncIterable(stream)) return stream
+  throw new TypeError('body() did not give a stream')
+}
+
+function whole(content: Uint8Array, type: string | undefined): RequestBody {
+  return { content, type, replayable: true }
 }
 
 function jsonBytes(value: unknown): Uint8Array {

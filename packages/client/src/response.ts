@@ -4,9 +4,11 @@
  * @module
  */
 import { type PlainCookies, plainCookies } from './cookies.ts'
-import { type ByteSource, decoded, isEncoded, limited, tooLarge } from './decode.ts'
+import type { ConnectTimes } from './connect.ts'
+import { type Bounds, type ByteSource, decoded, isEncoded, limited, tooLarge } from './decode.ts'
 import { BodyError, StatusError } from './errors.ts'
-import type { Head, RawHeaders } from './exchange.ts'
+import { type Elapsed, elapsedOf } from './elapsed.ts'
+import type { Head, Progress, RawHeaders } from './exchange.ts'
 import { type IncomingBody, joined } from './incoming-body.ts'
 import type { Peer } from './peer.ts'
 import { shownUrl } from './url.ts'
@@ -16,9 +18,12 @@ export interface ResponseFacts {
   readonly method: string
   readonly url: URL
   readonly history: readonly ClientResponse[]
-  readonly elapsedMs: number
+  /** When the call began. */
+  readonly startedAt: number
+  /** How long the connection took, where it was opened for this answer. */
+  readonly connection: ConnectTimes | undefined
   readonly peer: Peer
-  readonly maxBodyBytes: number
+  readonly bounds: Bounds
 }
 
 /**
@@ -42,7 +47,10 @@ export class ClientResponse implements AsyncDisposable {
   readonly peer: Peer
   readonly #rawHeaders: RawHeaders
   readonly #body: IncomingBody
-  readonly #maxBodyBytes: number
+  readonly #bounds: Bounds
+  readonly #startedAt: number
+  readonly #connection: ConnectTimes | undefined
+  readonly #progress: Progress
   readonly #target: URL
   #headers: Headers | undefined
   #stream: ReadableStream<Uint8Array> | undefined
@@ -55,11 +63,14 @@ export class ClientResponse implements AsyncDisposable {
     this.method = facts.method
     this.url = facts.url.href
     this.history = facts.history
-    this.elapsedMs = facts.elapsedMs
+    this.elapsedMs = head.progress.headAt - facts.startedAt
     this.peer = facts.peer
     this.#rawHeaders = head.headers
     this.#body = head.body
-    this.#maxBodyBytes = facts.maxBodyBytes
+    this.#bounds = facts.bounds
+    this.#startedAt = facts.startedAt
+    this.#connection = facts.connection
+    this.#progress = head.progress
     this.#target = facts.url
     if (!head.body.settled) forgotten.register(this, head.body, this)
   }
@@ -70,16 +81,23 @@ export class ClientResponse implements AsyncDisposable {
   }
 
   get headers(): Headers {
-    if (this.#headers === undefined) {
-      this.#headers = new Headers()
-      for (const [name, value] of Object.entries(this.#rawHeaders)) {
-        if (value === undefined) continue
-        for (const one of typeof value === 'string' ? [value] : value) {
-          this.#headers.append(name, one)
-        }
-      }
-    }
+    this.#headers ??= headersOf(this.#rawHeaders)
     return this.#headers
+  }
+
+  /** The fields that came after the body; none before it was read to its end. */
+  get trailers(): Headers {
+    return headersOf(this.#progress.trailers ?? {})
+  }
+
+  /** The `Link` fields of 103 Early Hints (RFC 8297) that came before the answer, in their order. */
+  get earlyHints(): readonly string[] {
+    return this.#progress.hints ?? []
+  }
+
+  /** How long each part took, in milliseconds. */
+  get elapsed(): Elapsed {
+    return elapsedOf(this.#startedAt, this.#progress, this.#connection)
   }
 
   /** The cookies this answer set, by name: to be passed on as `cookies` of another call. A session keeps them by itself. */
@@ -105,7 +123,7 @@ export class ClientResponse implements AsyncDisposable {
   /**
    * The whole body.
    *
-   * @throws {@link BodyError} `body-used`, `body-too-large` above `maxBodyBytes`, `body-truncated`, `body-malformed`, `body-encoding`
+   * @throws {@link BodyError} `body-used`, `body-too-large` above `maxBodyBytes`, `body-ratio`, `body-truncated`, `body-malformed`, `body-encoding`
    */
   async bytes(): Promise<Uint8Array> {
     if (this.#loaded !== undefined) return this.#loaded
@@ -113,7 +131,8 @@ export class ClientResponse implements AsyncDisposable {
       const all = this.#body.takeAll()
       if (all !== undefined) {
         this.#claimed = true
-        if (all.length > this.#maxBodyBytes) throw this.#located(tooLarge(this.#maxBodyBytes))
+        const { maxBodyBytes } = this.#bounds
+        if (all.length > maxBodyBytes) throw this.#located(tooLarge(maxBodyBytes))
         return all
       }
     }
@@ -229,11 +248,11 @@ export class ClientResponse implements AsyncDisposable {
     try {
       const encoding = this.#encoding
       if (!isEncoded(encoding)) {
+        const { maxBodyBytes } = this.#bounds
         const length = Number(this.#header('content-length') ?? '0')
-        if (this.method !== 'HEAD' && length > this.#maxBodyBytes)
-          throw tooLarge(this.#maxBodyBytes)
-        yield* limited(chunksOf(body), this.#maxBodyBytes)
-      } else yield* decoded(chunksOf(body), encoding, this.#maxBodyBytes)
+        if (this.method !== 'HEAD' && length > maxBodyBytes) throw tooLarge(maxBodyBytes)
+        yield* limited(chunksOf(body), maxBodyBytes)
+      } else yield* decoded(chunksOf(body), encoding, this.#bounds)
     } catch (error) {
       throw error instanceof BodyError ? this.#located(error) : error
     } finally {
@@ -277,6 +296,14 @@ export class ClientResponse implements AsyncDisposable {
       url: this.#shownUrl,
     })
   }
+}
+
+function headersOf(raw: RawHeaders): Headers {
+  const headers = new Headers()
+  for (const [name, value] of Object.entries(raw)) {
+    for (const one of listOf(value)) headers.append(name, one)
+  }
+  return headers
 }
 
 /** A field's values; none where it is absent. */

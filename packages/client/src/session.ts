@@ -12,6 +12,7 @@ import { cookiePairs, type PlainCookies } from './cookies.ts'
 import { ACCEPT_ENCODING } from './decode.ts'
 import { OptionError } from './errors.ts'
 import { type HeaderList, hasHeader, headerList, mayTravel, without } from './headers.ts'
+import { type Hooks, hooksOf } from './hooks.ts'
 import { wholeNumber } from './option-checks.ts'
 import {
   checkRequestOptions,
@@ -52,6 +53,7 @@ export class Session implements AsyncDisposable {
   readonly #params: readonly (readonly [string, string])[]
   readonly #saved: Pick<SavedSession, 'headers' | 'auth'>
   readonly #limits: Limits
+  readonly #hooks: Hooks | undefined
   readonly #support: CallSupport
   #closed = false
 
@@ -73,12 +75,13 @@ export class Session implements AsyncDisposable {
       auth: plainAuth(options.auth),
     }
     this.#limits = limitsOf(options, DEFAULT_LIMITS)
+    this.#hooks = hooksOf(options, undefined)
     const { trustEnvironment = true, cookies, maxConnections } = options
     if (typeof trustEnvironment !== 'boolean') {
       throw new OptionError('option-invalid', 'trustEnvironment must be true or false')
     }
     const pools = new ConnectionPools(wholeNumber('maxConnections', maxConnections, 256, 65_535))
-    const warnings = new SessionWarnings(undefined)
+    const warnings = new SessionWarnings(options.onWarning)
     const trust = new SessionTrust(trustPlan(options), trustEnvironment, {
       profiles: profilesOf(options.origins),
       onReplaced: (id) => pools.retire(id),
@@ -307,6 +310,7 @@ export class Session implements AsyncDisposable {
       home,
       limits: limitsOf(options, this.#limits),
       proxy: this.#support.proxies.choice(options.proxy),
+      hooks: hooksOf(options, this.#hooks),
       signal: options.signal,
     }
   }

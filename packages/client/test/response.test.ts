@@ -135,9 +135,16 @@ describe('content codings', () => {
       response.writeHead(200, { 'content-encoding': 'br' })
       response.end(layer)
     })
-    const error = await failureOf((await get(server.url, { maxBodyBytes: 10_000_000 })).bytes())
-    assert.ok(error instanceof BodyError)
-    assert.equal(error.code, 'body-too-large')
+    const all = Number.POSITIVE_INFINITY
+    const bounds = [
+      ['body-ratio', { maxBodyBytes: all }],
+      ['body-too-large', { maxBodyBytes: 10_000_000, maxBodyRatio: all }],
+    ] as const
+    for (const [code, bound] of bounds) {
+      const error = await failureOf((await get(server.url, bound)).bytes())
+      assert.ok(error instanceof BodyError)
+      assert.equal(error.code, code)
+    }
     const streamed = async (): Promise<number> => {
       let length = 0
       const response = await get(server.url, { maxBodyBytes: 1_000_000 })
