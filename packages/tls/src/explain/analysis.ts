@@ -8,7 +8,6 @@ import {
   type Certificate,
   type Fault,
   type Refusal,
-  TrustAnchors,
   type Verdict,
   verifyChain,
 } from '@countersign/x509'
@@ -52,7 +51,7 @@ export function analyse(leaf: Certificate, evidence: Evidence): Analysis {
  * whenever a server sends its leaf alone and the issuer is not trusted: an intermediate that was not sent, a root that is
  * not trusted, or a root that was made again.
  *
- * @param chain - what OpenSSL linked, leaf first
+ * @param chain - as sent, leaf first
  */
 export function refinedCode(
   code: TlsErrorCode,
@@ -62,7 +61,8 @@ export function refinedCode(
   if (code !== 'missing-intermediate' && code !== 'untrusted-root' && code !== 'bad-signature') {
     return code
   }
-  const top = chain.at(-1)
+  const linked = linkedPart(chain)
+  const top = linked.at(-1)
   if (top === undefined) return code
   const sameName = trust.findBySubject(top.issuer)
   if (sameName.length > 0 && !sameName.some((issuer) => top.verifySignature(issuer.publicKey))) {
@@ -70,8 +70,21 @@ export function refinedCode(
     const hasKey = keyId !== undefined && sameName.some((one) => one.subjectKeyId === keyId)
     return hasKey ? 'bad-signature' : 'key-mismatch'
   }
-  if (code === 'bad-signature' || chain.length > 1) return code
+  if (code === 'bad-signature' || linked.length > 1) return code
   return looksIssuedByRoot(top, trust) ? 'untrusted-root' : 'missing-intermediate'
+}
+
+/** From the leaf up, as far as issuers were sent. */
+function linkedPart(chain: readonly Certificate[]): Certificate[] {
+  const linked = chain.slice(0, 1)
+  let rest = chain.slice(1)
+  for (;;) {
+    const top = linked.at(-1)
+    const next = top && rest.find((one) => !one.equals(top) && top.issuedBy(one))
+    if (next === undefined) return linked
+    linked.push(next)
+    rest = rest.filter((one) => one !== next)
+  }
 }
 
 /** Without the issuer there is no proof; its name, and who of the same organisation is trusted, are the evidence. */
@@ -170,7 +183,7 @@ function verdictOf(
   return verifyChain({
     leaf,
     intermediates: chain.slice(1),
-    roots: anchorsOf(trust),
+    roots: trust.anchors,
     purpose,
     name: name === undefined ? undefined : isIP(name) === 0 ? { dns: name } : { ip: name },
     time,
@@ -178,17 +191,6 @@ function verdictOf(
     profile,
   })
 }
-
-/** An index of the store, kept as long as the store is. */
-function anchorsOf(trust: TrustStore): TrustAnchors {
-  const known = indexes.get(trust)
-  if (known !== undefined) return known
-  const anchors = new TrustAnchors(trust.certificates)
-  indexes.set(trust, anchors)
-  return anchors
-}
-
-const indexes = new WeakMap<TrustStore, TrustAnchors>()
 
 const BELIEVED: Decision = { code: undefined, fault: undefined }
 

@@ -121,14 +121,14 @@ class Probe {
     socket.once('end', onClose)
     socket.on('data', (chunk: Uint8Array) => {
       this.#answer += Buffer.from(chunk).toString('latin1')
-      if (this.#answer.includes('\r\n\r\n') || this.#answer.length >= LONGEST_ANSWER) {
-        finish('answered')
-      }
+      if (isAnswered(this.#answer)) finish('answered')
     })
     socket.once('secureConnect', () => {
       this.#noteSecured()
-      this.#ask()
-      grace = setTimeout(() => finish('silent'), GRACE_MS)
+      // Where nothing was asked, only a refusal of TLS 1.3 comes late.
+      if (this.#ask() || this.#flight().certificateRequest !== undefined) {
+        grace = setTimeout(() => finish('silent'), GRACE_MS)
+      } else finish('silent')
     })
     return promise
   }
@@ -156,19 +156,23 @@ class Probe {
   }
 
   /** The one thing that is ever sent: a request without credentials, cookies or a body, for the date of its answer. */
-  #ask(): void {
+  #ask(): boolean {
     const { askTime, name } = this.#target
     const { alpn } = this.#connection
-    if (!askTime || (alpn !== undefined && alpn !== 'http/1.1')) return
+    if (!askTime || (alpn !== undefined && alpn !== 'http/1.1')) return false
     const host = name.includes(':') ? `[${name}]` : name
     this.#socket.write(
       `HEAD / HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: countersign-explain\r\nConnection: close\r\n\r\n`,
     )
+    return true
+  }
+
+  #flight(): ServerFlight {
+    return readServerFlight(Buffer.concat(this.#chunks), this.#secret)
   }
 
   #result(end: ProbeResult['end'], error: unknown): ProbeResult {
-    const firstBytes = Buffer.concat(this.#chunks)
-    const flight = readServerFlight(firstBytes, this.#secret)
+    const flight = this.#flight()
     return {
       stage: this.#secured ? 'secured' : this.#connected ? 'connected' : 'nowhere',
       end,
@@ -178,9 +182,15 @@ class Probe {
       flight,
       connection: { ...this.#connection, protocol: this.#connection.protocol ?? flight.version },
       skewMs: skewOf(this.#answer),
-      firstBytes,
+      firstBytes: Buffer.concat(this.#chunks),
     }
   }
+}
+
+/** Whether the head of an answer is whole, or it is none of HTTP. */
+function isAnswered(answer: string): boolean {
+  if (answer.length >= LONGEST_ANSWER) return true
+  return answer.startsWith('HTTP/') ? answer.includes('\r\n\r\n') : answer.length >= 'HTTP/'.length
 }
 
 /** The Date of an answer has whole seconds: up to one of them is no difference. */
@@ -193,5 +203,5 @@ function skewOf(answer: string): number | undefined {
 }
 
 /** How long a server has to answer, or to say late that it wants a client certificate (TLS 1.3). */
-const GRACE_MS = 3000
+const GRACE_MS = 2000
 const LONGEST_ANSWER = 16_384
