@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { collect } from './command.ts'
 
 /** The options of every command that calls a server. */
@@ -16,6 +16,11 @@ export interface ClientFlags {
   key?: string
   session?: string
   timeout?: number
+}
+
+/** The option of commands that make one call: what `explain` says, where the server is not trusted. */
+export function explainOption(): Option {
+  return new Option('--explain', 'where the server is not trusted, say all there is to say')
 }
 
 /** Adds those options to a command. */

@@ -8,7 +8,7 @@ import { type Command, type CommanderError, InvalidArgumentError, Option } from 
 import { type DataFolder, dataFolder } from './data-folder.ts'
 import { EXIT } from './errors.ts'
 import { exitCodeOf } from './exit-code.ts'
-import { explainCommand, type TrustFlagValues } from './learn-more.ts'
+import { distrustedServer, explainCommand, type TrustFlags } from './learn-more.ts'
 import { Output } from './output.ts'
 
 /** What a command's action is given beside its own arguments. */
@@ -51,7 +51,7 @@ export function databaseOption(description: string): Option {
  * @param exitCode - the exit code of what it throws
  */
 export async function perform(
-  flags: SharedFlags & TrustFlagValues,
+  flags: SharedFlags & TrustFlags,
   work: (context: CommandContext) => Promise<void>,
   exitCode: (error: unknown) => number = exitCodeOf,
 ): Promise<void> {
@@ -59,6 +59,10 @@ export async function perform(
   try {
     await work({ output, data: dataFolder(flags.data) })
   } catch (error) {
+    if (flags.explain === true && !output.json && distrustedServer(error) !== undefined) {
+      const { explainFailure } = await import('./explain-source.ts')
+      await explainFailure(error, flags, dataFolder(flags.data))
+    }
     output.error(error, explainCommand(error, flags))
     process.exitCode = exitCode(error)
   }

@@ -7,12 +7,14 @@ import { CountersignError } from '@countersign/core'
 import { shellWord } from './shell.ts'
 
 /** The options of a command that decide whom it trusts and who it is. */
-export interface TrustFlagValues {
+export interface TrustFlags {
   ca?: readonly string[] | undefined
   extraCa?: readonly string[] | undefined
   cert?: string | undefined
   key?: string | undefined
   data?: string | undefined
+  /** Explain at once. */
+  explain?: boolean | undefined
 }
 
 /**
@@ -20,7 +22,7 @@ export interface TrustFlagValues {
  *
  * @returns `undefined` where the error is not about trust, or does not say which server it is about
  */
-export function explainCommand(error: unknown, flags: TrustFlagValues): string | undefined {
+export function explainCommand(error: unknown, flags: TrustFlags): string | undefined {
   const server = distrustedServer(error)
   if (server === undefined) return undefined
   const words = [server, ...trustWords(flags)]
@@ -33,7 +35,7 @@ export function distrustedServer(error: unknown): string | undefined {
 }
 
 /** The same trust, as options of another command. */
-function trustWords({ ca, extraCa, cert, key, data }: TrustFlagValues): string[] {
+function trustWords({ ca, extraCa, cert, key, data }: TrustFlags): string[] {
   return [
     ...(ca ?? []).flatMap((file) => ['--ca', file]),
     ...(extraCa ?? []).flatMap((file) => ['--extra-ca', file]),

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Command } from 'commander'
-import { type ClientFlags, withClientOptions } from '../client-options.ts'
+import { type ClientFlags, explainOption, withClientOptions } from '../client-options.ts'
 import { completeUrl, forgetLogin, openSession } from '../client-session.ts'
 import { addCommand, dataOption, perform, type SharedFlags } from '../command.ts'
 import { EXIT, ProgramError } from '../errors.ts'
@@ -13,12 +13,14 @@ import { askSecret, askText, readStandardInput } from '../secrets.ts'
 interface LoginFlags extends SharedFlags, ClientFlags {
   user?: string
   passwordStdin?: boolean
+  explain?: boolean
 }
 
 /** Adds `login`. */
 export function addLogin(program: Command): void {
   withClientOptions(addCommand(program, 'login <url>', 'sign in to a service and keep the session'))
     .addOption(dataOption())
+    .addOption(explainOption())
     .option('--user <name>', 'user name; asked for at a terminal')
     .option('--password-stdin', 'read the password from standard input')
     .action(async (url: string, flags: LoginFlags) =>

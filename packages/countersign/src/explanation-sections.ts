@@ -1,0 +1,182 @@
+/**
+ * The sections of an explanation, each as lines that are not wrapped yet.
+ *
+ * Not here: the verdict, the chain and the ways out (`explanation-text.ts`).
+ *
+ * @module
+ */
+import type { BrokenLink, Explanation } from '@countersign/tls'
+
+/** What the verdict and the chain have not said yet: where the issuer was looked for, and what was held against what. */
+export function brokenLinkLines({ brokenLink: link, chain: all, message }: Explanation): string[] {
+  if (link === undefined) return []
+  const one = link.position === undefined ? undefined : all[link.position]
+  const said = message.includes(link.message) || one?.problem === link.message
+  return [...(said ? [] : [link.message]), ...linkFacts(link)]
+}
+
+function linkFacts(link: BrokenLink): string[] {
+  switch (link.code) {
+    case 'untrusted-root':
+    case 'missing-intermediate':
+    case 'key-mismatch':
+    case 'bad-signature': {
+      const { issuer, keyId, candidates } = link.facts
+      return [
+        `wanted: ${issuer}${keyId === undefined ? '' : ` with the key ${keyId}`}`,
+        ...candidates.slice(0, MOST_LISTED).map(({ keyId: key, fingerprint, from }) => {
+          const where = from === 'roots' ? 'in the trust store' : 'sent'
+          return `of that name: key ${key ?? 'not named'}, ${short(fingerprint)}, ${where}`
+        }),
+      ]
+    }
+    case 'name-constraint': {
+      const { constrainedBy, constraints, rule } = link.facts
+      const verb = rule === 'excluded' ? 'excludes' : 'permits'
+      return [`${constrainedBy} ${verb}: ${someOf(constraints)}`]
+    }
+    case 'wrong-purpose': {
+      const { keyUsage = ['anything'], extendedKeyUsage = ['anything'] } = link.facts
+      return [`it is for: ${someOf(extendedKeyUsage)}; its key for: ${someOf(keyUsage)}`]
+    }
+    case 'not-a-ca': {
+      const { ca, keyUsage = ['anything'] } = link.facts
+      const constraints = ca === undefined ? 'absent' : ca ? 'CA:TRUE' : 'CA:FALSE'
+      return [`its basic constraints: ${constraints}; its key for: ${someOf(keyUsage)}`]
+    }
+    case 'weak-crypto':
+      return [`found: ${link.facts.found}`, `needed: ${link.facts.needed}`]
+    case 'revoked': {
+      const { date, reason } = link.facts
+      const why = reason === undefined ? '' : `, reason ${reason}`
+      return [`revoked on ${seconds(date.toISOString())}${why}`]
+    }
+    case 'crl-missing':
+    case 'crl-stale': {
+      const { distributionPoints, unusable } = link.facts
+      return [
+        `its list is at: ${someOf(distributionPoints) || 'a place that it does not name'}`,
+        ...unusable
+          .slice(0, MOST_LISTED)
+          .map(({ issuer, why }) => `not usable: of ${issuer}, ${why}`),
+      ]
+    }
+    default:
+      return []
+  }
+}
+
+/** How many are trusted, from where, and which source won. */
+export function trustStoreLines({ trust }: Explanation): string[] {
+  const sources = trust.sources.map(({ name: source, path, count }) =>
+    [asOption(source), path, `(${count})`].filter((part) => part !== undefined).join(' '),
+  )
+  // How many each source gave is said already.
+  const said = trust.trace.filter((line) => !/(?::| added) \d+ certificates?$/.test(line))
+  return [
+    `${trust.count} certificate${trust.count === 1 ? '' : 's'}`,
+    ...sources.slice(0, MOST_LISTED),
+    ...beaten(said).map(asOption),
+  ]
+}
+
+/** `a beat b` and `a beat c` as one line. */
+function beaten(trace: readonly string[]): string[] {
+  const groups = Map.groupBy(trace, (line) => line.split(' beat ')[0] ?? '')
+  return [...groups].map(([winner, lines]) => {
+    const losers = lines.flatMap((line) => line.split(' beat ').slice(1))
+    return losers.length === 0 ? winner : `${winner} beat ${losers.join(', ')}`
+  })
+}
+
+/** Where else the missing certificate lies. */
+export function elsewhereLines({ elsewhere: places }: Explanation): string[] {
+  return places.slice(0, MOST_LISTED).map(({ name: place, path, certificate: one }) => {
+    const where = path === undefined || path === place ? place : `${place} ${path}`
+    return `${one.subject}, ${short(one.fingerprint)}: ${where}`
+  })
+}
+
+/** Whether the certificate is for the name, and what nearly fits. */
+export function nameLines({ name: check }: Explanation): string[] {
+  if (check === undefined) return []
+  const held = check.presented.length === 0 ? 'no name' : someOf(check.presented)
+  return [
+    check.matches
+      ? `${check.wanted} is among the names of the certificate`
+      : `${check.wanted} is not among the names of the certificate: ${held}`,
+    ...check.nearMisses.map(({ text }) => `nearly: ${text}`),
+  ]
+}
+
+/** Whose clock says what. */
+export function clockLines({ clock: { local, server, skewMs } }: Explanation): string[] {
+  const ours = `here ${seconds(local)}`
+  if (server === undefined || skewMs === undefined) return [ours]
+  const apart = Math.round(skewMs / 1000)
+  const words =
+    Math.abs(apart) < 2 ? 'the same' : `${Math.abs(apart)} s ${apart > 0 ? 'ahead' : 'behind'}`
+  return [`${ours}, there ${seconds(server)}: ${words}`]
+}
+
+/** What was agreed with the server. */
+export function connectionLines({ connection: made }: Explanation): string[] {
+  if (made === undefined) return []
+  const { address, port, protocol, cipher, group, alpn } = made
+  const where =
+    address === undefined ? undefined : `${address}${port === undefined ? '' : ` port ${port}`}`
+  const agreed = [
+    group === undefined ? undefined : `key exchange ${group}`,
+    protocol === undefined ? undefined : `application protocol ${alpn ?? 'not agreed on'}`,
+  ]
+  return [[where, protocol, cipher], agreed]
+    .map((parts) => parts.filter((part) => part !== undefined).join(', '))
+    .filter((line) => line !== '')
+}
+
+/** What the server wants of a client, and what it got. */
+export function clientCertificateLines({ clientCertificates: story }: Explanation): string[] {
+  if (story === undefined) return []
+  const { demand, acceptedAuthorities, offered, offeredFits, accepted } = story
+  const outcome = accepted === undefined ? '' : accepted ? ', accepted' : ', not accepted'
+  return [
+    DEMANDS[demand],
+    ...(demand === 'none' || acceptedAuthorities.length === 0
+      ? []
+      : [`accepted authorities: ${someOf(acceptedAuthorities)}`]),
+    ...(offered === undefined
+      ? []
+      : [
+          `offered: ${offered.subject || offered.names[0]}, issued by ${offered.issuer}, valid to ${offered.notAfter.slice(0, 10)}${outcome}`,
+        ]),
+    ...(offeredFits === false ? ['what was offered is of none of these authorities'] : []),
+  ]
+}
+
+/** The libraries speak of `option ca`; at the command line the same is called --ca. */
+export function asOption(text: string): string {
+  return text.replaceAll('option extraCa', '--extra-ca').replaceAll('option ca', '--ca')
+}
+
+/** The first of a list, and how many more there are. */
+export function someOf(texts: readonly string[]): string {
+  const more = texts.length - MOST_LISTED
+  return texts.slice(0, MOST_LISTED).join(', ') + (more > 0 ? ` and ${more} more` : '')
+}
+
+/** Enough of a fingerprint to tell it from others by eye; `--json` has it whole. */
+export function short(fingerprint: string): string {
+  return `sha256 ${fingerprint.slice(0, 16)}…`
+}
+
+function seconds(iso: string): string {
+  return iso.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')
+}
+
+const MOST_LISTED = 8
+
+const DEMANDS = {
+  none: 'not asked for',
+  asked: 'asked for',
+  required: 'required',
+} as const
