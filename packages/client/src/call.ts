@@ -8,7 +8,7 @@ import type { TokenSource } from './auth.ts'
 import { CallClock } from './call-clock.ts'
 import type { CookieJar } from './cookie-jar.ts'
 import { cookieHeader } from './cookies.ts'
-import { type ClientError, RedirectError } from './errors.ts'
+import { type ClientError, OptionError, RedirectError } from './errors.ts'
 import { type CallEvent, publish } from './events.ts'
 import type { Head } from './exchange.ts'
 import { isLostConnection } from './failure.ts'
@@ -27,6 +27,7 @@ import type { SessionTrust } from './trust.ts'
 import type { TrustPlan } from './trust-plan.ts'
 import { isForwarding, proxyWantsCredentials } from './tunnel.ts'
 import { shownUrl } from './url.ts'
+import type { SessionWarnings } from './warnings.ts'
 
 /** A call, checked and complete. */
 export interface CallPlan {
@@ -53,6 +54,7 @@ export interface CallSupport {
   readonly pools: ConnectionPools
   readonly trust: SessionTrust
   readonly proxies: SessionProxies
+  readonly warnings: SessionWarnings
   /** `undefined` where cookies are not kept. */
   readonly jar: CookieJar | undefined
 }
@@ -226,6 +228,7 @@ class Call {
       url.protocol === 'https:'
         ? support.trust.security(trust, url.origin, home, hop.away)
         : undefined
+    if (security === undefined && limits.http === '2') throw noHttp2(url)
     if (security?.verified === false && limits.warnInsecure) warnInsecure(url.origin)
     const http = security === undefined ? '1.1' : limits.http
     const attempt = new Attempt({
@@ -266,6 +269,7 @@ class Call {
     const { link, reused } = attempt.exchange
     if (link === undefined) throw new TypeError('an answer without a connection')
     this.#support.jar?.store(hop.url, listOf(head.headers['set-cookie']))
+    this.#support.warnings.answered(hop.url.origin, link.peer)
     publish('response', () => ({
       ...this.#facts,
       url: shownUrl(hop.url),
@@ -376,3 +380,13 @@ class Call {
 }
 
 let lastId = 0
+
+function noHttp2({ origin }: URL): OptionError {
+  return new OptionError(
+    'option-conflict',
+    `http: '2' is spoken over https only, not to ${origin}`,
+    {
+      hint: "leave http out, or write http: 'auto'",
+    },
+  )
+}

@@ -90,6 +90,7 @@ export class Session implements AsyncDisposable {
     trust.readNamed()
     this.#support = {
       trust,
+      warnings,
       proxies: new SessionProxies(options.proxy, trustEnvironment),
       pools,
       jar: cookies === false ? undefined : new CookieJar(options.cookieRules),

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { CertificateFacts } from '@countersign/tls'
+import { type CertificateFacts, certificateFacts, certificateTitle } from '@countersign/tls'
+import type { Peer } from './peer.ts'
 
 /** Something that will go wrong, or went wrong and was got around. */
 export type SessionWarning =
@@ -14,7 +15,7 @@ export type SessionWarning =
       readonly cause: unknown
     }
   | {
-      /** A server's certificate ends within 14 days. */
+      /** A certificate of a server's chain ends within 14 days. */
       readonly code: 'certificate-ends'
       readonly message: string
       readonly origin: string
@@ -28,7 +29,8 @@ export type WarningListener = (warning: SessionWarning) => void
 /** The warnings of one session. */
 export class SessionWarnings {
   readonly #listener: WarningListener | undefined
-  readonly #ending = new Set<string>()
+  readonly #seen = new WeakSet<Peer>()
+  readonly #told = new Set<string>()
 
   constructor(listener: WarningListener | undefined) {
     this.#listener = listener
@@ -40,25 +42,33 @@ export class SessionWarnings {
     else process.emitWarning(message, { type: 'CountersignTrust' })
   }
 
-  /** Whether somebody wants to know of a certificate, and was not told of it before. */
-  wantsEnd(origin: string, fingerprint: string): boolean {
-    const key = `${origin} ${fingerprint}`
-    if (this.#listener === undefined || this.#ending.has(key)) return false
-    if (this.#ending.size >= MOST_REMEMBERED) this.#ending.clear()
-    this.#ending.add(key)
-    return true
-  }
-
-  certificateEnds(origin: string, certificate: CertificateFacts, daysLeft: number): void {
-    const days = daysLeft === 1 ? '1 day' : `${daysLeft} days`
-    this.#listener?.({
-      code: 'certificate-ends',
-      message: `the certificate of ${origin} ends in ${days}, on ${certificate.notAfter}`,
-      origin,
-      certificate,
-      daysLeft,
-    })
+  /** Tells of a certificate that ends soon, of the server or one of its issuers: once for every origin and certificate. */
+  answered(origin: string, peer: Peer): void {
+    if (this.#listener === undefined || !peer.verified || this.#seen.has(peer)) return
+    this.#seen.add(peer)
+    for (const certificate of peer.chain) {
+      const daysLeft = Math.floor((certificate.notAfter.getTime() - Date.now()) / DAY_MS)
+      const key = `${origin} ${certificate.fingerprint}`
+      if (daysLeft >= SOON_DAYS || this.#told.has(key)) continue
+      if (this.#told.size >= MOST_REMEMBERED) this.#told.clear()
+      this.#told.add(key)
+      const facts = certificateFacts(certificate)
+      this.#listener({
+        code: 'certificate-ends',
+        message: `${origin}: the certificate ${certificateTitle(certificate)} ends on ${facts.notAfter}, in ${counted(daysLeft)}`,
+        origin,
+        certificate: facts,
+        daysLeft,
+      })
+    }
   }
 }
 
+function counted(days: number): string {
+  if (days < 1) return 'less than a day'
+  return days === 1 ? '1 day' : `${days} days`
+}
+
+const SOON_DAYS = 14
+const DAY_MS = 86_400_000
 const MOST_REMEMBERED = 1024
