@@ -74,7 +74,7 @@ export const CHAIN_CHECKS: readonly Check[] = [
   (chain, { strict }, budget) =>
     checkNameConstraints(chain, strict, budget, strict ? 'unread' : 'with-dot'),
   (chain, { purpose, strict }) =>
-    purpose === 'any' ? undefined : checkPurpose(chain, purpose, strict),
+    purpose === 'any' ? undefined : checkPurpose(chain, purpose, strict ? 'strict' : 'openssl'),
   // Node checks no policies.
   (chain, { policies, strict }) =>
     strict || policies !== undefined ? checkPolicies(chain, policies) : undefined,
@@ -223,7 +223,6 @@ const BY_ALL: readonly string[] = [
   OID.policyConstraints,
   OID.inhibitAnyPolicy,
   OID.crlDistributionPoints,
-  OID.subjectKeyIdentifier,
 ]
 
 /** The extensions that may be critical. */
@@ -231,9 +230,10 @@ export const HANDLED: {
   readonly strict: ReadonlySet<string>
   readonly openssl: ReadonlySet<string>
 } = {
-  // The last three are what the profile refuses with a better reason.
+  // The others are what the profile refuses with a better reason.
   strict: new Set([
     ...BY_ALL,
+    OID.subjectKeyIdentifier,
     OID.authorityKeyIdentifier,
     OID.authorityInfoAccess,
     OID.subjectInfoAccess,

@@ -62,6 +62,11 @@ function hasUncriticalNames({ subject, extensions }: Certificate): boolean {
   return subject.isEmpty && extensions.get(OID.subjectAltName)?.critical === false
 }
 
+/** Java: an anchor says that it may certify; one of version 1 has no way to. */
+export function checkJavaAnchor(anchor: Certificate): Fault | undefined {
+  return anchor.version < 3 ? undefined : checkAuthority(anchor, false)
+}
+
 /** What is trusted as an authority does not stand for itself as a server. */
 export const anchorIsNotTheLeaf: Check = ([leaf, issuer]) =>
   leaf === undefined || issuer !== undefined

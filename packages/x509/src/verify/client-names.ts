@@ -8,6 +8,7 @@ import type { GeneralName } from '../general-name.ts'
 import { referenceHostName } from '../host-name.ts'
 import { ipToBytes } from '../ip-address.ts'
 import { matchesName, type ReferenceName } from '../match-name.ts'
+import { matchesNameLikeNode } from './openssl-name.ts'
 
 /** A function that answers whether the certificate is for the name. */
 export type NameRule = (certificate: Certificate, name: ReferenceName) => boolean
@@ -24,6 +25,11 @@ export function matchesNameLikeGo(certificate: Certificate, name: ReferenceName)
   const [first, ...rest] = host?.split('.') ?? []
   if (first === undefined || rest.length !== 1) return false
   return certificate.dnsNames.some((pattern) => pattern.toLowerCase() === `*.${rest[0]}`)
+}
+
+/** Java: common names and partial wildcards as Node, wildcards below a top level as Go. */
+export function matchesNameLikeJava(certificate: Certificate, name: ReferenceName): boolean {
+  return matchesNameLikeNode(certificate, name) || matchesNameLikeGo(certificate, name)
 }
 
 /** OpenSSL: the common name of a certificate without DNS names is read as a host, never as an address. */

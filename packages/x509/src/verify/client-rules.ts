@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { Certificate } from '../certificate.ts'
 import type { PublicKey } from '../public-key.ts'
 import { OID } from '../oid.ts'
 import {
@@ -25,12 +26,14 @@ import {
   isStrictForOpenssl,
   type KeyRule,
   keysAre,
+  checkJavaAnchor,
   leafMaySign,
 } from './client-checks.ts'
 import {
   matchesAlternativeName,
   matchesNameLikeCurl,
   matchesNameLikeGo,
+  matchesNameLikeJava,
   matchesNameLikePython,
   type NameRule,
 } from './client-names.ts'
@@ -88,6 +91,8 @@ interface Traits {
   weakHashes: RegExp
   handled: ReadonlySet<string>
   commonNames?: CommonNameReading
+  /** Whether a root without basic constraints is an authority. @defaultValue false */
+  takesBareRoots?: boolean
   more?: readonly Check[]
 }
 
@@ -104,7 +109,7 @@ function onItsOwn(traits: Traits): readonly Check[] {
   ]
 }
 
-/** Java trusts a name and a key: of the anchor's certificate it checks nothing, not even that it has not expired. */
+/** Java trusts a name and a key: of the anchor's certificate it asks only that it is an authority, not even that it is valid. */
 function onJava(traits: Traits): readonly Check[] {
   const below = pathChecks(traits, false)
   return [
@@ -112,31 +117,42 @@ function onJava(traits: Traits): readonly Check[] {
     keysAre(traits.keys),
     (chain) =>
       first(chain.slice(0, -1), (certificate) => checkHash(certificate, traits.weakHashes)),
+    (chain) => first(chain.slice(1).slice(-1), checkJavaAnchor),
     ...below.map(
       (check): Check =>
         (chain, ...rest) =>
           check(chain.slice(0, -1), ...rest),
     ),
     (chain, { purpose }) =>
-      purpose === 'any' ? undefined : checkPurpose(chain.slice(0, 1), purpose, false),
+      purpose === 'any' ? undefined : checkPurpose(chain.slice(0, 1), purpose, 'any-counts'),
     nameBy(traits.names),
     ...(traits.more ?? []),
   ]
 }
 
 function pathChecks(
-  { handled, commonNames = 'unread' }: Traits,
+  { handled, commonNames = 'unread', takesBareRoots = false }: Traits,
   checksPurposes: boolean,
 ): readonly Check[] {
   return [
     (chain, { time }) => first(chain, (certificate) => checkValidity(certificate, time, true)),
     (chain) => first(chain, (certificate) => checkCritical(certificate, handled)),
-    (chain) => first(chain.slice(1), (certificate) => checkAuthority(certificate, false)),
+    (chain) =>
+      first(chain.slice(1), (certificate) =>
+        takesBareRoots && certificate === chain.at(-1) && isBare(certificate)
+          ? undefined
+          : checkAuthority(certificate, false),
+      ),
     checkPathLength,
     (chain, _settings, budget) => checkNameConstraints(chain, false, budget, commonNames),
     (chain, { purpose }) =>
-      purpose === 'any' || !checksPurposes ? undefined : checkPurpose(chain, purpose, false),
+      purpose === 'any' || !checksPurposes ? undefined : checkPurpose(chain, purpose, 'any-counts'),
   ]
+}
+
+function isBare({ extensions }: Certificate): boolean {
+  const { basicConstraints, keyUsage } = extensions
+  return basicConstraints === undefined && keyUsage?.includes('keyCertSign') !== false
 }
 
 /** A server does not compare the names of those who call it. */
@@ -164,10 +180,16 @@ const OPENSSL_3_0: KeyRule = {
 }
 const GO_KEYS = keysOf(1, 'P-224', 'P-256', 'P-384', 'P-521', 'Ed25519')
 const JAVA_KEYS = keysOf(1024, 'P-256', 'P-384', 'P-521', 'Ed25519', 'Ed448')
-const BROWSER_KEYS = keysOf(1024, 'P-256', 'P-384', 'P-521')
+const FIREFOX_KEYS = keysOf(1024, 'P-256', 'P-384', 'P-521')
+const CHROMIUM_KEYS = keysOf(1024, 'P-256', 'P-384', 'P-521', 'ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87')
 /** `processExtensions` of crypto/x509 knows these not at all; newer ones than the measured one know the policies. */
 const HANDLED_BY_GO: ReadonlySet<string> = HANDLED.strict.difference(
   new Set<string>([OID.policyConstraints, OID.policyMappings, OID.inhibitAnyPolicy]),
+)
+
+/** It refuses key identifiers that are critical. */
+const HANDLED_BY_CHROMIUM: ReadonlySet<string> = HANDLED.strict.difference(
+  new Set<string>([OID.authorityKeyIdentifier, OID.subjectKeyIdentifier]),
 )
 
 /** In the order of the predictions. */
@@ -229,10 +251,10 @@ export const CLIENT_RULES: readonly ClientRules[] = [
     isOpenssl: false,
     partialChains: true,
     checks: onJava({
-      names: matchesNameLikeNode,
+      names: matchesNameLikeJava,
       keys: JAVA_KEYS,
       weakHashes: /md[245]/i,
-      handled: HANDLED.strict,
+      handled: HANDLED.openssl,
       commonNames: 'always',
       more: [leafMaySign, emptySubjectHasCriticalNames],
     }),
@@ -245,9 +267,10 @@ export const CLIENT_RULES: readonly ClientRules[] = [
     partialChains: true,
     checks: onItsOwn({
       names: matchesAlternativeName,
-      keys: BROWSER_KEYS,
+      keys: CHROMIUM_KEYS,
       weakHashes: WEAK_HASHES.openssl,
-      handled: HANDLED.strict,
+      handled: HANDLED_BY_CHROMIUM,
+      takesBareRoots: true,
       more: [leafMaySign, emptySubjectHasCriticalNames, anchorIsNotTheLeaf],
     }),
   },
@@ -259,7 +282,7 @@ export const CLIENT_RULES: readonly ClientRules[] = [
     partialChains: true,
     checks: onItsOwn({
       names: matchesAlternativeName,
-      keys: BROWSER_KEYS,
+      keys: FIREFOX_KEYS,
       weakHashes: WEAK_HASHES.openssl,
       handled: HANDLED.strict,
     }),

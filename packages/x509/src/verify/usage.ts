@@ -51,6 +51,12 @@ export function checkLeafAuthority(certificate: Certificate): Fault | undefined 
 }
 
 /**
+ * How usages are read. `strict`: `any` is for authorities, and a key usage must fit the key. `openssl`: `any` counts for nothing.
+ * `any-counts`: it is what it says.
+ */
+export type UsageReading = 'strict' | 'openssl' | 'any-counts'
+
+/**
  * Extended key usages down the chain, and the leaf's key usage.
  *
  * @param chain - leaf first
@@ -58,14 +64,14 @@ export function checkLeafAuthority(certificate: Certificate): Fault | undefined 
 export function checkPurpose(
   chain: readonly Certificate[],
   purpose: 'server' | 'client',
-  strict: boolean,
+  reading: UsageReading,
 ): Fault | undefined {
   for (const [index, certificate] of [...chain.entries()].toReversed()) {
     const { extendedKeyUsage, keyUsage } = certificate.extensions
     let message: string
-    if (!allowsPurpose(extendedKeyUsage, purpose, index === 0, strict)) {
+    if (!allowsPurpose(extendedKeyUsage, purpose, index === 0, reading)) {
       message = `is for ${extendedKeyUsage?.join(', ') || 'nothing'}, not for ${USAGES[purpose]}`
-    } else if (index === 0 && !allowsTls(certificate, purpose, strict)) {
+    } else if (index === 0 && !allowsTls(certificate, purpose, reading === 'strict')) {
       message = `may not be used for TLS by its key usage ${keyUsage?.join(', ') || 'nothing'}`
     } else continue
     return {
@@ -82,13 +88,15 @@ function allowsPurpose(
   usages: readonly string[] | undefined,
   purpose: 'server' | 'client',
   isLeaf: boolean,
-  strict: boolean,
+  reading: UsageReading,
 ): boolean {
   if (usages === undefined) return true
-  // An authority may be for anything; a leaf that is for anything is one that somebody did not think about.
-  if (strict && usages.includes('any')) return !isLeaf
+  if (reading !== 'openssl' && usages.includes('any')) {
+    // An authority may be for anything; a leaf that is for anything is one that somebody did not think about.
+    return !isLeaf || reading === 'any-counts'
+  }
   if (usages.includes(USAGES[purpose])) return true
-  return !strict && purpose === 'server' && usages.some((usage) => STEP_UP.has(usage))
+  return reading === 'openssl' && purpose === 'server' && usages.some((usage) => STEP_UP.has(usage))
 }
 
 function allowsTls(
