@@ -258,7 +258,7 @@ function lostConnection(cause: unknown, facts: RequestFacts, link: Link | undefi
       hint: 'let the server send smaller headers: it is often cookies that have piled up',
     })
   }
-  if (isParserError(cause) || isUnasked(cause)) {
+  if (isParserError(cause) || isUnasked(cause) || nodeCode === TWO_LENGTHS) {
     return new ConnectError(
       'not-http',
       `${origin} did not answer in HTTP: ${errorMessage(cause)}`,
@@ -303,7 +303,8 @@ function lostHint(facts: RequestFacts, link: Link | undefined): string | undefin
 function bodyFailure(cause: unknown, facts: RequestFacts): BodyError {
   const where = `${facts.method} ${shownUrl(facts.url)}`
   const detail = { cause, url: shownUrl(facts.url) }
-  if (isParserError(cause)) {
+  // The headers are in: what is too large here are trailers.
+  if (isParserError(cause) || errorCode(cause) === 'UND_ERR_HEADERS_OVERFLOW') {
     return new BodyError(
       'body-malformed',
       `${where}: the body breaks the rules of HTTP/1.1`,
@@ -341,6 +342,9 @@ function trustWords(trust: TrustDescription): string {
 function titleOf(certificate: Certificate): string {
   return `"${certificateTitle(certificate)}"`
 }
+
+/** Before a head is whole it means that two fields announce the body, and not the same one. */
+const TWO_LENGTHS = 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
 
 /** Reasons whose message does not say by itself what was trusted. */
 const STORE_MATTERS = new Set<string>(['self-signed', 'bad-signature'])
