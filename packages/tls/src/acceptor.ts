@@ -104,7 +104,8 @@ export class Acceptor {
     const emit = (event: string, first: unknown, second: unknown): boolean => {
       if (event === 'secureConnection' && first instanceof TLSSocket) this.#secured(first, bridge)
       if (event === 'tlsClientError' && second instanceof TLSSocket) {
-        const error = this.#names?.failureOf(first) ?? handshakeFailure(first, second)
+        const error =
+          this.#names?.failureOf(first) ?? handshakeFailure(first, second, this.#context)
         this.#settle(bridge)?.reject(error)
       }
       if (event === 'keylog' && first instanceof Buffer) this.#context.keyLog?.(first)
@@ -138,7 +139,8 @@ export class Acceptor {
     try {
       const context = this.#names?.contextOf(socket) ?? this.#context
       const psk = this.#context.psk?.identityOf(socket)
-      const fault = psk === undefined ? unauthorized(socket, context.clientCertificates) : undefined
+      const fault =
+        psk === undefined ? unauthorized(socket, context.clientCertificates, context) : undefined
       if (fault !== undefined) return fault
       bridge.allowHalfOpen = true
       socket.allowHalfOpen = true

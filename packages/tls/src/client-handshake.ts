@@ -126,9 +126,10 @@ export class ClientHandshake {
   }
 
   #failure(error: unknown): unknown {
-    const { context, host, port } = this.#target
-    const { trust, certificate: own } = context
-    return connectionFailure(error, { host, port, trust, own, chain: this.#presented.der })
+    const { context, host, port, name } = this.#target
+    const { trust, certificate: own, crls } = context
+    const chain = this.#presented.der
+    return connectionFailure(error, { host, port, name, trust, own, crls, chain })
   }
 
   /** DER of the chain the server presented, leaf first; also where it was refused. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { CountersignError, type ErrorDetail } from '@countersign/core'
+import type { Explanation } from './explain/explanation.ts'
 
 /**
  * Why a connection was not trusted. The same words stand in every error, every answer of `explain` and `verify`.
@@ -109,6 +110,8 @@ export interface TlsErrorDetail extends ErrorDetail {
   alert?: number | undefined
   /** The chain the other side presented, leaf first; with the trusted certificate it ends at, where there is one. */
   chain?: readonly CertificateFacts[] | undefined
+  /** Makes {@link TlsError.explanation} when it is first asked for. */
+  explain?: (() => Explanation) | undefined
 }
 
 /**
@@ -123,6 +126,8 @@ export class TlsError extends CountersignError<TlsErrorCode> {
   readonly port: number | undefined
   readonly alert: number | undefined
   readonly chain: readonly CertificateFacts[] | undefined
+  readonly #explain: (() => Explanation) | undefined
+  #explanation: Explanation | undefined
 
   constructor(code: TlsErrorCode, message: string, detail: TlsErrorDetail = {}) {
     super(code, message, detail)
@@ -133,5 +138,15 @@ export class TlsError extends CountersignError<TlsErrorCode> {
     this.port = detail.port
     this.alert = detail.alert
     this.chain = detail.chain
+    this.#explain = detail.explain
+  }
+
+  /**
+   * The chain with its broken link, the names, who was trusted, and a way out for each side; made when it is first read, and only
+   * errors of handshakes have one. What it was not told it does not say: `explain()` asks the server again.
+   */
+  get explanation(): Explanation | undefined {
+    this.#explanation ??= this.#explain?.()
+    return this.#explanation
   }
 }

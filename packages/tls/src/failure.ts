@@ -8,6 +8,8 @@ import { type Certificate, X509Error } from '@countersign/x509'
 import { certificateFacts, certificateTitle } from './certificate-facts.ts'
 import { TlsError, type TlsErrorCode } from './errors.ts'
 import { refinedCode } from './explain/analysis.ts'
+import { explainChain } from './explain/explain-chain.ts'
+import type { Explanation } from './explain/explanation.ts'
 import { readPresentedChain } from './presented.ts'
 import { alertOf, classify, hintOf, messageOf } from './reasons.ts'
 import type { TrustStore } from './trust-store.ts'
@@ -21,6 +23,10 @@ export interface FailureFacts {
   chain: readonly Uint8Array[]
   /** The certificate we presented. */
   own: Certificate | undefined
+  /** The name the server had to prove. @defaultValue `host` */
+  name?: string | undefined
+  /** DER of the revocation lists that were checked. @defaultValue none */
+  crls?: readonly Uint8Array[] | undefined
 }
 
 /** The same, with the chain read. */
@@ -48,21 +54,44 @@ export function connectionFailure(error: unknown, facts: FailureFacts): TlsError
     chain: chain.length === 0 ? undefined : chain.map((one) => certificateFacts(one)),
   }
   if (error instanceof TlsError) {
-    const detail = { ...shared, hint: error.hint, nodeCode: error.nodeCode, cause: error.cause }
-    return new TlsError(error.code, `${where}: ${error.message}`, detail)
+    const { code, message, hint } = error
+    return new TlsError(code, `${where}: ${message}`, {
+      ...shared,
+      hint,
+      nodeCode: error.nodeCode,
+      cause: error.cause,
+      explain: () => explained(facts, { code, message, nodeCode: error.nodeCode }),
+    })
   }
   const row = classify(error) ?? classify(firstOf(error))
   if (row === undefined) {
     const code = chain.length === 0 ? 'connect-failed' : 'handshake-failed'
-    return new TlsError(code, `${where}: ${errorMessage(error)}`, shared)
+    const message = errorMessage(error)
+    return new TlsError(code, `${where}: ${message}`, {
+      ...shared,
+      explain: () => explained(facts, { code, message, nodeCode }),
+    })
   }
   const { code, said } = inspected(row.code, read)
   const message = code === row.code ? row.message : messageOf(code)
   return new TlsError(
     code,
     said === undefined ? `${where}: ${message}` : `${where}: ${message}: ${said}`,
-    { ...shared, hint: code === row.code ? row.hint : hintOf(code) },
+    {
+      ...shared,
+      hint: code === row.code ? row.hint : hintOf(code),
+      explain: () => explained(facts, { code, message, nodeCode }),
+    },
   )
+}
+
+/** From what the handshake left; nothing of it is looked at before somebody asks. */
+function explained(
+  { host, port, trust, chain, own, name = host, crls }: FailureFacts,
+  said: { code: TlsErrorCode; message: string; nodeCode: string | undefined },
+): Explanation {
+  const target = { host, port, serverName: name }
+  return explainChain({ ...said, chain, trust, own, name, crls, target })
 }
 
 /** What the certificates add to a code. One that OpenSSL took and we cannot read must not hide why the connection failed. */

@@ -6,24 +6,44 @@
 import type { TLSSocket } from 'node:tls'
 import { errorCode, errorMessage } from '@countersign/core'
 import { certificateFacts, certificateTitle } from './certificate-facts.ts'
-import { TlsError } from './errors.ts'
+import type { TlsContext } from './context.ts'
 import type { ClientCertificates } from './context-options.ts'
+import { TlsError, type TlsErrorCode } from './errors.ts'
+import { explainChain } from './explain/explain-chain.ts'
+import type { Explanation } from './explain/explanation.ts'
 import { readPresented } from './presented.ts'
 import type { Row } from './reason-table.ts'
 import { alertOf, classify, hintOf, messageOf } from './reasons.ts'
 
-/** The error of a handshake that Node ended; the reason of a refused certificate is on the socket only. */
-export function handshakeFailure(error: unknown, socket: TLSSocket): TlsError {
+/** Whom a server trusts. */
+export type ServerTrust = Pick<TlsContext, 'trust' | 'crls'>
+
+/**
+ * The error of a handshake that Node ended; the reason of a refused certificate is on the socket only.
+ *
+ * @param trusted - for the error's `explanation`; without it there is none
+ */
+export function handshakeFailure(
+  error: unknown,
+  socket: TLSSocket,
+  trusted?: ServerTrust,
+): TlsError {
   const refused = authorizationCode(socket)
   const shared = { nodeCode: errorCode(error), alert: alertOf(error), cause: error }
   if (refused !== undefined) {
     const row = classify(nodeError(refused))
+    const raw = socket.getPeerX509Certificate()?.raw
     return new TlsError(
       row?.code ?? 'handshake-failed',
       row === undefined
         ? `the client certificate was refused: ${refused}`
         : `the client certificate was refused: ${row.message}`,
-      { ...shared, nodeCode: refused, hint: row?.hint },
+      {
+        ...shared,
+        nodeCode: refused,
+        hint: row?.hint,
+        explain: explainer(raw, row?.code, refused, trusted),
+      },
     )
   }
   const row = classify(error)
@@ -37,7 +57,11 @@ export function handshakeFailure(error: unknown, socket: TLSSocket): TlsError {
  *
  * @returns `undefined` where it may stay
  */
-export function unauthorized(socket: TLSSocket, policy: ClientCertificates): TlsError | undefined {
+export function unauthorized(
+  socket: TLSSocket,
+  policy: ClientCertificates,
+  trusted?: ServerTrust,
+): TlsError | undefined {
   if (policy === 'none') return undefined
   const raw = socket.getPeerX509Certificate()?.raw
   if (raw === undefined || raw.length === 0) {
@@ -55,8 +79,25 @@ export function unauthorized(socket: TLSSocket, policy: ClientCertificates): Tls
   return new TlsError(
     row?.code ?? 'rejected-by-policy',
     `the client certificate of ${certificateTitle(certificate)} was refused: ${row?.message ?? refused}`,
-    { nodeCode: refused, hint: row?.hint, chain: [certificateFacts(certificate)] },
+    {
+      nodeCode: refused,
+      hint: row?.hint,
+      chain: [certificateFacts(certificate)],
+      explain: explainer(raw, row?.code, refused, trusted),
+    },
   )
+}
+
+/** A client is judged by its leaf alone: Node 24 does not show a server the intermediates that came with it. */
+function explainer(
+  raw: Uint8Array | undefined,
+  code: TlsErrorCode | undefined,
+  nodeCode: string,
+  trusted: ServerTrust | undefined,
+): (() => Explanation) | undefined {
+  if (raw === undefined || raw.length === 0 || trusted === undefined) return undefined
+  const { trust, crls } = trusted
+  return () => explainChain({ chain: [raw], trust, crls, purpose: 'client', code, nodeCode })
 }
 
 /** An alert about a certificate that a server receives is about the server's own. */

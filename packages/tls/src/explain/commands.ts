@@ -27,32 +27,49 @@ export function plainGetCommand({ host, port }: ExplainedTarget): string | undef
   return shellCommand(['countersign', 'get', `http://${authorityOf(host, port)}/`])
 }
 
-/** Shows the certificate with its fingerprint; trusts nothing. */
-export function showCommand({ host, port }: ExplainedTarget): string | undefined {
+/** Fetches the certificate into a file, and shows its fingerprint; nothing is believed yet. */
+export function fetchCommand({ host, port, serverName }: ExplainedTarget): string | undefined {
   if (host === undefined || port === undefined) return undefined
-  return shellCommand(['countersign', 'show', authorityOf(host, port)])
+  const name = serverName === undefined || isIP(serverName) !== 0 ? [] : ['-servername', serverName]
+  const client = ['openssl', 's_client', '-connect', authorityOf(host, port), ...name]
+  const fetched = shellCommand(client)
+  return fetched === undefined
+    ? undefined
+    : `${fetched} </dev/null | openssl x509 -sha256 -fingerprint -out server.pem`
+}
+
+/** What is issued again. */
+export interface Reissued {
+  leaf: Certificate | undefined
+  /** The name that was asked for. */
+  name: string | undefined
+  purpose: 'server' | 'client'
 }
 
 /** Issues the certificate again: its own usable names, and the one that was asked for. */
-export function issueCommand(
-  certificate: Certificate | undefined,
-  wanted: string | undefined,
-): string | undefined {
-  const names = issuableNames(certificate, wanted)
-  if (names.length === 0) return undefined
-  return shellCommand(['countersign', 'issue', ...names, '--out', '.'])
+export function issueCommand(reissued: Reissued): string | undefined {
+  const words = issueWords(reissued)
+  return words && shellCommand([...words, '--out', '.'])
 }
 
 /** Makes an authority afresh and issues from it: where an authority of the chain is at fault. */
-export function newAuthorityCommand(
-  certificate: Certificate | undefined,
-  wanted: string | undefined,
-): string | undefined {
-  const names = issuableNames(certificate, wanted)
+export function newAuthorityCommand(reissued: Reissued): string | undefined {
+  const words = issueWords(reissued)
   const data = ['--data', './authority']
   const init = shellCommand(['countersign', 'init', ...data])
-  const issue = shellCommand(['countersign', 'issue', ...names, ...data, '--out', '.'])
-  return names.length === 0 || issue === undefined ? undefined : `${init} && ${issue}`
+  const issue = words && shellCommand([...words, ...data, '--out', '.'])
+  return issue === undefined ? undefined : `${init} && ${issue}`
+}
+
+function issueWords({ leaf, name, purpose }: Reissued): string[] | undefined {
+  const own = leaf === undefined ? [] : [...leaf.dnsNames, ...leaf.ipAddresses].map(normalHost)
+  const common = purpose === 'client' ? leaf?.subject.get('commonName') : undefined
+  const names = [name, ...own, common].flatMap((one) =>
+    one !== undefined && isIssuable(one) ? [one] : [],
+  )
+  if (names.length === 0) return undefined
+  const kind = purpose === 'client' ? ['--client'] : []
+  return ['countersign', 'issue', ...new Set(names.slice(0, MOST_NAMES)), ...kind]
 }
 
 /** Issues a client certificate and uses it. */
@@ -85,12 +102,6 @@ export function reachableName(
   )
   const isLocal = host !== undefined && /^(?:localhost|127\..*|::1)$/.test(host)
   return (isLocal ? names.find((name) => LOCAL.has(name)) : undefined) ?? names[0]
-}
-
-function issuableNames(certificate: Certificate | undefined, wanted: string | undefined): string[] {
-  const own = certificate === undefined ? [] : [...certificate.dnsNames, ...certificate.ipAddresses]
-  const all = [...(wanted === undefined ? [] : [wanted]), ...own.map(normalHost)]
-  return [...new Set(all.filter(isIssuable))].slice(0, MOST_NAMES)
 }
 
 /** What an authority signs, and what no shell and no command line takes for something else. */

@@ -44,6 +44,8 @@ export interface ExplainChainOptions {
   believed?: boolean | undefined
   /** What was said with `code`. @defaultValue the standing words of the code */
   message?: string | undefined
+  /** What can be done about `code`. @defaultValue the standing words of the code */
+  hint?: string | undefined
   /** Node's or OpenSSL's code. */
   nodeCode?: string | undefined
   /** The certificate that we offered. */
@@ -115,11 +117,12 @@ export function explainChain(options: ExplainChainOptions): Explanation {
         : `${shownTitle(leaf)} is trusted: ${anchorWords(path)}`
     return { ok: true, message: where + message, fixes: {}, ...shared }
   }
-  const { skewMs, speaks } = options
+  const { skewMs, speaks, hint: standing } = options
   const fixes = fixesOf({
     code,
     fault,
     leaf,
+    purpose,
     target,
     trust,
     name,
@@ -127,6 +130,7 @@ export function explainChain(options: ExplainChainOptions): Explanation {
     elsewhere,
     clientCertificates,
     speaks,
+    hint: standing,
   })
   const hint = fixes.caller?.text ?? fixes.owner?.text ?? hintOf(code)
   return {
@@ -246,6 +250,7 @@ const OPTIONS: readonly (keyof ExplainChainOptions)[] = [
   'code',
   'believed',
   'message',
+  'hint',
   'nodeCode',
   'own',
   'target',

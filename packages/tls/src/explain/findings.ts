@@ -18,7 +18,7 @@ import type { ProbeResult } from './probe.ts'
 /** Why a probe ended. */
 export type Finding = Pick<
   ExplainChainOptions,
-  'code' | 'message' | 'nodeCode' | 'believed' | 'speaks'
+  'code' | 'message' | 'hint' | 'nodeCode' | 'believed' | 'speaks'
 >
 
 /** What OpenSSL said of the chain; nothing where the handshake did not get to its end. */
@@ -54,7 +54,9 @@ export function findingOf(result: ProbeResult, spoken?: string): Finding {
       : { code: 'handshake-timeout', message: messageOf('handshake-timeout') }
   }
   const row = classify(error) ?? classify(firstOf(error))
-  if (row !== undefined) return { code: row.code, message: row.message, nodeCode }
+  if (row !== undefined) {
+    return { code: row.code, message: row.message, hint: row.hint, nodeCode }
+  }
   if (end === 'closed') return { code: 'reset', message: messageOf('reset') }
   const code = stage === 'nowhere' ? 'connect-failed' : 'handshake-failed'
   return { code, message: errorMessage(error), nodeCode }

@@ -11,12 +11,12 @@ import type { TrustStore } from '../trust-store.ts'
 import { shownTitle } from './chain-view.ts'
 import {
   clientCertificateCommand,
+  fetchCommand,
   getCommand,
   issueCommand,
   newAuthorityCommand,
   plainGetCommand,
   reachableName,
-  showCommand,
   trustFlags,
 } from './commands.ts'
 import type { ClientCertificateStory, ExplainedTarget, Fix, Fixes } from './explanation.ts'
@@ -27,6 +27,7 @@ export interface FixFacts {
   code: TlsErrorCode
   fault: Fault | undefined
   leaf: Certificate | undefined
+  purpose: 'server' | 'client'
   target: ExplainedTarget
   trust: TrustStore
   /** The name that was asked for. */
@@ -37,11 +38,14 @@ export interface FixFacts {
   clientCertificates: ClientCertificateStory | undefined
   /** What the port speaks instead of TLS. */
   speaks: string | undefined
+  /** What the tables say, where the certificates say nothing. */
+  hint: string | undefined
 }
 
 /** One way out for each side, as far as there is one. */
 export function fixesOf(facts: FixFacts): Fixes {
-  return WAYS.get(facts.code)?.(facts) ?? { caller: { text: hintOf(facts.code) || NO_WAY } }
+  const { code, hint } = facts
+  return WAYS.get(code)?.(facts) ?? { caller: { text: (hint ?? hintOf(code)) || NO_WAY } }
 }
 
 type Way = (facts: FixFacts) => Fixes
@@ -62,12 +66,12 @@ function unknownAuthority(facts: FixFacts): Fixes {
 function missingIntermediate(facts: FixFacts): Fixes {
   const issuer = issuerOf(facts)
   return {
-    caller: foundElsewhere(facts) ?? {
+    caller: foundElsewhere(facts, [...trustFlags(facts.trust), '--extra-ca']) ?? {
       text: `only the owner can mend this for everybody; with the certificate of ${issuer} in a file, give it as \`--extra-ca\``,
     },
     owner: {
       text: `let the server send its whole chain: its certificate, then that of ${issuer}; the .crt file that \`countersign issue\` writes holds both`,
-      command: issueCommand(facts.leaf, facts.name),
+      command: issueCommand(facts),
     },
   }
 }
@@ -83,36 +87,41 @@ function otherKey(facts: FixFacts): Fixes {
   }
 }
 
-/** What was sent and proves nothing by itself. */
-function sentByItself(facts: FixFacts): Fixes {
-  const { fault, target, leaf, name } = facts
-  const one = fault?.certificate
+function selfSigned(facts: FixFacts): Fixes {
   return {
     caller: foundElsewhere(facts) ?? {
-      text:
-        one === undefined
-          ? hintOf(facts.code)
-          : `compare its fingerprint, sha256 ${one.fingerprint}, with what its owner says; if it is the same, give that certificate as \`--ca\``,
-      command: showCommand(target),
+      text: `fetch the certificate, compare its fingerprint with what its owner says (it was ${fingerprintOf(facts)}), and give the file as \`--ca\``,
+      command: fetchCommand(facts.target),
     },
-    owner:
-      facts.code === 'self-signed'
-        ? {
-            text: 'issue the certificate from an authority, and hand out its root',
-            command: newAuthorityCommand(leaf, name),
-          }
-        : { text: 'hand out the root another way: one that comes over the wire proves nothing' },
+    owner: {
+      text: 'issue the certificate from an authority, and hand out its root',
+      command: newAuthorityCommand(facts),
+    },
   }
 }
 
+function rootSent(facts: FixFacts): Fixes {
+  return {
+    caller: foundElsewhere(facts) ?? {
+      text: `get the root from its owner, not from the wire; if its fingerprint is ${fingerprintOf(facts)}, give its file as \`--ca\``,
+    },
+    owner: { text: 'hand out the root another way: one that comes over the wire proves nothing' },
+  }
+}
+
+function fingerprintOf({ fault, leaf }: FixFacts): string {
+  const one = fault?.certificate ?? leaf
+  return one === undefined ? 'not seen' : `sha256 ${one.fingerprint}`
+}
+
 /** Where this machine has what is missing. Only what made the signature counts: an old root of the same name helps nobody. */
-function foundElsewhere(facts: FixFacts): Fix | undefined {
+function foundElsewhere(facts: FixFacts, flags: readonly string[] = ['--ca']): Fix | undefined {
   const place = facts.elsewhere.find(({ sameNameOnly }) => !sameNameOnly)
   if (place === undefined) return undefined
-  const get = getCommand(facts.target, ['--ca', place.ca])
+  const get = getCommand(facts.target, [...flags, place.ca])
   const where = place.path === undefined ? place.name : `${place.path} (${place.name})`
   return {
-    text: `${plainText(place.certificate.subject)} is on this machine, in ${where}: give it as \`--ca\``,
+    text: `${plainText(place.certificate.subject)} is on this machine, in ${where}: give it as \`${flags.at(-1) ?? '--ca'}\``,
     command: get === undefined || place.command === undefined ? get : `${place.command} && ${get}`,
   }
 }
@@ -124,15 +133,17 @@ function issuerOf({ fault, leaf }: FixFacts): string {
     : plainText(top.issuer.toString()) || 'an issuer without a name'
 }
 
-function outsideLifetime({ fault, leaf, name, skewMs }: FixFacts): Fixes {
+function outsideLifetime(facts: FixFacts): Fixes {
+  const { fault, leaf, skewMs } = facts
   const clock = wrongClock(fault, skewMs)
+  const owner = ownerOf(facts)
   const isLeaf = fault?.certificate === undefined || fault.certificate === leaf
   const isOver = fault?.code !== 'not-yet-valid'
   return {
     caller: clock ?? {
       text: isOver
-        ? 'check the clock of this machine; if it is right, only the owner of the server can help'
-        : 'check the clock of this machine; if it is right, wait, or tell the owner of the server to check theirs',
+        ? `check the clock of this machine; if it is right, only ${owner} can help`
+        : `check the clock of this machine; if it is right, wait, or tell ${owner} to check theirs`,
       command: 'date -u',
     },
     owner: isLeaf
@@ -140,11 +151,11 @@ function outsideLifetime({ fault, leaf, name, skewMs }: FixFacts): Fixes {
           text: isOver
             ? 'issue the certificate again'
             : 'check the clock of the authority, and issue the certificate again',
-          command: issueCommand(leaf, name),
+          command: issueCommand(facts),
         }
       : {
           text: `${fault.certificate === undefined ? 'an authority' : shownTitle(fault.certificate)} is at fault, so everything below it is too: renew that authority, and serve the new chain`,
-          command: newAuthorityCommand(leaf, name),
+          command: newAuthorityCommand(facts),
         },
   }
 }
@@ -162,13 +173,15 @@ function wrongClock(fault: Fault | undefined, skewMs: number | undefined): Fix |
   }
 }
 
-function otherName({ leaf, name, target, trust }: FixFacts): Fixes {
+function otherName(facts: FixFacts): Fixes {
+  const { leaf, name, target, trust } = facts
+  const owner = ownerOf(facts)
   const better = leaf && reachableName(leaf, target.host)
   return {
     caller:
       better === undefined
         ? {
-            text: 'the certificate holds no name to connect by: only the owner of the server can help',
+            text: `the certificate holds no name to connect by: only ${owner} can help`,
           }
         : {
             text: `connect by a name that the certificate holds, as ${better}`,
@@ -176,43 +189,47 @@ function otherName({ leaf, name, target, trust }: FixFacts): Fixes {
           },
     owner: {
       text: `issue the certificate again, with ${name ?? 'the name'} among its subject alternative names`,
-      command: issueCommand(leaf, name),
+      command: issueCommand(facts),
     },
   }
 }
 
-/** A certificate that has to be issued again: by the authority there is, or by a new one where an authority is at fault. */
-function issueAgain(text: string): Way {
-  return ({ fault, leaf, name }) => {
+/**
+ * A certificate that has to be issued again: by the authority there is, or by a new one where an authority is at fault.
+ *
+ * @param elsewhere - the authority there is cannot do it
+ */
+function issueAgain(text: string, elsewhere = false): Way {
+  return (facts) => {
+    const { fault, leaf } = facts
     const at = fault?.certificate
     const isLeaf = at === undefined || leaf === undefined || at.equals(leaf)
     return {
-      caller: { text: 'nothing here is wrong with this machine: tell the owner of the server' },
+      caller: { text: `nothing is wrong with this machine: tell ${ownerOf(facts)}` },
       owner: {
         text:
           isLeaf || at === undefined
             ? text
             : `${text}; at fault is the authority ${shownTitle(at)}`,
-        command: isLeaf ? issueCommand(leaf, name) : newAuthorityCommand(leaf, name),
+        command: isLeaf && !elsewhere ? issueCommand(facts) : newAuthorityCommand(facts),
       },
     }
   }
 }
 
-function missingList({ fault, target }: FixFacts): Fixes {
+function missingList({ fault }: FixFacts): Fixes {
   const points =
     fault?.code === 'crl-missing' || fault?.code === 'crl-stale'
       ? fault.facts.distributionPoints
       : []
   const point = points.find((one) => /^https?:\/\/[\w.:[\]-]+\/[\w./~%-]*$/.test(one))
-  const file = target.host === undefined ? 'list.crl' : 'issuer.crl'
   return {
     caller: {
       text: 'give a fresh list of every authority of the chain, the root included, as `--crl`',
       command:
         point === undefined
           ? undefined
-          : shellCommand(['countersign', 'get', point, '--download', file]),
+          : shellCommand(['countersign', 'get', point, '--download', 'issuer.crl']),
     },
     owner: {
       text: 'publish a list for every authority of the chain, and renew it before its next update',
@@ -245,7 +262,7 @@ function notTls({ target, speaks }: FixFacts): Fixes {
   if (speaks === undefined || speaks === 'HTTP') {
     return {
       caller: {
-        text: 'the port speaks plain HTTP: use http://, or the port that speaks https',
+        text: `the port ${speaks === undefined ? 'probably speaks' : 'speaks'} plain HTTP: use http://, or the port that speaks https`,
         command: plainGetCommand(target),
       },
       owner: { text: 'serve HTTPS on this port (countersign serve --https)' },
@@ -258,6 +275,11 @@ function notTls({ target, speaks }: FixFacts): Fixes {
   }
 }
 
+/** Who has to mend the certificate. */
+function ownerOf({ purpose }: FixFacts): string {
+  return purpose === 'server' ? 'the owner of the server' : 'the owner of the certificate'
+}
+
 function listed(names: readonly string[]): string {
   const shown = names.slice(0, 3).join(' or ')
   return names.length > 3 ? `${shown} or ${names.length - 3} more` : shown
@@ -267,8 +289,8 @@ const WAYS: ReadonlyMap<TlsErrorCode, Way> = new Map<TlsErrorCode, Way>([
   ['untrusted-root', unknownAuthority],
   ['missing-intermediate', missingIntermediate],
   ['key-mismatch', otherKey],
-  ['self-signed', sentByItself],
-  ['untrusted-root-sent', sentByItself],
+  ['self-signed', selfSigned],
+  ['untrusted-root-sent', rootSent],
   ['expired', outsideLifetime],
   ['not-yet-valid', outsideLifetime],
   ['name-mismatch', otherName],
@@ -282,13 +304,13 @@ const WAYS: ReadonlyMap<TlsErrorCode, Way> = new Map<TlsErrorCode, Way>([
   ],
   ['crl-missing', missingList],
   ['crl-stale', missingList],
-  ['wrong-purpose', issueAgain('issue the certificate again, for a server')],
+  ['wrong-purpose', issueAgain('issue the certificate again, for the use it is put to')],
   ['not-a-ca', issueAgain('issue the certificate from an authority')],
   ['path-too-long', issueAgain('issue the certificate from an authority nearer to the root')],
   ['critical-extension', issueAgain('issue the certificate again, without the critical extension')],
   [
     'name-constraint',
-    issueAgain('use a name that the authority may sign for, or another authority'),
+    issueAgain('use a name that the authority may sign for, or another authority', true),
   ],
   ['weak-crypto', issueAgain('issue the certificate again, with a stronger key or hash')],
   ['rejected-by-policy', issueAgain('issue the certificate again, by the rules of RFC 5280')],
