@@ -153,7 +153,15 @@ class Call {
         }
         throw failure
       }
-      if (mayRepeat && retry.statuses.has(answer.status)) {
+      const { status, progress } = answer
+      publish('response', () => ({
+        ...this.#facts,
+        url: shownUrl(hop.url),
+        attempt: attempt.parts.number,
+        status,
+        firstByteMs: progress.headAt - progress.sentAt,
+      }))
+      if (mayRepeat && retry.statuses.has(status)) {
         answer.body.discard()
         await this.#pause(hop, { answer })
         continue
@@ -270,13 +278,6 @@ class Call {
     if (link === undefined) throw new TypeError('an answer without a connection')
     this.#support.jar?.store(hop.url, listOf(head.headers['set-cookie']))
     this.#support.warnings.answered(hop.url.origin, link.peer)
-    publish('response', () => ({
-      ...this.#facts,
-      url: shownUrl(hop.url),
-      attempt: attempt.parts.number,
-      status: head.status,
-      firstByteMs: head.progress.headAt - head.progress.sentAt,
-    }))
     return new ClientResponse(head, {
       method: hop.method,
       url: hop.url,

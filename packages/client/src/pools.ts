@@ -16,6 +16,7 @@ import {
   Resumption,
   type Security,
 } from './connect.ts'
+import { publish } from './events.ts'
 import { Exchange, type LinkHolder } from './exchange.ts'
 import { openThrough, type Way } from './tunnel.ts'
 import { hostOf, portOf } from './url.ts'
@@ -111,7 +112,7 @@ export class PoolEntry {
   #waiting: { readonly outgoing: Outgoing; readonly exchange: Exchange }[] = []
   /** Whether one connection carries many requests at once. */
   #multiplexed = false
-  readonly #life: PoolLife = { retired: false }
+  readonly #life: PoolLife = { retired: false, retire: () => this.retire() }
 
   constructor(origin: string, to: Connectable, connections: number, forget: () => void) {
     const resumption = new Resumption()
@@ -229,6 +230,7 @@ interface PoolParts {
 
 interface PoolLife {
   retired: boolean
+  retire(): void
 }
 
 /** A connection of a pool that tells each exchange which socket it went out on. */
@@ -247,6 +249,13 @@ class LinkedClient extends Client implements LinkHolder {
             return
           }
           this.link = opened.link
+          publish('connect', () => ({
+            origin: url.origin,
+            proxy: to.way?.shown,
+            address: opened.link.peer.address,
+            protocol: opened.link.peer.protocol,
+            times: opened.link.times,
+          }))
           callback(null, opened.socket)
         })
         connecting.add(opening)
@@ -260,6 +269,7 @@ class LinkedClient extends Client implements LinkHolder {
     handler: Dispatcher.DispatchHandler,
   ): boolean {
     if (handler instanceof Exchange) {
+      if ((this.link?.goodUntil ?? Number.POSITIVE_INFINITY) < Date.now()) this.#life.retire()
       if (this.#life.retired) {
         handler.onResponseError(null, new Retired())
         return true
