@@ -1,15 +1,17 @@
 /**
- * The session behind `get`, `fetch` and `login`: whom it trusts, who we are, and the cookies that are kept between runs.
+ * The session behind `get`, `fetch` and `login`: whom it trusts, who we are, and the cookies and credentials that are kept
+ * between runs.
  *
- * Cookies are kept per `--session NAME`, or per origin after `login`, in 0600 files below `$COUNTERSIGN_CONFIG`, else
- * `$XDG_CONFIG_HOME/countersign`, else `~/.config/countersign`.
+ * They are kept per `--session NAME`, or per origin after `login`, in 0600 files below `$COUNTERSIGN_CONFIG`, else
+ * `$XDG_CONFIG_HOME/countersign`, else `~/.config/countersign`. Credentials are for the origin they were given for, whatever
+ * else is called under the same name.
  *
  * @module
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'
-import type { Session, SessionOptions } from '@countersign/client'
+import type { Auth, SavedSession, Session, SessionOptions } from '@countersign/client'
 import { errorMessage, makeFolder, writeFileAtomic } from '@countersign/core'
 import type { ClientFlags } from './client-options.ts'
 import { type DataFolder, nonEmpty } from './data-folder.ts'
@@ -29,30 +31,44 @@ export interface KeptSession extends AsyncDisposable {
  *
  * @param url - of the (first) call: the login of its origin is used, and `--cert` is shown to no other origin
  * @param options.keep - keep cookies for this origin even where no file is there yet: `login`
+ * @param options.auth - credentials for that origin, instead of those that are kept
  */
 export async function openSession(
   flags: ClientFlags,
   data: DataFolder,
   url: string,
-  options: { keep?: boolean } = {},
+  options: { keep?: boolean; auth?: Auth | undefined } = {},
 ): Promise<KeptSession> {
   const { Session: ClientSession } = await import('@countersign/client')
   const file = sessionFile(flags, url, options.keep === true)
-  const session = ClientSession.fromJSON(readSaved(file), {
-    ...trust(flags, data),
-    cert: flags.cert,
-    key: flags.key,
-    origins: [new URL(url).origin],
-    timeoutMs: flags.timeout,
-  })
+  const { origin } = new URL(url)
+  const saved = readSaved(file)
+  const home = originOf(saved)
+  // What is kept for another origin stays kept, and stays at home.
+  const foreign = home !== undefined && home !== origin && options.auth === undefined
+  const session = ClientSession.fromJSON(
+    { ...saved, baseUrl: undefined, ...(foreign ? { auth: undefined } : {}) },
+    {
+      ...trust(flags, data),
+      cert: flags.cert,
+      key: flags.key,
+      origins: [origin],
+      timeoutMs: flags.timeout,
+      ...(options.auth === undefined ? {} : { auth: options.auth }),
+    },
+  )
   return {
     session,
     file,
     async save() {
       if (file === undefined) return
+      const { auth, cookies } = session.toJSON()
+      const kept = foreign
+        ? { version: 1, baseUrl: home, auth: member(saved, 'auth'), cookies }
+        : { version: 1, baseUrl: origin, auth, cookies }
       // Only what is made here is closed to others: the folder may be one that somebody named.
       makeFolder(path.dirname(file), 0o700)
-      await writeFileAtomic(file, `${JSON.stringify(session.toJSON())}\n`)
+      await writeFileAtomic(file, `${JSON.stringify(kept)}\n`)
     },
     async [Symbol.asyncDispose]() {
       await session[Symbol.asyncDispose]()
@@ -96,16 +112,35 @@ function loginFile(url: string): string {
 }
 
 /** What a session file holds; a new session where there is no file. */
-function readSaved(file: string | undefined): unknown {
+function readSaved(file: string | undefined): object {
   if (file === undefined || !existsSync(file)) return { version: 1, cookies: [] }
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'))
-  } catch (error) {
-    throw new ProgramError('file-unreadable', `${file} is damaged: ${errorMessage(error)}`, {
-      cause: error,
+  const damaged = (fault: string): ProgramError =>
+    new ProgramError('file-unreadable', `${file} is damaged: ${fault}`, {
       hint: `remove it and sign in again: rm ${file}`,
     })
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw damaged(errorMessage(error))
   }
+  try {
+    const saved: unknown = JSON.parse(text)
+    if (typeof saved === 'object' && saved !== null) return saved
+  } catch {
+    // The parser's own words quote what it read: a cookie, perhaps.
+  }
+  throw damaged('it is not JSON')
+}
+
+/** The origin that what is kept beside cookies is for. */
+function originOf(saved: object): string | undefined {
+  const url = URL.parse(String(member(saved, 'baseUrl')))
+  return url === null ? undefined : url.origin
+}
+
+function member(saved: object, name: keyof SavedSession): unknown {
+  return Reflect.get(saved, name)
 }
 
 function configFolder(): string {

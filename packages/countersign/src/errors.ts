@@ -21,6 +21,7 @@ export type ProgramErrorCode =
   | 'request-failed'
   | 'refused'
   | 'not-found'
+  | 'store-refused'
 
 /** Something the program cannot do as asked. */
 export class ProgramError extends CountersignError<ProgramErrorCode> {

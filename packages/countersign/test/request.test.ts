@@ -4,29 +4,9 @@ import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type Server, serve } from '@countersign/server'
 import { type CommandResult, runProgram, scrubProcess, temporaryFolder } from '@countersign/testkit'
-import { parseRequestItems } from '../src/request-items.ts'
 import { addUser, PASSWORD, startUp } from './running-service.ts'
 
 scrubProcess()
-
-describe('request items', () => {
-  it('are told apart by their first separator', () => {
-    const items = parseRequestItems(['name=a=b', 'age:=7', 'X-Test:v:w', 'q==c d', 'list:=[1,2]'])
-    assert.deepEqual(Object.fromEntries(items.fields), { name: 'a=b', age: 7, list: [1, 2] })
-    assert.deepEqual(items.headers, [['X-Test', 'v:w']])
-    assert.deepEqual(items.query, [['q', 'c d']])
-  })
-
-  it('take a separator as it is behind a backslash', () => {
-    assert.deepEqual([...parseRequestItems([String.raw`a\:b=c`]).fields], [['a:b', 'c']])
-  })
-
-  it('are refused without a name, without a separator, and with broken JSON', () => {
-    for (const item of ['plain', '=value', 'a:=[1', '']) {
-      assert.throws(() => parseRequestItems([item]), { code: 'usage' })
-    }
-  })
-})
 
 describe('countersign get and its sisters', () => {
   const folder = temporaryFolder(after)
