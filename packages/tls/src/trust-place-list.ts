@@ -6,9 +6,7 @@
 import { homedir } from 'node:os'
 import path from 'node:path'
 import type { Environment } from './trust-environment.ts'
-
-/** What kind of place holds a certificate. */
-export type PlaceKind = 'system' | 'bundled' | 'environment' | 'data-folder' | 'mkcert' | 'other'
+import type { PlaceKind } from './trust-place.ts'
 
 /** A file or a folder that may hold certificates. */
 export interface Spot {

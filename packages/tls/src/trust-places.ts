@@ -6,9 +6,9 @@
 import { checkOptions, CoreError, waitFor } from '@countersign/core'
 import { type Certificate, type Name, X509Error } from '@countersign/x509'
 import { certificateFacts } from './certificate-facts.ts'
-import type { CertificateFacts } from './errors.ts'
 import type { Environment } from './trust-environment.ts'
-import { type PlaceKind, type Spot, usualSpots } from './trust-place-list.ts'
+import type { Place, PlaceKind } from './trust-place.ts'
+import { type Spot, usualSpots } from './trust-place-list.ts'
 import {
   certificatesOf,
   filesOf,
@@ -18,6 +18,8 @@ import {
 } from './trust-place-reader.ts'
 import { bundledRoots, systemRoots } from './trust-roots.ts'
 import type { TrustStore } from './trust-store.ts'
+
+export type { Place } from './trust-place.ts'
 
 /** What {@link findElsewhere} looks for, and where. */
 export interface PlacesQuery {
@@ -35,24 +37,6 @@ export interface PlacesQuery {
   folder?: string | undefined
   /** Milliseconds after which what was found so far is answered; 0 waits for ever. @defaultValue 2000 */
   timeoutMs?: number | undefined
-}
-
-/** A place that holds the missing certificate, or an old one of its name. */
-export interface Place {
-  kind: PlaceKind
-  /** The variables or the program it belongs to: `SSL_CERT_FILE, CURL_CA_BUNDLE`, `mkcert`. */
-  name: string
-  /** The file, absolute; `undefined` for roots that lie in no file. */
-  path?: string | undefined
-  certificate: CertificateFacts
-  /** Lower-case hex. */
-  keyId?: string | undefined
-  /** A file that can be given to `--ca` as it stands, once `command` has made it where there is one. */
-  ca: string
-  /** Makes the file `ca` in the current folder; only for roots that lie in no file. */
-  command?: string | undefined
-  /** Whether only the name is the same: the key did not make the signature. The root was made again, and this is the old one or another. */
-  sameNameOnly: boolean
 }
 
 /**

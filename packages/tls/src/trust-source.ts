@@ -137,8 +137,10 @@ export function empty(name: string, file?: string): TlsError {
 function certificatesOfFile(file: string, name: string): Certificate[] {
   let data: Uint8Array
   try {
+    if (statSync(file).size > LARGEST_FILE) throw tooLarge(file, name)
     data = readFileSync(file)
   } catch (error) {
+    if (error instanceof TlsError) throw error
     throw missing(file, name, error)
   }
   return certificatesOf(data, name, file)
@@ -159,6 +161,14 @@ function certificatesOf(data: string | Uint8Array, name: string, file?: string):
       hint: 'give a path, PEM text that begins with -----BEGIN CERTIFICATE-----, or DER bytes',
     })
   }
+}
+
+function tooLarge(file: string, name: string): TlsError {
+  return new TlsError('ca-malformed', `${name}: ${file} is larger than 128 MiB`, {
+    source: name,
+    path: file,
+    hint: 'name a PEM or DER file of certificates',
+  })
 }
 
 function missing(file: string, name: string, error: unknown): TlsError {
@@ -193,3 +203,5 @@ function rootsOf(folder: string): string {
 export const FOLDER_FILES: RegExp = /(?:\.(?:pem|crt|cer)|^[0-9a-f]{8}\.\d+)$/i
 const PEM_MARK = '-----BEGIN '
 const LONGEST_PATH = 200
+/** What x509 reads of PEM at most. */
+const LARGEST_FILE = 128 * 1024 * 1024

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { getCACertificates } from 'node:tls'
 import { CoreError } from '@countersign/core'
 import { type TestAuthority, temporaryFolder, testAuthority } from '@countersign/testkit'
 import { TrustStore } from '@countersign/tls'
+import { buildCertificate, Name } from '@countersign/x509'
 import { authority, failureOf } from './support.ts'
 
 const other: TestAuthority = testAuthority()
@@ -123,6 +124,35 @@ describe('TrustStore', () => {
       [authority.root.fingerprint],
     )
     assert.deepEqual(store.findBySubject(authority.issuer.subject), [])
+  })
+
+  it('finds an issuer whose name is written in another way, as OpenSSL does', () => {
+    const { publicKey } = authority.rootKey
+    const { notBefore, notAfter } = authority.root
+    const validity = { publicKey, notBefore, notAfter, ca: {} }
+    const subject = Name.fromAttributes([
+      [{ type: 'commonName', value: 'The  ROOT', encoding: 'printable' }],
+    ])
+    const root = buildCertificate(
+      { subject, issuer: subject, ...validity },
+      authority.rootKey.signer(),
+    )
+    const store = TrustStore.fromDer(root.der)
+    assert.equal(store.findBySubject(Name.from({ commonName: 'the root' })).length, 1)
+    assert.equal(store.findBySubject(Name.from({ commonName: 'the roots' })).length, 0)
+  })
+
+  it('gives the same frozen list and the same index at every call, to a store made from it too', () => {
+    const store = TrustStore.fromPem(authority.rootPem + other.rootPem)
+    assert.ok(Object.isFrozen(store.certificates))
+    assert.equal(store.certificates, store.certificates)
+    const again = TrustStore.resolve({ ca: store, env: false })
+    assert.equal(again.certificates, store.certificates)
+    assert.equal(again.anchors, store.anchors)
+    assert.equal(store.anchors.size, 2)
+    const more = TrustStore.resolve({ ca: store, extraCa: other.issuer, env: false })
+    assert.equal(more.size, 3)
+    assert.equal(store.size, 2)
   })
 })
 
@@ -296,6 +326,14 @@ describe('TrustStore.resolve', () => {
     // @ts-expect-error a caller without types
     const wrong = await failureOf(() => TrustStore.resolve({ ca: 42, env: false }))
     assert.equal(wrong.code, 'option-invalid')
+  })
+
+  it('refuses a file of more than 128 MiB before it reads it', async (t) => {
+    const file = write(temporaryFolder(t), 'huge.pem', authority.rootPem)
+    truncateSync(file, 128 * 1024 * 1024 + 1)
+    const error = await failureOf(() => TrustStore.resolve({ ca: file, env: false }))
+    assert.equal(error.code, 'ca-malformed')
+    assert.match(error.message, /huge\.pem is larger than 128 MiB/)
   })
 
   it('refuses a file that cannot be read', {
