@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type PublicKey, X509Error } from '@countersign/x509'
+import { type PublicKey, rsaFactorFault, X509Error } from '@countersign/x509'
 import type { KeyObject } from 'node:crypto'
 import { AuthorityError } from './errors.ts'
 
@@ -54,20 +54,8 @@ function checkRsa(bits: number, exponent: bigint, modulus: bigint): void {
     )
   }
   if (exponent < 65_537n || exponent % 2n === 0n) throw weak(`an RSA key with exponent ${exponent}`)
-  for (const prime of SMALL_PRIMES) {
-    if (modulus % BigInt(prime) === 0n)
-      throw weak(`an RSA key whose modulus is divisible by ${prime}`)
-  }
-  if (hasRocaFingerprint(modulus))
-    throw weak('an RSA key from a broken generator (ROCA, CVE-2017-15361)')
-}
-
-/**
- * Whether a modulus was made by Infineon's broken generator: it is then a power of 65537 modulo every small prime.
- * A sound key passes for one with a probability of about 2^-28 over these primes (Nemec et al., CCS 2017, §2).
- */
-function hasRocaFingerprint(modulus: bigint): boolean {
-  return ROCA_SUBGROUPS.every(({ prime, members }) => members.has(Number(modulus % BigInt(prime))))
+  const fault = rsaFactorFault(modulus)
+  if (fault !== undefined) throw weak(fault)
 }
 
 function modulusOf(key: PublicKey): bigint {
@@ -81,19 +69,3 @@ function weak(what: string): AuthorityError {
 
 const HINT =
   'use a P-256 key, or one of p384, ed25519, rsa2048, rsa3072, rsa4096, ml-dsa-44, ml-dsa-65, ml-dsa-87'
-
-/** The odd primes below 752 (CA/Browser Forum Baseline Requirements §6.1.6). */
-const SMALL_PRIMES = Array.from({ length: 749 }, (_, index) => index + 3).filter((candidate) => {
-  if (candidate % 2 === 0) return false
-  for (let divisor = 3; divisor * divisor <= candidate; divisor += 2) {
-    if (candidate % divisor === 0) return false
-  }
-  return true
-})
-
-/** The primes up to 167 in which the powers of 65537 are a proper subgroup. */
-const ROCA_SUBGROUPS = SMALL_PRIMES.filter((prime) => prime <= 167).flatMap((prime) => {
-  const members = new Set<number>()
-  for (let power = 1; !members.has(power); power = (power * 65_537) % prime) members.add(power)
-  return members.size < prime - 1 ? [{ prime, members }] : []
-})

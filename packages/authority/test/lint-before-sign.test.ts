@@ -72,6 +72,29 @@ describe('what the authority makes', () => {
   })
 })
 
+describe('what an authority of any key type makes', () => {
+  for (const keyType of KEY_TYPES) {
+    it(`has nothing that the linter finds at all: ${keyType}`, async (test) => {
+      const publicUrl = 'http://ca.corp.internal'
+      const { authority } = await makeAuthority(test, { publicUrl, keyType })
+      const { publicKey } = keyType.startsWith('rsa') ? leafKey : PrivateKey.generateSync(keyType)
+      const issued = await authority.issueMany([
+        serverRequest({ publicKey, days: 90 }),
+        clientRequest({ publicKey, days: 90 }),
+      ])
+      const made = [...issued.map(({ certificate }) => certificate), authority.issuer]
+      for (const certificate of [...made, ...authority.roots]) {
+        const found = lint(certificate, { time: new Date() }).map(({ id }) => id)
+        // Whoever chooses such a key is told so, and means it.
+        assert.deepEqual(
+          found.filter((id) => id !== 'key-few-clients'),
+          [],
+        )
+      }
+    })
+  }
+})
+
 describe('buildLinted', () => {
   const key = PrivateKey.generateSync('p256')
   const issuer = Name.from({ commonName: 'Issuer' })

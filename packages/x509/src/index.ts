@@ -55,6 +55,7 @@ export {
 export { KEY_TYPES, type KeyType, PublicKey } from './public-key.ts'
 export type { PythonAltName, PythonCertificateDict, PythonName } from './python-dictionary.ts'
 export { CertificateRequest, createRequest, type RequestOptions } from './request.ts'
+export { rsaFactorFault } from './rsa-factors.ts'
 export { randomSerial } from './serial-number.ts'
 export { signAgain } from './sign-again.ts'
 export type { Signer, SyncSigner } from './signature.ts'

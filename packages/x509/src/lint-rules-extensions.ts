@@ -60,12 +60,12 @@ export const EXTENSION_RULES: readonly CertificateRule[] = [
     id: 'extension-must-be-critical',
     severity: 'error',
     profiles: ALL,
-    about: 'policy constraints or inhibitAnyPolicy that are not critical',
-    citation: 'RFC 5280 §4.2.1.11, §4.2.1.14',
+    about: 'policy constraints, inhibitAnyPolicy or acmeIdentifier that are not critical',
+    citation: 'RFC 5280 §4.2.1.11, §4.2.1.14, RFC 8737 §3',
     fix: 'Mark them critical.',
     find: ({ extensions }) => {
       const found = extensions.all.find(
-        ({ critical, oid }) => !critical && ALWAYS_CRITICAL.has(oid),
+        ({ critical, oid }) => !critical && (POLICY_RULES.has(oid) || oid === ACME_IDENTIFIER),
       )
       return found && `the extension ${oidName(found.oid) ?? found.oid} must be critical`
     },
@@ -132,6 +132,8 @@ export const EXTENSION_RULES: readonly CertificateRule[] = [
     find: ({ extensions }, { lifetimeMs }) =>
       lifetimeMs > TEN_DAYS_MS + 1000 &&
       extensions.get(OID.crlDistributionPoints) === undefined &&
+      // Its issuer says that it will not be revoked.
+      extensions.get(OID.ocspNoCheck) === undefined &&
       extensions.authorityInfoAccess?.some(({ method }) => method === 'ocsp') !== true,
   },
   {
@@ -210,7 +212,7 @@ export const EXTENSION_RULES: readonly CertificateRule[] = [
     citation: 'RFC 5280 §4.2.1.5, §4.2.1.11, §4.2.1.14',
     fix: 'Leave them out; they are for authorities.',
     find: ({ extensions }) =>
-      extensions.all.some(({ oid }) => oid === OID.policyMappings || ALWAYS_CRITICAL.has(oid)),
+      extensions.all.some(({ oid }) => oid === OID.policyMappings || POLICY_RULES.has(oid)),
   },
   {
     id: 'netscape-extension',
@@ -243,4 +245,5 @@ const NEVER_CRITICAL: ReadonlySet<string> = new Set([
   OID.authorityInfoAccess,
   OID.subjectInfoAccess,
 ])
-const ALWAYS_CRITICAL: ReadonlySet<string> = new Set([OID.policyConstraints, OID.inhibitAnyPolicy])
+const POLICY_RULES: ReadonlySet<string> = new Set([OID.policyConstraints, OID.inhibitAnyPolicy])
+const ACME_IDENTIFIER = '1.3.6.1.5.5.7.1.31'

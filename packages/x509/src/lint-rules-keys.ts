@@ -16,75 +16,6 @@ const BELOW_ROOT: readonly LintProfile[] = ['issuer', ...LEAVES]
 /** The rules of this file. */
 export const KEY_RULES: readonly CertificateRule[] = [
   {
-    id: 'rsa-too-small',
-    varies: true,
-    severity: 'error',
-    profiles: ALL,
-    about: 'an RSA key of fewer than 2048 bits',
-    citation: 'NIST SP 800-131A §3, CA/Browser Forum BR §6.1.5',
-    fix: 'Make a new key: P-256, or RSA with 2048 bits or more.',
-    refusedBy: ['node', 'python-strict'],
-    find: ({ publicKey }) => {
-      const bits = rsaBits(publicKey)
-      return bits !== undefined && bits < 2048
-        ? `an RSA key of ${bits} bits, fewer than 2048`
-        : undefined
-    },
-  },
-  {
-    id: 'rsa-too-large',
-    varies: true,
-    severity: 'warning',
-    profiles: ALL,
-    about: 'an RSA key of more than 8192 bits: every handshake pays for it',
-    citation: 'CVE-2023-29409',
-    fix: 'Make a new key: P-384 is as strong as RSA with 7680 bits.',
-    find: ({ publicKey }) => {
-      const bits = rsaBits(publicKey)
-      return bits !== undefined && bits > 8192
-        ? `an RSA key of ${bits} bits: every handshake pays for it`
-        : undefined
-    },
-  },
-  {
-    id: 'rsa-exponent',
-    varies: true,
-    severity: 'error',
-    profiles: ALL,
-    about: 'an RSA key whose exponent is even, below 65537 or above 256 bits',
-    citation: 'FIPS 186-5 §A.1.1, CA/Browser Forum BR §6.1.6',
-    fix: 'Make a new key, with the exponent 65537.',
-    find: ({ publicKey }) => {
-      const numbers = rsaNumbers(publicKey)
-      if (numbers === undefined) return undefined
-      const { exponent } = numbers
-      const isSound = exponent >= 65_537n && exponent % 2n === 1n && exponent < 2n ** 256n
-      return isSound ? undefined : `an RSA key with the exponent ${String(exponent).slice(0, 40)}`
-    },
-  },
-  {
-    id: 'rsa-modulus',
-    varies: true,
-    severity: 'error',
-    profiles: ALL,
-    about: 'an RSA key whose modulus is negative or even',
-    citation: 'RFC 8017 §3.1',
-    fix: 'Make a new key.',
-    find: ({ publicKey }) => {
-      const numbers = rsaNumbers(publicKey)
-      return numbers !== undefined && (numbers.modulus <= 0n || numbers.modulus % 2n === 0n)
-    },
-  },
-  {
-    id: 'rsa-pss-key',
-    severity: 'warning',
-    profiles: ALL,
-    about: 'a key that is for RSASSA-PSS only: few clients take it in TLS',
-    citation: 'RFC 4055 §3.1',
-    fix: 'Make an ordinary RSA key, or better P-256; TLS 1.3 signs with PSS all the same.',
-    find: ({ publicKey }) => publicKey.algorithm === OID.rsaPss,
-  },
-  {
     id: 'ec-curve',
     severity: 'error',
     profiles: ALL,
@@ -291,6 +222,19 @@ export const KEY_RULES: readonly CertificateRule[] = [
       return given !== undefined && !isKeyIdOf(given, publicKey)
     },
   },
+  {
+    id: 'key-of-issuer',
+    varies: true,
+    severity: 'error',
+    profiles: BELOW_ROOT,
+    about: "the key is its issuer's own: whoever holds it is that authority",
+    citation: 'NIST SP 800-57 part 1 §5.2',
+    fix: 'Make a new key for it; roll the issuer over where its key was given away.',
+    find: ({ extensions, publicKey, isSelfIssued }) => {
+      const issuing = extensions.authorityKeyIdentifier?.keyId
+      return issuing !== undefined && !isSelfIssued && isKeyIdOf(issuing, publicKey)
+    },
+  },
 ]
 
 /** Whether one of the usual methods makes this identifier from the key. */
@@ -330,18 +274,8 @@ function isSha1(algorithm: string): boolean {
   return /sha-?1(?!\d)|^shaWith/i.test(algorithm)
 }
 
-function rsaBits(key: PublicKey): number | undefined {
-  return key.description.startsWith('RSA') ? Number(key.description.split(' ')[1]) : undefined
-}
-
-function rsaNumbers(key: PublicKey): { modulus: bigint; exponent: bigint } | undefined {
-  if (!key.description.startsWith('RSA')) return undefined
-  const numbers = DerReader.open(keyBits(key), 'RSA public key').sequence('RSAPublicKey')
-  return { modulus: numbers.bigInteger('modulus'), exponent: numbers.bigInteger('exponent') }
-}
-
 /** The content of the subjectPublicKey bit string. */
-function keyBits(key: PublicKey): Uint8Array {
+export function keyBits(key: PublicKey): Uint8Array {
   const info = DerReader.open(key.spki, 'public key').sequence('SubjectPublicKeyInfo')
   info.skip('algorithm')
   return info.bitString('subjectPublicKey').bytes

@@ -31,7 +31,10 @@ export const NAME_RULES: readonly CertificateRule[] = [
     about: 'a client without subject alternative names: its identity is a common name only',
     citation: 'RFC 5280 §4.2.1.6',
     fix: 'Issue it with an e-mail address or a URI such as a SPIFFE ID.',
-    find: ({ extensions }) => extensions.get(OID.subjectAltName) === undefined,
+    // A signer of OCSP answers is known by its key.
+    find: ({ extensions }) =>
+      extensions.get(OID.subjectAltName) === undefined &&
+      extensions.extendedKeyUsage?.join() !== 'ocspSigning',
   },
   {
     id: 'san-empty',

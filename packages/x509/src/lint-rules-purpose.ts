@@ -108,8 +108,6 @@ export const PURPOSE_RULES: readonly CertificateRule[] = [
     fix: 'Issue it with id-pkix-ocsp-nocheck, for days rather than years.',
     find: ({ extensions }) =>
       extensions.extendedKeyUsage?.includes('ocspSigning') === true &&
-      extensions.get(OCSP_NOCHECK) === undefined,
+      extensions.get(OID.ocspNoCheck) === undefined,
   },
 ]
-
-const OCSP_NOCHECK = '1.3.6.1.5.5.7.48.1.5'

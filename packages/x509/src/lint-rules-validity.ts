@@ -5,6 +5,7 @@
  */
 import type { Certificate } from './certificate.ts'
 import { ALL, ALL_CLIENTS, type CertificateRule, type LintContext } from './lint-rule.ts'
+import { OID } from './oid.ts'
 
 /** The rules of this file. */
 export const VALIDITY_RULES: readonly CertificateRule[] = [
@@ -49,6 +50,17 @@ export const VALIDITY_RULES: readonly CertificateRule[] = [
         ? `a lifetime of ${Math.floor(days)} days: a stolen key serves as long`
         : undefined
     },
+  },
+  {
+    id: 'ocsp-signer-lifetime',
+    varies: true,
+    severity: 'warning',
+    profiles: ['leaf'],
+    about: 'a signer of OCSP answers that nobody checks, for more than 90 days',
+    citation: 'RFC 6960 §4.2.2.2.1',
+    fix: 'Issue it for a few days and renew it by machine: with id-pkix-ocsp-nocheck it cannot be revoked.',
+    find: ({ extensions }, context) =>
+      lifetimeDays(context) > 90 && extensions.get(OID.ocspNoCheck) !== undefined,
   },
   {
     id: 'issuer-lifetime',

@@ -14,6 +14,7 @@ import {
 } from '../src/der-writer.ts'
 import type { LintProfile } from '../src/lint-rule.ts'
 import { OID } from '../src/oid.ts'
+import { rsaFactorFault } from '../src/rsa-factors.ts'
 import { handKey, text } from './hand-made.ts'
 import {
   ALL_CONSTRAINED,
@@ -36,11 +37,17 @@ export interface LintCase {
 
 export const spki = (algorithm: DerNode, bits: Uint8Array): DerNode =>
   sequence(algorithm, bitString(bits))
-export const rsaKey = (bits: number, exponent: bigint, tail = 1n): DerNode =>
+export const rsaKey = (bits: number, exponent: bigint, modulus = oddModulus(bits)): DerNode =>
   spki(
     sequence(oid(OID.rsaEncryption), nullValue()),
-    encodeDer(sequence(integer(2n ** BigInt(bits - 1) + tail), integer(exponent))),
+    encodeDer(sequence(integer(modulus), integer(exponent))),
   )
+/** A number of that many bits that no small prime divides. */
+export function oddModulus(bits: number): bigint {
+  let modulus = 2n ** BigInt(bits - 1) + 1n
+  while (rsaFactorFault(modulus) !== undefined) modulus += 2n
+  return modulus
+}
 export const ecKey = (curve: string, size: number, first = 4): DerNode =>
   spki(
     sequence(oid(OID.ecPublicKey), oid(curve)),

@@ -170,7 +170,7 @@ export const EXTENSIONS_CASES: { [id: string]: LintCase } = {
     refused: only(OID.extendedKeyUsage, purposes(ocspSigning)),
     accepted: {
       extensions: { [OID.extendedKeyUsage]: purposes(ocspSigning) },
-      more: [flagged('1.3.6.1.5.5.7.48.1.5', undefined, nullValue())],
+      more: [flagged(OID.ocspNoCheck, undefined, nullValue())],
     },
   },
 

@@ -13,11 +13,13 @@ import {
   sequence,
 } from '../src/der-writer.ts'
 import { OID } from '../src/oid.ts'
-import { flagged, usage } from './lint-certificates.ts'
+import { handKey } from './hand-made.ts'
+import { authorityKeyId, flagged, usage } from './lint-certificates.ts'
 
 import {
   type LintCase,
   spki,
+  oddModulus,
   rsaKey,
   ecKey,
   plainKey,
@@ -33,13 +35,22 @@ export const KEYS_CASES: { [id: string]: LintCase } = {
   'rsa-too-small': { profile: 'server', refused: withKey(rsaKey(1024, 65_537n)), accepted: rsa },
   'rsa-too-large': { profile: 'server', refused: withKey(rsaKey(8193, 65_537n)), accepted: rsa },
   'rsa-exponent': { profile: 'server', refused: withKey(rsaKey(2048, 3n)), accepted: rsa },
-  'rsa-modulus': { profile: 'server', refused: withKey(rsaKey(2048, 65_537n, 0n)), accepted: rsa },
+  'rsa-modulus': {
+    profile: 'server',
+    refused: withKey(rsaKey(2048, 65_537n, 2n ** 2047n)),
+    accepted: rsa,
+  },
+  'rsa-factors': {
+    profile: 'server',
+    refused: withKey(rsaKey(2048, 65_537n, oddModulus(2038) * 751n)),
+    accepted: rsa,
+  },
   'rsa-pss-key': {
     profile: 'server',
     refused: withKey(
       spki(
         sequence(oid(OID.rsaPss)),
-        encodeDer(sequence(integer(2n ** 2047n + 1n), integer(65_537))),
+        encodeDer(sequence(integer(oddModulus(2048)), integer(65_537))),
       ),
     ),
     accepted: rsa,
@@ -122,6 +133,10 @@ export const KEYS_CASES: { [id: string]: LintCase } = {
   'leaf-subject-key-id-missing': {
     profile: 'server',
     refused: only(OID.subjectKeyIdentifier, undefined),
+  },
+  'key-of-issuer': {
+    profile: 'server',
+    refused: only(OID.authorityKeyIdentifier, authorityKeyId(handKey.publicKey.keyId())),
   },
   'subject-key-id-foreign': {
     profile: 'server',

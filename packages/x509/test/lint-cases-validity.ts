@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { sequence } from '../src/der-writer.ts'
+import { nullValue, sequence } from '../src/der-writer.ts'
 import { OID } from '../src/oid.ts'
-import { flagged, validity } from './lint-certificates.ts'
+import { type Changes, flagged, purposes, validity } from './lint-certificates.ts'
 
-import { type LintCase, only, year } from './lint-case.ts'
+import { type LintCase, ocspSigning, only, year } from './lint-case.ts'
 
 /** By rule. */
 export const VALIDITY_CASES: { [id: string]: LintCase } = {
@@ -18,6 +18,11 @@ export const VALIDITY_CASES: { [id: string]: LintCase } = {
   },
   'server-lifetime': { profile: 'server', refused: year(3), accepted: year(2) },
   'leaf-lifetime': { profile: 'client', refused: year(3), accepted: year(2) },
+  'ocsp-signer-lifetime': {
+    profile: 'leaf',
+    refused: ocspSigner('2026-06-01'),
+    accepted: ocspSigner('2026-03-01'),
+  },
   'issuer-lifetime': { profile: 'issuer', refused: year(11), accepted: year(9) },
   'root-lifetime': { profile: 'root', refused: year(30), accepted: year(20) },
   'not-yet-valid': {
@@ -45,4 +50,14 @@ export const VALIDITY_CASES: { [id: string]: LintCase } = {
     refused: only(OID.keyUsage, flagged(OID.keyUsage, true, sequence())),
   },
   'certificate-unreadable': { profile: 'server', refused: { subject: new Uint8Array([5, 0]) } },
+}
+
+function ocspSigner(until: string): Changes {
+  return {
+    validity: validity('2026-01-01', until),
+    extensions: {
+      [OID.extendedKeyUsage]: purposes(ocspSigning),
+      [OID.ocspNoCheck]: flagged(OID.ocspNoCheck, undefined, nullValue()),
+    },
+  }
 }

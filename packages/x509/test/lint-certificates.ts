@@ -124,6 +124,11 @@ export function subject(type: string, value: DerNode): DerNode {
   return name([attribute(type, value)])
 }
 
+/** An authority key identifier with nothing but the identifier. */
+export function authorityKeyId(keyId: Uint8Array): DerNode {
+  return flagged(OID.authorityKeyIdentifier, undefined, sequence(contextPrimitive(0, keyId)))
+}
+
 /** Any name that is constrained so that nothing gets through. */
 export const ALL_CONSTRAINED: readonly DerNode[] = [
   dns('corp.internal'),
@@ -141,11 +146,7 @@ const SUBJECT = subject(COMMON_NAME, utf8String('alice'))
 const KEY_ID = handKey.publicKey.keyId()
 const EVERY: Record<string, DerNode> = {
   [OID.subjectKeyIdentifier]: flagged(OID.subjectKeyIdentifier, undefined, octetString(KEY_ID)),
-  [OID.authorityKeyIdentifier]: flagged(
-    OID.authorityKeyIdentifier,
-    undefined,
-    sequence(contextPrimitive(0, KEY_ID)),
-  ),
+  [OID.authorityKeyIdentifier]: authorityKeyId(new Uint8Array(20).fill(0x1a)),
 }
 const AUTHORITY: Record<string, DerNode> = {
   [OID.basicConstraints]: basic(true, boolean(true), integer(0)),
@@ -154,7 +155,7 @@ const AUTHORITY: Record<string, DerNode> = {
 }
 const LEAF: Record<string, DerNode> = { [OID.keyUsage]: usage(['digitalSignature']), ...EVERY }
 const EXTENSIONS: Record<LintProfile, Record<string, DerNode>> = {
-  root: AUTHORITY,
+  root: { ...AUTHORITY, [OID.authorityKeyIdentifier]: authorityKeyId(KEY_ID) },
   issuer: AUTHORITY,
   server: {
     ...LEAF,
