@@ -59,6 +59,8 @@ export interface ConnectTimes {
 export interface Link {
   readonly peer: Peer
   readonly times: ConnectTimes
+  /** When the certificate or the revocation lists end that it was verified by, in milliseconds since 1970. */
+  readonly goodUntil: number
   /** The first thing that went wrong on the socket. */
   firstError: Error | undefined
   /** How many answers came over it. */
@@ -152,6 +154,8 @@ export function openConnection(
     link = {
       peer: new Peer(socket, { verified: security?.verified === true, chain, host }),
       times,
+      goodUntil:
+        security === undefined ? Number.POSITIVE_INFINITY : goodUntil(security, chain, notAfter),
       firstError: undefined,
       answers: 0,
     }
@@ -189,6 +193,12 @@ export function openConnection(
     socket.once('connect', succeed)
   }
   return socket
+}
+
+/** A connection does not outlive what it was verified by. */
+function goodUntil(security: Security, chain: readonly Uint8Array[], notAfter: number): number {
+  if (!security.verified) return Number.POSITIVE_INFINITY
+  return Math.min(notAfter, security.revocation?.dueAt(chain) ?? Number.POSITIVE_INFINITY)
 }
 
 function tlsOptions(

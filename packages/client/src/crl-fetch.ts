@@ -34,11 +34,6 @@ export class ListCache {
     return underWay
   }
 
-  /** Every list is fetched again when it is needed next. */
-  forget(): void {
-    this.#known.clear()
-  }
-
   async #fetch(url: string): Promise<FetchedList> {
     const before = this.#known.get(url)?.fetched
     let fetched: FetchedList

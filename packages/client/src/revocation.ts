@@ -46,8 +46,8 @@ export class RevocationCheck {
   readonly #lists: readonly CertificateRevocationList[]
   readonly #authorities: TrustStore | undefined
   readonly #cache = new ListCache()
-  /** Chains that were found good, and until when that holds. */
-  readonly #good = new Map<string, number>()
+  /** Chains that were found good: until when that holds without looking again, and until when the lists do. */
+  readonly #good = new Map<string, { readonly until: number; readonly due: number }>()
 
   /** @throws {@link TlsError} for a list or an authority that cannot be read */
   constructor(plan: RevocationPlan) {
@@ -61,12 +61,6 @@ export class RevocationCheck {
     this.id = hash('sha256', words.join('\n')).slice(0, 16)
   }
 
-  /** Whatever was fetched or found good is asked for again. */
-  forget(): void {
-    this.#cache.forget()
-    this.#good.clear()
-  }
-
   /**
    * @param chain - DER of what the server presented, leaf first
    * @param trust - what the chain was verified against
@@ -76,8 +70,8 @@ export class RevocationCheck {
     chain: readonly Uint8Array[],
     trust: TrustStore,
   ): Refusal | undefined | Promise<Refusal | undefined> {
-    const key = hash('sha256', Buffer.concat(chain))
-    if ((this.#good.get(key) ?? 0) > Date.now()) return undefined
+    const key = keyOf(chain)
+    if ((this.#good.get(key)?.until ?? 0) > Date.now()) return undefined
     const verified = verifiedPath(chain, trust)
     if (!verified.ok) return refusalOf(verified, [], [])
     const path = verified.chain
@@ -89,6 +83,12 @@ export class RevocationCheck {
     return Promise.all(missing.map((url) => this.#cache.fetch(url))).then(() =>
       this.#judge(path, urls, key),
     )
+  }
+
+  /** Until when a chain that was found good may be used, in milliseconds since 1970; then its lists have to be asked again. */
+  dueAt(chain: readonly Uint8Array[]): number {
+    const due = this.#plan.acceptStale ? undefined : this.#good.get(keyOf(chain))?.due
+    return due ?? Number.POSITIVE_INFINITY
   }
 
   #judge(path: readonly Certificate[], urls: readonly string[], key: string): Refusal | undefined {
@@ -109,9 +109,9 @@ export class RevocationCheck {
       const problems = fetched.flatMap((one) => ('problem' in one ? [one.problem] : []))
       return refusalOf(verdict, problems, lists)
     }
-    const due = lists.map(({ nextUpdate }) => nextUpdate?.getTime() ?? 0)
+    const due = Math.min(...lists.map(({ nextUpdate }) => nextUpdate?.getTime() ?? 0))
     if (this.#good.size >= MOST_CHAINS) this.#good.clear()
-    this.#good.set(key, Math.min(Date.now() + LONGEST_GOOD_MS, ...due))
+    this.#good.set(key, { until: Math.min(Date.now() + LONGEST_GOOD_MS, due), due })
     return undefined
   }
 
@@ -157,6 +157,10 @@ function verifiedPath(chain: readonly Uint8Array[], trust: TrustStore): Verdict 
   const strict = verifyChain(options)
   // Node took it by OpenSSL's rules; here it is only about who issued what.
   return strict.ok ? strict : verifyChain({ ...options, profile: 'openssl' })
+}
+
+function keyOf(chain: readonly Uint8Array[]): string {
+  return hash('sha256', Buffer.concat(chain))
 }
 
 function anchorsOf(trust: TrustStore): TrustAnchors {

@@ -246,7 +246,11 @@ function revocationPlan({ crl, revocation }: TrustOptions): RevocationPlan | und
 }
 
 function listOf(sources: CrlSource | readonly CrlSource[]): readonly CrlSource[] {
-  return typeof sources === 'string' || sources instanceof Uint8Array ? [sources] : sources
+  return isList(sources) ? sources : [sources]
+}
+
+function isList<Source>(sources: Source | readonly Source[]): sources is readonly Source[] {
+  return Array.isArray(sources)
 }
 
 function refuseBeside(what: string, others: Readonly<Record<string, unknown>>): void {

@@ -213,7 +213,8 @@ export class SessionTrust {
     }
     const before = kept.security
     kept.stamp = stamp
-    if (isSame(before, next)) return
+    // Lists that were fetched may be others by now.
+    if (isSame(before, next) && !(asked && before.revocation !== undefined)) return
     kept.security = next
     this.#options.onReplaced(before.id)
   }

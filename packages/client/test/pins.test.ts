@@ -5,7 +5,7 @@ import { scrubProcess, temporaryFolder, testAuthority } from '@countersign/testk
 import { createDefaultContext } from '@countersign/tls'
 import { buildCertificate, type Certificate, Name, PrivateKey } from '@countersign/x509'
 import { asGiven, failureOf } from './failures.ts'
-import { sendJson, startServer, type TestServer } from './servers.ts'
+import { resumedConnection, sendJson, startServer, type TestServer } from './servers.ts'
 
 scrubProcess()
 const ours = testAuthority()
@@ -167,17 +167,18 @@ describe('a pin beside an authority', () => {
   })
 
   it('holds for resumed connections', async () => {
-    await using server = await served(leaf)
     await using session = new Session({ ca: ours.rootPem, pin: ofLeaf.key })
-    const resumed: boolean[] = []
-    for (let round = 0; round < 3; round++) {
-      const response = await session.get(server.url)
-      await response.text()
-      resumed.push(response.peer.resumed)
-      assert.equal(response.peer.chain.length, 3, 'the chain of the first handshake is remembered')
-      for (const socket of server.open) socket.destroy()
-    }
-    assert.deepEqual(resumed, [false, true, true])
+    const secure = { key: leaf.keyPem, cert: leaf.chainPem }
+    const { first, second } = await resumedConnection(session, secure)
+    assert.deepEqual([first.resumed, second.resumed], [false, true])
+    assert.equal(second.chain.length, 3, 'the chain of the first handshake is remembered')
+  })
+
+  it('does not make a connection resume that was verified by it alone', async () => {
+    await using session = new Session({ pin: ofLeaf.key })
+    const secure = { key: leaf.keyPem, cert: leaf.chainPem }
+    const { first, second } = await resumedConnection(session, secure)
+    assert.deepEqual([first.resumed, second.resumed], [false, false])
   })
 })
 

@@ -7,6 +7,7 @@ import * as http from 'node:http'
 import * as https from 'node:https'
 import * as net from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import type { Peer, Session } from '@countersign/client'
 
 /** A running server; closing it cuts its connections. */
 export interface TestServer extends AsyncDisposable {
@@ -63,6 +64,38 @@ export async function startServer(
     secure === undefined ? 'http://127.0.0.1' : 'https://localhost',
   )
   return Object.assign(started, { seen })
+}
+
+/**
+ * A second connection of a session, beside one that is busy: it resumes the TLS session of the first.
+ *
+ * @param secure - of the server that is made for it
+ */
+export async function resumedConnection(
+  session: Session,
+  secure: https.ServerOptions,
+): Promise<{ first: Peer; second: Peer }> {
+  let busy: (() => void) | undefined
+  const isBusy = new Promise<void>((resolve) => {
+    busy = resolve
+  })
+  let held: http.ServerResponse | undefined
+  await using server = await startServer((request, response) => {
+    if (request.url === '/hold') {
+      held = response
+      busy?.()
+    } else sendJson(response, 1)
+  }, secure)
+  const first = await session.get(server.url)
+  // The tickets come before the answer, so they are here once it is read.
+  await first.text()
+  const holding = session.get(`${server.url}/hold`)
+  await isBusy
+  const second = await session.get(server.url)
+  await second.text()
+  if (held !== undefined) sendJson(held, 1)
+  await (await holding).text()
+  return { first: first.peer, second: second.peer }
 }
 
 /** A bare TCP server that does whatever `accept` does. */
