@@ -164,14 +164,15 @@ function checkedCredentials(auth: unknown, where: string): NonNullable<Way['cred
   if (typeof username !== 'string' || typeof password !== 'string' || members.size !== 2) {
     throw new OptionError('option-invalid', `${where}: auth must be { username, password }`)
   }
-  // RFC 1929 §2 counts each in one byte; RFC 7617 §2 ends the user name at the first colon.
-  const isUsable = (text: string): boolean =>
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is refused
-    Buffer.byteLength(text) <= 255 && !/[\u0000-\u001f\u007f]/.test(text)
   if (!isUsable(username) || !isUsable(password) || username.includes(':')) {
     throw new OptionError('option-invalid', `${where}: its user name or password cannot be sent`)
   }
   return { username, password }
+}
+
+/** RFC 1929 §2 counts each in one byte; RFC 7617 §2 ends the user name at the first colon. */
+function isUsable(text: string): boolean {
+  return Buffer.byteLength(text) <= 255 && !/\p{Cc}/u.test(text)
 }
 
 function noProxyOf(noProxy: unknown): NoProxy | undefined {

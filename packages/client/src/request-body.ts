@@ -61,8 +61,9 @@ export function requestBody(options: BodyOptions): RequestBody | undefined {
     return whole(Buffer.from(text), 'application/x-www-form-urlencoded')
   }
   if (fields !== undefined) {
-    const { type, length, replayable, open } = multipart(fields)
-    return { content: open, type, length, replayable }
+    const made = multipart(fields)
+    const { type, length, replayable } = made
+    return { content: () => made.open(), type, length, replayable }
   }
   return bodyAsGiven(body)
 }

@@ -121,12 +121,14 @@ function addressOf(host: string): Uint8Array {
 function ipv6Bytes(host: string): number[] {
   const canonical = URL.parse(`http://[${host}]/`)?.hostname.slice(1, -1) ?? host
   const [before = '', after] = canonical.split('::')
-  const groups = (text: string): number[] =>
-    text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16))
-  const head = groups(before)
-  const tail = after === undefined ? [] : groups(after)
+  const head = groupsOf(before)
+  const tail = after === undefined ? [] : groupsOf(after)
   const zeros = Array.from({ length: 8 - head.length - tail.length }, () => 0)
   return [...head, ...zeros, ...tail].flatMap((group) => [group >> 8, group & 0xff])
+}
+
+function groupsOf(text: string): number[] {
+  return text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16))
 }
 
 const MORE: SocksStep = { kind: 'more' }

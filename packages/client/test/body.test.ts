@@ -91,15 +91,18 @@ describe('a multipart body', () => {
   })
 
   it('with a stream is sent in chunks, and only once', async () => {
-    const stream = (): AsyncIterable<string> => pieces('a', '', 'b')
-    const { fields, coding } = await sent({ s: { content: stream(), filename: 's.bin' } })
+    const { fields, coding } = await sent({
+      s: { content: pieces('a', '', 'b'), filename: 's.bin' },
+    })
     assert.deepEqual(fields, [['form-data; name="s"; filename="s.bin"', OCTETS, 'ab']])
     assert.equal(coding, 'chunked')
     await using redirecting = await startServer((_request, response) => {
       response.writeHead(307, { location: '/again' }).end()
     })
-    const once = await failureOf(put(redirecting.url, { multipart: { s: { content: stream() } } }))
-    assert.equal(once.code, 'redirect-body')
+    const second = await failureOf(
+      put(redirecting.url, { multipart: { s: { content: pieces('a') } } }),
+    )
+    assert.equal(second.code, 'redirect-body')
   })
 
   it('with files only is sent again where that is needed', async () => {
@@ -155,7 +158,7 @@ describe('a multipart body', () => {
       [[['a']], 'option-invalid', /pairs/],
       [Array.from({ length: 10_001 }, () => ['a', 'b']), 'option-invalid', /10000 parts/],
     ]
-    const before = server.seen.length
+    const until = server.seen.length
     for (const [multipart, code, words] of rows) {
       const error = await failureOf(post(server.url, asGiven({ multipart })))
       assert.equal(error.code, code, error.message)
@@ -163,7 +166,7 @@ describe('a multipart body', () => {
     }
     const both = await failureOf(post(server.url, { multipart: {}, json: 1 }))
     assert.equal(both.code, 'option-conflict')
-    assert.equal(server.seen.length, before)
+    assert.equal(server.seen.length, until)
   })
 })
 
@@ -226,9 +229,7 @@ async function answered(multipart: MultipartInput): Promise<Answered> {
 }
 
 /** What arrived, taken apart by hand: disposition, type and content of every part. */
-async function sent(
-  multipart: MultipartInput,
-): Promise<{
+async function sent(multipart: MultipartInput): Promise<{
   fields: (string | undefined)[][]
   length?: string | undefined
   coding?: string | undefined
@@ -256,7 +257,7 @@ async function* pieces(...given: readonly (string | (() => unknown))[]): AsyncGe
   }
 }
 
-async function* odd(): AsyncGenerator<unknown> {
+async function* odd(): AsyncGenerator {
   yield 5
 }
 

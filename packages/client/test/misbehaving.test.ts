@@ -55,7 +55,7 @@ describe('a server that', () => {
     const file = path.join(import.meta.dirname, '../../../docs/reference/misbehaving-servers.md')
     const table = readFileSync(file, 'utf8')
       .split('\n')
-      .filter((line) => line.startsWith('| '))
+      .filter((one) => one.startsWith('| '))
       .slice(2)
     assert.deepEqual(table, MISBEHAVIOURS.map(line))
   })

@@ -73,9 +73,6 @@ describe('hooks', () => {
 
   it('that throw end the call, and give the connection back', async () => {
     await using server = await startServer((_request, response) => sendJson(response, 1))
-    const broken = (): never => {
-      throw new Error('hook failed')
-    }
     for (const hook of [{ onRequest: broken }, { onResponse: broken }]) {
       await assert.rejects(get(server.url, hook), /hook failed/)
     }
@@ -269,11 +266,11 @@ describe('OpenTelemetry', () => {
       assert.equal(spans.at(-1)?.attributes['http.request.method_original'], 'PURGE')
       assert.doesNotMatch(JSON.stringify(spans.map(({ attributes }) => attributes)), /secret/)
       const { traceId, spanId } = first.spanContext()
-      assert.equal(server.seen[1]?.headers.traceparent, `00-${traceId}-${spanId}-01`)
+      assert.equal(server.seen[1]?.headers['traceparent'], `00-${traceId}-${spanId}-01`)
       assert.equal(server.seen[1].headers['bad'], undefined)
       assert.equal(elsewhere?.attributes['server.port'], target.port)
-      assert.equal(target.seen[0]?.headers.traceparent, undefined, 'not to another origin')
-      assert.equal(server.seen.at(-2)?.headers.traceparent, 'mine')
+      assert.equal(target.seen[0]?.headers['traceparent'], undefined, 'not to another origin')
+      assert.equal(server.seen.at(-2)?.headers['traceparent'], 'mine')
     } finally {
       trace.disable()
       propagation.disable()
@@ -323,8 +320,9 @@ describe('a Unix socket', () => {
         (request, response) => sendJson(response, request.headers.host ?? null),
         options,
       )
-      const socketPath = path.join(folder, `${options === undefined ? 'plain' : 'tls'}.sock`)
-      await using _bridge = await bridge(socketPath, server.port)
+      const name = options === undefined ? 'plain' : 'tls'
+      await using bridged = await bridge(path.join(folder, `${name}.sock`), server.port)
+      const { socketPath } = bridged
       const scheme = options === undefined ? 'http' : 'https'
       await using session = new Session({ ca: ours.rootPem, socketPath })
       const response = await session.get(`${scheme}://localhost/`)
@@ -341,8 +339,8 @@ describe('a Unix socket', () => {
     await using server = await startServer((_request, response) => {
       response.writeHead(302, { location: target.url }).end()
     })
-    const socketPath = path.join(folder, 'redirect.sock')
-    await using _bridge = await bridge(socketPath, server.port)
+    await using bridged = await bridge(path.join(folder, 'redirect.sock'), server.port)
+    const { socketPath } = bridged
     assert.equal(await (await get('http://service.internal/', { socketPath })).json(), 'elsewhere')
     assert.equal((await failureOf(get('http://service.invalid/'))).code, 'name-not-found')
   })
@@ -359,8 +357,15 @@ describe('a Unix socket', () => {
   })
 })
 
+function broken(): never {
+  throw new Error('hook failed')
+}
+
 /** Leads a Unix socket to a port. */
-async function bridge(socketPath: string, port: number): Promise<AsyncDisposable> {
+async function bridge(
+  socketPath: string,
+  port: number,
+): Promise<AsyncDisposable & { socketPath: string }> {
   const open = new Set<net.Socket>()
   const server = net.createServer((socket) => {
     const onward = net.connect(port, '127.0.0.1')
@@ -378,6 +383,7 @@ async function bridge(socketPath: string, port: number): Promise<AsyncDisposable
     server.listen(socketPath, resolve)
   })
   return {
+    socketPath,
     async [Symbol.asyncDispose]() {
       for (const socket of open) socket.destroy()
       await new Promise((resolve) => {

@@ -411,8 +411,8 @@ describe('a proxy in the options', () => {
     ]
     for (const [proxy, code] of rows) {
       try {
-        new Session(asGiven({ proxy }))
-        assert.fail(`${JSON.stringify(proxy)} was taken`)
+        const session = new Session(asGiven({ proxy }))
+        assert.fail(session.baseUrl ?? `${JSON.stringify(proxy)} was taken`)
       } catch (error) {
         assert.ok(error instanceof Error && 'code' in error, String(error))
         assert.equal(error.code, code, JSON.stringify(proxy))
