@@ -1,17 +1,23 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import {
+  bitString,
   boolean,
   context,
   contextPrimitive,
+  type DerNode,
   element,
+  encodeDer,
   integer,
+  octetString,
+  oid,
   sequence,
+  time,
 } from '../src/der-writer.ts'
 import {
   buildCrl,
   type Certificate,
-  type CertificateRevocationList,
+  CertificateRevocationList,
   type RawExtension,
   type UnusableReason,
 } from '../src/index.ts'
@@ -164,6 +170,83 @@ describe('revocation', () => {
     })
   }
 
+  it('says in words which list it could not use', () => {
+    const crls = [
+      listOf(issuing, [], [number, raw(OID.deltaCrlIndicator, integer(1), true)]),
+      listOf(issuing, [], [number, scoped(4)]),
+    ]
+    const refusal = assertRefused(verify(leaf, chain, { crls, revocation: 'leaf' }), 'crl-missing')
+    assert.match(
+      refusal.message,
+      /^no revocation list of CN=Example Issuing for .* can be used \(delta, indirect\)$/,
+    )
+    // Beside a complete list they do no harm.
+    const complete = list(issuing)
+    assertAccepted(verify(leaf, chain, { crls: [...crls, complete], revocation: 'leaf' }))
+  })
+
+  it('refuses a list with an entry of another issuer, and one signed with SHA-1', () => {
+    const other = context(4, root.certificate.subject.der)
+    const moved = sequence(oid(OID.certificateIssuer), boolean(true), octetString(sequence(other)))
+    const known = sequence(oid('1.2.3'), octetString(sequence()))
+    const cases: [UnusableReason | undefined, CertificateRevocationList][] = [
+      ['critical-extension', handMadeList({ entry: moved })],
+      ['weak-signature', handMadeList({ algorithm: sequence(oid(OID.ecdsaWithSha1)) })],
+      [undefined, handMadeList({ entry: known })],
+      [undefined, handMadeList()],
+    ]
+    for (const [why, crls] of cases) {
+      const verdict = verify(leaf, chain, { crls, revocation: 'leaf' })
+      if (why === undefined) assertAccepted(verdict)
+      else assertRefused(verdict, 'crl-missing', { unusable: [{ why }] })
+    }
+  })
+
+  it('takes a list to its last moment, and one without an end for no moment', () => {
+    const options = { crls: list(issuing), revocation: 'leaf' } as const
+    assertAccepted(verify(leaf, chain, { ...options, time: at(hour) }))
+    assertRefused(verify(leaf, chain, { ...options, time: at(hour + 1) }), 'crl-stale', {
+      source: 'crl',
+    })
+    assertAccepted(verify(leaf, chain, { ...options, time: at(-hour) }))
+    const early = verify(leaf, chain, { ...options, time: at(-hour - 1) })
+    assertRefused(early, 'crl-missing', { unusable: [{ why: 'from-the-future' }] })
+    const endless = { crls: handMadeList({ nextUpdate: null }), revocation: 'leaf' } as const
+    const refusal = assertRefused(verify(leaf, chain, endless), 'crl-stale')
+    assert.equal(refusal.code === 'crl-stale' && refusal.facts.nextUpdate, undefined)
+    assert.match(refusal.message, /it does not say when the next comes$/)
+    assertAccepted(verify(leaf, chain, { ...endless, staleCrls: 'accept' }))
+    assertAccepted(verify(leaf, chain, { ...endless, profile: 'openssl' }))
+  })
+
+  it('holds the scope of a list against what the certificate is', () => {
+    const ofLeaf = list(issuing)
+    for (const [tag, isForAuthorities] of [
+      [1, false],
+      [2, true],
+    ] as const) {
+      const crls = [ofLeaf, listOf(root, [], [number, scoped(tag)])]
+      const verdict = verify(leaf, chain, { crls })
+      if (isForAuthorities) assertAccepted(verdict)
+      else assertRefused(verdict, 'crl-missing', { unusable: [{ why: 'other-scope' }] })
+    }
+  })
+
+  it('believes a higher number more than a later date, and names what it believed', () => {
+    const early = list(issuing, [], { number: 9n, thisUpdate: at(-2 * hour) })
+    const late = list(issuing, [leaf], { number: 8n, thisUpdate: at(-hour) })
+    const verdict = verify(leaf, chain, { crls: [late, early], revocation: 'leaf' })
+    assertAccepted(verdict)
+    assert.partialDeepStrictEqual(verdict.ok && verdict.revocation, [
+      { source: 'crl', by: 'CN=Example Issuing', thisUpdate: at(-2 * hour), isStale: false },
+    ])
+    const huge = list(issuing, [leaf], { number: (1n << 159n) - 1n, thisUpdate: at(-2 * hour) })
+    assertRefused(verify(leaf, chain, { crls: [early, huge], revocation: 'leaf' }), 'revoked', {
+      source: 'crl',
+      crlNumber: (1n << 159n) - 1n,
+    })
+  })
+
   it('uses a list for leaves on a leaf, and one of an issuer that may sign lists', () => {
     const forLeaves = listOf(issuing, [], [number, scoped(1)])
     assertAccepted(verify(leaf, chain, { crls: forLeaves, revocation: 'leaf' }))
@@ -185,3 +268,26 @@ describe('revocation', () => {
     assertRefused(verify(leaf, chain, { crls: [list(issuing)], profile: 'openssl' }), 'crl-missing')
   })
 })
+
+/** A list of {@link issuing} with one entry, as odd as it is told. */
+function handMadeList(
+  changes: { entry?: DerNode; algorithm?: DerNode; nextUpdate?: null } = {},
+): CertificateRevocationList {
+  const signer = issuing.key.signer()
+  const algorithm = changes.algorithm ?? signer.signatureAlgorithm
+  const extensions = changes.entry === undefined ? [] : [sequence(changes.entry)]
+  const value = octetString(number.value)
+  const tbs = encodeDer(
+    sequence(
+      integer(1),
+      algorithm,
+      issuing.certificate.subject.der,
+      time(at(-hour)),
+      ...(changes.nextUpdate === null ? [] : [time(at(hour))]),
+      sequence(sequence(integer(77), time(at(-hour)), ...extensions)),
+      context(0, sequence(sequence(oid(OID.crlNumber), value))),
+    ),
+  )
+  const der = sequence(tbs, algorithm, bitString(signer.sign(tbs)))
+  return CertificateRevocationList.parse(encodeDer(der))
+}
