@@ -61,9 +61,24 @@ function linkFacts(link: BrokenLink): string[] {
           .map(({ issuer, why }) => `not usable: of ${issuer}, ${why}`),
       ]
     }
-    default:
-      return []
+    case 'path-too-long': {
+      const { limit, found } = link.facts
+      return [`allowed below it: ${limit} intermediate${limit === 1 ? '' : 's'}, found: ${found}`]
+    }
+    case 'critical-extension': {
+      const { oid, name } = link.facts
+      return [`the extension: ${oid}${name === undefined ? '' : ` (${name})`}`]
+    }
+    // The verdict says it all, or the section of names does.
+    case 'expired':
+    case 'name-mismatch':
+    case 'not-yet-valid':
+    case 'rejected-by-policy':
+    case 'self-signed':
+    case 'untrusted-root-sent':
+      break
   }
+  return []
 }
 
 /** How many are trusted, from where, and which source won. */

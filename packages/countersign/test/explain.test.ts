@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { runProgram, scrubProcess, temporaryFolder, testAuthority } from '@countersign/testkit'
+import { Certificate, Name } from '@countersign/x509'
 import { authority, days, leafOf } from './explain-certificates.ts'
 import { banner, http, https, nobody, type Running } from './explain-servers.ts'
 
@@ -14,6 +15,8 @@ const issuing = authority('Grid Issuing', root)
 const leaf = leafOf(issuing)
 const good = file('good.pem', root.certificate.pem)
 const bad = file('bad.pem', testAuthority().rootPem)
+
+const ESCAPE = '\u001B'
 
 describe('countersign explain', () => {
   let server: Running
@@ -73,9 +76,15 @@ describe('countersign explain', () => {
   })
 
   it('asks for another name with --name', async () => {
-    const { code, stdout } = await runProgram([
-      ...['explain', `127.0.0.1:${server.port}`, '--ca', good, '--name', 'api.corp.internal'],
-    ])
+    const args = [
+      'explain',
+      `127.0.0.1:${server.port}`,
+      '--ca',
+      good,
+      '--name',
+      'api.corp.internal',
+    ]
+    const { code, stdout } = await runProgram(args)
     assert.equal(code, 3)
     assert.match(stdout, /\[name-mismatch\]/)
     assert.match(stdout, /api\.corp\.internal is not among the names/)
@@ -100,6 +109,21 @@ describe('countersign explain', () => {
     ]) {
       assert.equal((await runProgram(['explain', ...args])).code, 2, args.join(' '))
     }
+  })
+
+  it('lets no name in a certificate write to the terminal, or add to the page', async () => {
+    const { stdout } = await runProgram(['explain', hostileFile(), '--ca', good])
+    assert.match(stdout, /evil/)
+    assert.ok(!stdout.includes(ESCAPE), stdout)
+    assert.doesNotMatch(stdout, /^ *countersign get http:/m)
+    assert.equal(stdout.match(/^For you$/gm)?.length, 1, stdout)
+  })
+
+  it('colours its marks where colours are wanted, and nowhere else', async () => {
+    const args = ['explain', address, '--ca', good]
+    const coloured = await runProgram(args, { env: { FORCE_COLOR: '1' } })
+    assert.ok(coloured.stdout.startsWith(`${ESCAPE}[32m✓${ESCAPE}[39m localhost`))
+    assert.ok(!(await runProgram(args)).stdout.includes(ESCAPE))
   })
 
   it('explains a file of certificates without a connection, PEM or DER', async () => {
@@ -127,9 +151,10 @@ describe('countersign explain', () => {
 })
 
 describe('an error of trust', () => {
+  const expired = leafOf(issuing, { notAfter: days(-1) })
   let server: Running
   before(async () => {
-    server = await https([leafOf(issuing, { notAfter: days(-1) }), issuing])()
+    server = await https([expired, issuing])()
   })
   after(async () => server[Symbol.asyncDispose]())
 
@@ -179,6 +204,10 @@ describe('an error of trust', () => {
     assert.match(stdout, /^Subject +CN=localhost$/m)
     assert.match(stdout, /^SHA-256 +[0-9a-f]{64}$/m)
     assert.match(stderr, /^not verified: .*expired/)
+    const pem = await runProgram(['show', address, '--ca', good, '--pem'])
+    assert.equal(pem.code, 3)
+    assert.equal(Certificate.parse(pem.stdout).fingerprint, expired.certificate.fingerprint)
+    assert.match(pem.stderr, new RegExp(`^sha256 ${expired.certificate.fingerprint}$`, 'm'))
   })
 
   it('says nothing of explain where it is not about trust', async () => {
@@ -193,4 +222,16 @@ function file(name: string, text: string): string {
   const full = path.join(folder, name)
   writeFileSync(full, text)
   return full
+}
+
+/** A leaf whose common name clears the screen and writes a page of its own; our builder would not have it. */
+function hostileFile(): string {
+  const evil = Buffer.from(`${ESCAPE}[2Jevil\n\nFor you\n    countersign get http://evil`)
+  const harmless = 'Z'.repeat(evil.length)
+  const der = Buffer.from(
+    leafOf(issuing, { subject: Name.from({ commonName: harmless }) }).certificate.der,
+  )
+  der.set(evil, der.indexOf(harmless))
+  const { pem } = Certificate.parse(der)
+  return file('hostile.pem', pem + issuing.certificate.pem)
 }

@@ -21,6 +21,7 @@ import { parseTarget, type Target } from '../target.ts'
 
 interface ShowFlags extends SharedFlags {
   python?: boolean
+  pem?: boolean
   ca?: string[]
 }
 
@@ -29,6 +30,7 @@ export function addShow(program: Command): void {
   addCommand(program, 'show <source>', 'show the certificates of a file, a URL or a HOST:PORT')
     .addOption(dataOption())
     .option('--ca <file>', 'trust only these roots when asking a server', collect)
+    .option('--pem', 'the certificates themselves, as PEM')
     .option('--python', "the dictionary that Python's getpeercert() gives")
     .action(async (source: string, flags: ShowFlags) =>
       perform(flags, async (context) => {
@@ -41,6 +43,12 @@ export function addShow(program: Command): void {
         if (flags.python === true) {
           const value = leaf?.toPythonDict()
           output.result(value, JSON.stringify(value, undefined, 2))
+          return
+        }
+        if (flags.pem === true) {
+          const pem = certificates.map((certificate) => certificate.pem).join('')
+          output.result({ pem }, pem)
+          for (const { fingerprint } of certificates) output.note(`sha256 ${fingerprint}`)
           return
         }
         output.result(
