@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 
-const MEASURES = ['serve', 'issue', 'verify', 'session', 'trust']
+const MEASURES = ['serve', 'issue', 'verify', 'session', 'trust', 'http-versions', 'leaks']
 
 const { values, positionals } = parseArgs({
   options: { json: { type: 'string' } },
