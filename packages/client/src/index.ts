@@ -32,15 +32,16 @@ export {
   type TrustReason,
 } from './errors.ts'
 export { defaultSession, del, get, head, options, patch, post, put, request } from './functions.ts'
-export {
-  type GatherOptions,
-  type GatherProgress,
-  type GatherRequest,
-  type GatherResult,
-  type GatherTarget,
-  type GatherValues,
-  gather,
-} from './gather.ts'
+export { gather, gatherEach } from './gather.ts'
+export type {
+  GatherOptions,
+  GatherProgress,
+  GatherRequest,
+  GatherRequests,
+  GatherResult,
+  GatherTarget,
+  GatherValues,
+} from './gathering.ts'
 export type { HeadersInput } from './headers.ts'
 export type { HookOptions, OutgoingRequest, Retry } from './hooks.ts'
 export type { MultipartInput, MultipartPart, MultipartValue } from './multipart.ts'

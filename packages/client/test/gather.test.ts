@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { setTimeout as wait } from 'node:timers/promises'
 import { after, before, describe, it } from 'node:test'
-import { AbortError, gather, OptionError, Session, StatusError } from '@countersign/client'
+import {
+  AbortError,
+  gather,
+  gatherEach,
+  OptionError,
+  Session,
+  StatusError,
+} from '@countersign/client'
 import { scrubProcess, temporaryFolder, testAuthority } from '@countersign/testkit'
 import { createDefaultContext } from '@countersign/tls'
 import { asGiven, failureOf } from './failures.ts'
@@ -226,5 +233,84 @@ describe('gather, given up', () => {
     const [first, second] = await gather([odd, `${server.url}/2`], { session })
     assert.ok(first?.ok === false && first.error instanceof OptionError)
     assert.equal(second?.ok, true)
+  })
+})
+
+describe('gatherEach', () => {
+  it('gives every result in order, and keeps no more than it has to', async () => {
+    await using session = new Session({ baseUrl: server.url, ca: roots })
+    let taken = 0
+    let given = 0
+    function* urls(): Generator<string> {
+      for (taken = 1; taken <= 500; taken++) {
+        assert.ok(taken - given <= 17, `${taken} taken, ${given} given`)
+        yield `/${taken - 1}`
+      }
+    }
+    const progress: number[] = []
+    const onProgress = ({ done }: { done: number }): void => {
+      progress.push(done)
+    }
+    for await (const result of gatherEach(urls(), {
+      session,
+      as: 'json',
+      concurrency: 8,
+      onProgress,
+    })) {
+      assert.deepEqual(result.ok && result.value, { url: `/${given}`, header: null })
+      given++
+    }
+    assert.equal(given, 500)
+    assert.equal(progress.at(-1), 500)
+  })
+
+  it('waits for whoever reads slowly', async () => {
+    await using session = new Session({ baseUrl: server.url, ca: roots })
+    let taken = 0
+    async function* urls(): AsyncGenerator<string> {
+      for (;;) {
+        taken++
+        yield '/1'
+      }
+    }
+    const results = gatherEach(urls(), { session, concurrency: 4 })
+    await results.next()
+    const settled = async (): Promise<number> => {
+      const before = taken
+      await wait(50)
+      return taken === before ? taken : settled()
+    }
+    assert.ok((await settled()) <= 10, `${taken} taken`)
+    await results.return(undefined)
+  })
+
+  it('lets go of everything when the loop is left', async () => {
+    await using session = new Session({ baseUrl: server.url, ca: roots })
+    let closed = false
+    function* endless(): Generator<string> {
+      try {
+        for (;;) yield '/3'
+      } finally {
+        closed = true
+      }
+    }
+    for await (const result of gatherEach(endless(), { session, concurrency: 4 })) {
+      assert.ok(result.ok)
+      break
+    }
+    assert.ok(closed)
+  })
+
+  it('fails like gather', async () => {
+    await using session = new Session({ baseUrl: server.url, ca: roots })
+    const all = async (each: AsyncIterable<unknown>): Promise<unknown> => Array.fromAsync(each)
+    await assert.rejects(all(gatherEach(broken(), { session })), /no more/)
+    await assert.rejects(all(gatherEach([], { signal: AbortSignal.abort() })), AbortError)
+    await assert.rejects(all(gatherEach([], asGiven({ concurency: 2 }))), {
+      code: 'option-unknown',
+    })
+    assert.deepEqual(await all(gatherEach([])), [])
+    const mixed = await all(gatherEach(['/1', 'file:///etc/passwd'], { session, as: 'json' }))
+    assert.ok(Array.isArray(mixed) && mixed.length === 2)
   })
 })
