@@ -112,21 +112,11 @@ describe('explain tells what a server wants of a client:', () => {
       if (openssl === undefined) return
       const folder = temporaryFolder(t)
       const { certificate, key, roots } = localhost.write(folder, 'server')
-      await using server = startCommand(openssl, [
-        's_server',
-        ...[
-          '-accept',
-          '127.0.0.1:0',
-          '-cert',
-          certificate,
-          '-cert_chain',
-          certificate,
-          '-key',
-          key,
-        ],
-        ...['-CAfile', roots, '-Verify', '5', '-verify_return_error', '-rev'],
-        version === 'TLSv1.2' ? '-tls1_2' : '-tls1_3',
-      ])
+      const protocol = version === 'TLSv1.2' ? '-tls1_2' : '-tls1_3'
+      const own = `-cert ${certificate} -cert_chain ${certificate} -key ${key} -CAfile ${roots}`
+      const asks = `-Verify 5 -verify_return_error -rev ${protocol}`
+      const args = `s_server -accept 127.0.0.1:0 ${own} ${asks}`
+      await using server = startCommand(openssl, args.split(' '))
       const [, text] = await server.waitForOutput(/ACCEPT 127\.0\.0\.1:(\d+)/)
       const port = Number(text)
       const none = await explainServer({ port })
@@ -147,7 +137,7 @@ describe('explain tells what a server wants of a client:', () => {
     const other = makeAuthority('Other Root')
     const leaf = makeLeaf({}, other)
     let seen = 0
-    const server = await startServer(
+    await using server = await startServer(
       async (socket) => {
         if (socket.peer.certificate !== undefined) seen += 1
         await echo(socket)
@@ -162,7 +152,6 @@ describe('explain tells what a server wants of a client:', () => {
         }),
       },
     )
-    await using _server = server
     const options = { cert: alice.chainPem, key: alice.keyPem }
     const found = await explainServer(server, options)
     assert.equal(found.code, 'untrusted-root')

@@ -99,13 +99,13 @@ describe('explain finds the reason, live:', () => {
   })
   const expired = makeLeaf(past, issuer)
   // The builder makes no leaf without names, but it makes authorities.
-  const server = {
+  const usages = {
     keyUsage: ['keyCertSign', 'digitalSignature'],
     extendedKeyUsage: ['serverAuth'],
   } satisfies Partial<CertificateTemplate>
-  const nameless = makeAuthority('localhost', issuer, server)
+  const nameless = makeAuthority('localhost', issuer, usages)
   const alone = makeAuthority('localhost', undefined, {
-    ...server,
+    ...usages,
     subjectAltNames: [{ type: 'dns', value: 'localhost' }],
   })
   const deep = makeAuthority('Deep', notForLeaf)

@@ -13,8 +13,10 @@ import { plainText } from './plain-text.ts'
 
 /** What was sent, and what is trusted. */
 export interface ChainFacts {
-  /** As sent, leaf first. */
+  /** As sent, leaf first; what cannot be read is left out. */
   sent: readonly Certificate[]
+  /** Where each stood, by fingerprint. */
+  places: ReadonlyMap<string, number>
   trust: TrustStore
   /** Where `sent` came from. */
   from: 'sent' | 'file'
@@ -107,15 +109,15 @@ function inPath(
   }
 }
 
-function describe(one: Certificate, { sent, trust, from }: ChainFacts): ExplainedCertificate {
-  const sentAt = sent.findIndex((known) => known.equals(one))
+function describe(one: Certificate, { places, trust, from }: ChainFacts): ExplainedCertificate {
+  const sentAt = places.get(one.fingerprint)
   return {
     ...shownFacts(one),
     keyId: readable(() => one.subjectKeyId),
     authorityKeyId: readable(() => one.authorityKeyId),
     role: one.isSelfIssued ? 'root' : 'intermediate',
-    from: sentAt === -1 ? 'store' : from,
-    sentAt: sentAt === -1 ? undefined : sentAt,
+    from: sentAt === undefined ? 'store' : from,
+    sentAt,
     trusted: trust.has(one.fingerprint),
     superfluous: false,
     link: 'unchecked',

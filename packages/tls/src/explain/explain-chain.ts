@@ -13,7 +13,14 @@ import { normalHost } from '../server-name.ts'
 import type { Place } from '../trust-places.ts'
 import type { TrustStore } from '../trust-store.ts'
 import { type Analysis, analyse } from './analysis.ts'
-import { brokenLink, chainView, pathOf, shownFacts, shownTitle } from './chain-view.ts'
+import {
+  brokenLink,
+  type ChainFacts,
+  chainView,
+  pathOf,
+  shownFacts,
+  shownTitle,
+} from './chain-view.ts'
 import type {
   ClientCertificateStory,
   ClockCheck,
@@ -72,8 +79,9 @@ export interface ExplainChainOptions {
 export function explainChain(options: ExplainChainOptions): Explanation {
   checkOptions(options, OPTIONS, 'explainChain')
   const { trust, purpose = 'server', time = new Date(), target = {}, code: said } = options
-  const sent = readPresentedChain(options.chain)
-  const [leaf] = sent
+  const { sent, places } = readSent(options.chain)
+  // Where the first cannot be read nobody knows whose chain it is.
+  const leaf = places.get(sent[0]?.fingerprint ?? '') === 0 ? sent[0] : undefined
   const name = options.name === undefined ? undefined : normalHost(options.name)
   const evidence = {
     chain: sent,
@@ -85,11 +93,11 @@ export function explainChain(options: ExplainChainOptions): Explanation {
     said: options.believed === true ? ('believed' as const) : said,
   }
   const analysis = leaf === undefined ? undefined : analyse(leaf, evidence)
-  const facts = { sent, trust, from: target.file === undefined ? 'sent' : 'file' } as const
+  const facts = { sent, places, trust, from: target.file === undefined ? 'sent' : 'file' } as const
   const path = leaf && analysis ? pathOf(leaf, facts, analysis) : []
   const fault = analysis?.fault
   const chain = chainView(path, facts, fault)
-  const code = leaf === undefined ? said : analysis?.code
+  const code = leaf === undefined ? (said ?? codeWithoutLeaf(options.chain)) : analysis?.code
   const clientCertificates = options.clientCertificates ?? storyOf(code, options.own)
   const nameCheck = leaf === undefined || name === undefined ? undefined : checkNames(leaf, name)
   const elsewhere = [...(options.elsewhere ?? [])]
@@ -106,15 +114,12 @@ export function explainChain(options: ExplainChainOptions): Explanation {
     name: nameCheck,
     clock: clockOf(time, options.skewMs),
     clientCertificates,
-    notes: notesOf(options.chain.length, sent, path, analysis, time),
+    notes: notesOf(options.chain, facts, path, analysis, time),
     nodeCode: options.nodeCode,
   }
   const where = whereOf(target)
   if (code === undefined) {
-    const message =
-      leaf === undefined
-        ? 'no certificate was seen'
-        : `${shownTitle(leaf)} is trusted: ${anchorWords(path)}`
+    const message = `${leaf === undefined ? 'it' : shownTitle(leaf)} is trusted: ${anchorWords(path)}`
     return { ok: true, message: where + message, fixes: {}, ...shared }
   }
   const { skewMs, speaks, hint: standing } = options
@@ -146,10 +151,11 @@ export function explainChain(options: ExplainChainOptions): Explanation {
 function messageFor(
   code: TlsErrorCode,
   analysis: Analysis | undefined,
-  { message }: ExplainChainOptions,
+  options: ExplainChainOptions,
 ): string {
+  const { message } = options
   const fault = analysis?.fault
-  if (fault === undefined) return plainText(message ?? messageOf(code))
+  if (fault === undefined) return plainText(message ?? standingWords(code, options))
   if (fault.certificate !== undefined) {
     const title = shownTitle(fault.certificate)
     if (fault.code === 'expired') {
@@ -160,6 +166,11 @@ function messageFor(
     }
   }
   return plainText(fault.message)
+}
+
+function standingWords(code: TlsErrorCode, { chain }: ExplainChainOptions): string {
+  if (code === 'handshake-failed' && chain.length === 0) return 'no certificate was seen'
+  return code === 'rejected-by-policy' ? 'the certificate cannot be read' : messageOf(code)
 }
 
 function anchorWords(path: readonly Certificate[]): string {
@@ -193,21 +204,35 @@ function storyOf(
   }
 }
 
+/** What can be read of what was sent, and where each stood. */
+function readSent(chain: readonly Uint8Array[]): Pick<ChainFacts, 'sent' | 'places'> {
+  const sent: Certificate[] = []
+  const places = new Map<string, number>()
+  for (const [at, der] of chain.entries()) {
+    const [certificate] = readPresentedChain([der])
+    if (certificate === undefined) continue
+    sent.push(certificate)
+    if (!places.has(certificate.fingerprint)) places.set(certificate.fingerprint, at)
+  }
+  return { sent, places }
+}
+
+function codeWithoutLeaf(chain: readonly Uint8Array[]): TlsErrorCode {
+  return chain.length === 0 ? 'handshake-failed' : 'rejected-by-policy'
+}
+
 /** What is worth knowing besides. */
 function notesOf(
-  sentCount: number,
-  sent: readonly Certificate[],
+  chain: readonly Uint8Array[],
+  { sent, places }: ChainFacts,
   path: readonly Certificate[],
   analysis: Analysis | undefined,
   time: Date,
 ): string[] {
   const notes: string[] = []
-  if (sentCount > sent.length) {
-    notes.push(`certificate ${sent.length + 1} of the ${sentCount} that were sent cannot be read`)
-  }
-  const order = path
-    .map((one) => sent.findIndex((known) => known.equals(one)))
-    .filter((at) => at !== -1)
+  const unread = chain.length - sent.length
+  if (unread > 0) notes.push(`${unread} of the ${chain.length} certificates cannot be read`)
+  const order = path.flatMap(({ fingerprint }) => places.get(fingerprint) ?? [])
   if (order.some((at, index) => at < (order[index - 1] ?? -1))) {
     notes.push(
       'the certificates were sent in the wrong order; TLS 1.2 clients may refuse that (RFC 5246 §7.4.2)',

@@ -82,16 +82,16 @@ export async function explain(
     own: context.certificate,
   }
   const alone = explainChain({ ...facts, ...chainFinding(sight) })
-  const isBelieved = alone.ok && sight.chain.length > 0
+  const isBelieved = alone.ok || sight.chain.length === 0
   // Who we are is for a server that is who it says.
   const named =
-    isBelieved && context.certificate !== undefined && sight.flight.certificateRequest !== undefined
+    alone.ok && context.certificate !== undefined && sight.flight.certificateRequest !== undefined
       ? await look({ ...shared, context, verify: true }, options)
       : undefined
   const decisive = named ?? sight
   const evidence: ExplainChainOptions = {
     ...facts,
-    ...(alone.ok
+    ...(isBelieved
       ? findingOf(decisive, await otherProtocol(sight, shared, options))
       : chainFinding(sight)),
     clientCertificates: storyOf(sight, named, context),

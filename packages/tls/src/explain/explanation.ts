@@ -10,6 +10,7 @@ import type { RefusalFacts } from '@countersign/x509'
 import type { CertificateFacts, TlsErrorCode } from '../errors.ts'
 import type { Place } from '../trust-places.ts'
 import type { TrustDescription } from '../trust-store.ts'
+import { printableText } from './plain-text.ts'
 
 /** Why a connection is, or is not, trusted. Everything in it is data: {@link explanationToJson} makes JSON of it. */
 export interface Explanation {
@@ -91,7 +92,7 @@ export interface ExplainedCertificate extends CertificateFacts {
   problem?: string | undefined
 }
 
-/** Where a chain breaks; `switch (brokenLink.code)` narrows its facts. */
+/** Where a chain breaks; `switch (brokenLink.code)` narrows its facts, whose texts are as they stand in the certificate. */
 export type BrokenLink = {
   [Code in keyof RefusalFacts]: {
     readonly code: Code
@@ -175,7 +176,10 @@ export interface ClientCertificateStory {
   accepted?: boolean | undefined
 }
 
-/** The explanation as a JSON value: dates in ISO 8601, numbers of any length as strings, nothing `undefined`. */
+/**
+ * The explanation as a JSON value: dates in ISO 8601, numbers of any length as strings, nothing `undefined`, and no text that a terminal
+ * obeys.
+ */
 export function explanationToJson(explanation: Explanation): Record<string, unknown> {
   return jsonObject(explanation)
 }
@@ -189,6 +193,7 @@ function jsonObject(value: object): Record<string, unknown> {
 }
 
 function jsonValue(value: unknown): unknown {
+  if (typeof value === 'string') return printableText(value)
   if (typeof value === 'bigint') return String(value)
   if (value instanceof Date) return value.toISOString()
   if (Array.isArray(value)) return value.map(jsonValue)

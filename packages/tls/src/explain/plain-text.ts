@@ -6,8 +6,12 @@
 
 /** Text out of a certificate or from a server: at most some hundred characters, nothing that a terminal obeys. */
 export function plainText(text: string): string {
-  const short = text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text
-  return short.replaceAll(UNPRINTABLE, (character) => {
+  return printableText(text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text)
+}
+
+/** The whole text, with what a terminal obeys written as `\u{1b}`. */
+export function printableText(text: string): string {
+  return text.replaceAll(UNPRINTABLE, (character) => {
     const code = character.codePointAt(0) ?? 0
     return `\\u{${code.toString(16)}}`
   })
