@@ -58,28 +58,27 @@ function untilOf({ list }: FetchedList): number {
 function download(url: string): Promise<Uint8Array> {
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
   const request = http.get(url, { agent: false, signal: AbortSignal.timeout(TIMEOUT_MS) })
+  const fail = (problem: string): void => {
+    reject(new Error(`${url}: ${problem}`))
+    request.destroy()
+  }
   request.on('error', (error) => {
-    const why =
-      error.name === 'AbortError' ? `no answer within ${TIMEOUT_MS} ms` : errorMessage(error)
-    reject(new Error(`${url}: ${why}`))
+    fail(error.name === 'AbortError' ? `no answer within ${TIMEOUT_MS} ms` : errorMessage(error))
   })
   request.on('response', (response) => {
-    const give = (problem: string): void => {
-      reject(new Error(`${url}: ${problem}`))
-      request.destroy()
-    }
+    // A redirect included: it could lead anywhere.
     if (response.statusCode !== 200) {
-      give(`answered ${response.statusCode}`)
+      fail(`answered ${response.statusCode}`)
       return
     }
     const chunks: Buffer[] = []
     let length = 0
     response.on('data', (chunk: Buffer) => {
       length += chunk.length
-      if (length > MOST_BYTES) give(`is larger than ${MOST_BYTES} bytes`)
+      if (length > MOST_BYTES) fail(`is larger than ${MOST_BYTES} bytes`)
       else chunks.push(chunk)
     })
-    response.on('error', (error) => give(errorMessage(error)))
+    response.on('error', (error) => fail(errorMessage(error)))
     response.on('end', () => resolve(Buffer.concat(chunks, length)))
   })
   return promise

@@ -63,7 +63,8 @@ export class ConnectionPools {
    * @param id - of the {@link NamedSecurity}
    */
   retire(id: string): void {
-    for (const entry of [...this.#entries.values()]) if (entry.securityId === id) entry.retire()
+    // A Map may lose entries while it is walked.
+    for (const entry of this.#entries.values()) if (entry.securityId === id) entry.retire()
   }
 
   /**

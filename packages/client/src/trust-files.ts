@@ -47,10 +47,16 @@ function entryStamp(folder: string, name: string): string {
   }
 }
 
-function text(name: string, { mtimeMs, size, ino }: Stats): string {
-  return `${name} ${mtimeMs} ${size} ${ino}`
+function text(name: string, { mtimeMs, ctimeMs, size, ino }: Stats): string {
+  // The clock of a file system ticks every few milliseconds: what was written just now may be written again within the tick.
+  const fresh = Math.abs(Date.now() - ctimeMs) < FRESH_MS ? ` ${++looks}` : ''
+  // The change time sees what keeps size and modification time: `cp -p` over the file.
+  return `${name} ${mtimeMs} ${ctimeMs} ${size} ${ino}${fresh}`
 }
 
 const folders = new Map<string, { own: string; stamp: string; until: number }>()
+let looks = 0
+
+const FRESH_MS = 50
 const FOLDER_REST_MS = 1000
 const MOST_FOLDERS = 64

@@ -39,6 +39,8 @@ interface Kept {
   readonly files: readonly string[]
   stamp: string
   security: NamedSecurity
+  /** What was said of files that cannot be used; said once. */
+  warned: string | undefined
 }
 
 /** See above. */
@@ -192,7 +194,7 @@ export class SessionTrust {
     const files = [...planFiles(plan), ...environmentFiles(environment)]
     const stamp = stampOfFiles(files)
     const security = securityOf(plan, this.#readEnvironment, `${key}\n${stamp}`)
-    return { plan, environment, key, files, stamp, security }
+    return { plan, environment, key, files, stamp, security, warned: undefined }
   }
 
   /** @param asked - by name: then every file is read, and what is wrong is thrown */
@@ -205,12 +207,13 @@ export class SessionTrust {
       // Not before it changes again.
       kept.stamp = stamp
       if (asked) throw error
-      this.#options.onWarning({
-        message: `${errorMessage(error)}; what was read before is still used`,
-        cause: error,
-      })
+      const message = `${errorMessage(error)}; what was read before is still used`
+      if (message === kept.warned) return
+      kept.warned = message
+      this.#options.onWarning({ message, cause: error })
       return
     }
+    kept.warned = undefined
     const before = kept.security
     kept.stamp = stamp
     // Lists that were fetched may be others by now.

@@ -36,11 +36,7 @@ interface Http2Server extends AsyncDisposable {
   readonly sessions: Set<http2.ServerHttp2Session>
 }
 
-type OnStream = (
-  stream: http2.ServerHttp2Stream,
-  headers: http2.IncomingHttpHeaders,
-  session: http2.ServerHttp2Session | undefined,
-) => void
+type OnStream = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void
 
 /** A server that speaks HTTP/2 alone, or HTTP/1.1 as well. */
 async function serveHttp2(
@@ -65,7 +61,7 @@ async function serveHttp2(
   server.on('tlsClientError', () => {})
   server.on('stream', (stream, headers) => {
     stream.on('error', () => {})
-    onStream(stream, headers, stream.session)
+    onStream(stream, headers)
   })
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve)
@@ -181,9 +177,6 @@ describe('over HTTP/2', () => {
 
   it('a streamed body arrives whole', async () => {
     await using server = await serveHttp2(echo)
-    async function* pieces(): AsyncGenerator<string> {
-      for (let index = 0; index < 5; index++) yield `piece ${index};`
-    }
     const response = await post(server.url, { ...options, body: pieces() })
     assert.match(String((await response.json(asRecord))['body']), /^piece 0;.*piece 4;$/)
   })
@@ -226,9 +219,9 @@ describe('over HTTP/2', () => {
       ca: ours.rootPem,
       clientCertificates: 'ask',
     })
-    await using server = await serveHttp2((stream, _headers, session) => {
+    await using server = await serveHttp2((stream) => {
       stream.respond({ ':status': 200 })
-      stream.end(JSON.stringify(server.clients.get(session?.socket.remotePort) ?? null))
+      stream.end(JSON.stringify(server.clients.get(stream.session?.socket.remotePort) ?? null))
     }, context.nodeServerOptions())
     const alice = ours.issue({ names: ['alice'], client: true })
     const identity = { cert: alice.chainPem, key: alice.keyPem }
@@ -264,7 +257,7 @@ describe('over HTTP/2', () => {
     let hanging: http2.ServerHttp2Stream | undefined
     await using server = await serveHttp2((stream, headers) => {
       if (headers[':path'] === '/hang') hanging = stream
-      else echo(stream, headers, undefined)
+      else echo(stream, headers)
     })
     await using session = new Session(options)
     await (await session.get(server.url)).text()
@@ -280,7 +273,7 @@ describe('over HTTP/2', () => {
     const controller = new AbortController()
     await using server = await serveHttp2((stream, headers) => {
       if (headers[':path'] === '/hang') controller.abort()
-      else echo(stream, headers, undefined)
+      else echo(stream, headers)
     })
     await using session = new Session(options)
     await (await session.get(server.url)).text()
@@ -295,7 +288,7 @@ describe('over HTTP/2', () => {
   it('a body that is too large is given up, and the connection goes on', async () => {
     await using server = await serveHttp2((stream, headers) => {
       if (headers[':path'] !== '/large') {
-        echo(stream, headers, undefined)
+        echo(stream, headers)
         return
       }
       stream.respond({ ':status': 200 })
@@ -352,7 +345,7 @@ describe('over HTTP/2', () => {
       else if (headers[':path'] === '/half') {
         stream.respond({ ':status': 200 })
         stream.write('half', () => stream.destroy(new Error('gone')))
-      } else echo(stream, headers, undefined)
+      } else echo(stream, headers)
     })
     await using session = new Session(options)
     assert.ok((await failureOf(session.post(`${server.url}/reset`))) instanceof ConnectError)
@@ -408,6 +401,10 @@ describe('over HTTP/2', () => {
     assert.equal((await call).code, 'session-closed')
   })
 })
+
+async function* pieces(): AsyncGenerator<string> {
+  for (let index = 0; index < 5; index++) yield `piece ${index};`
+}
 
 /** Both protocols, chosen by the client; answers with the version of the request. */
 async function startBoth(): Promise<Http2Server> {

@@ -128,9 +128,6 @@ describe('a pin on its own', () => {
 describe('a pin beside an authority', () => {
   it('narrows it: both must hold, whoever says which', async () => {
     await using server = await served(leaf)
-    const origins = (profile: object): { origins: Record<string, object> } => ({
-      origins: { 'https://localhost:*': profile },
-    })
     const both = [
       [{ ca: ours.rootPem, pin: ofLeaf.key }, {}],
       [{ ca: ours.rootPem }, { pin: ofLeaf.certificate }],
@@ -213,6 +210,10 @@ describe('a pin that is none', () => {
     assert.throws(() => new Session({ verify: false, pin: WRONG }), { code: 'option-conflict' })
   })
 })
+
+function origins(profile: object): { origins: Record<string, object> } {
+  return { origins: { 'https://localhost:*': profile } }
+}
 
 async function served(identity: {
   certificate: Certificate

@@ -198,14 +198,14 @@ describe('under load', () => {
     await using session = new Session({ ca: file, maxConnections: 4 })
     let epoch = 0
     let done = 0
-    let stop = false
+    const stop = new AbortController()
     let wanted = { count: 0, reached: (): void => {} }
     const answers = (count: number): Promise<void> =>
       new Promise((reached) => {
         wanted = { count: done + count, reached }
       })
     const worker = async (): Promise<void> => {
-      while (!stop) {
+      while (!stop.signal.aborted) {
         const response = await session.post(busy.url, {
           json: done,
           headers: { 'x-epoch': epoch },
@@ -222,7 +222,7 @@ describe('under load', () => {
       epoch = round
       if (round % 3 === 0) await session.reload()
     }
-    stop = true
+    stop.abort()
     await Promise.all(workers)
     assert.equal(busy.seen.length, done)
     assert.equal(epochs.size > 5, true)

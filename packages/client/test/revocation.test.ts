@@ -35,7 +35,9 @@ async function scene(): Promise<{
     server,
     clean: ours.crlPem(),
     revoked: ours.crlPem({ revoked: [leaf.certificate], reason: 'keyCompromise' }),
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]()
+    },
   }
 }
 
