@@ -16,6 +16,8 @@ export interface LiveOptions<T> {
   intervalMs?: number | undefined
   /** Milliseconds in which files must not change before they are read: who writes them may not be done. @defaultValue 200 */
   settleMs?: number | undefined
+  /** Milliseconds after which files that could not be used are tried again, though they did not change. @defaultValue 10000 */
+  retryMs?: number | undefined
   /** Called with every new value, and the one before. */
   onChange?: ((current: T, before: T) => void) | undefined
   /** Called once for each fault that keeps the last good value in place. @defaultValue a warning of the process */
@@ -50,6 +52,7 @@ export class LiveValue<T> implements AsyncDisposable {
   #lastError: TlsError | undefined
   /** How the files stood when they were last read. */
   #stamp: ReadStamp
+  #triedAt = performance.now()
   #looking: Promise<void> | undefined
   /** How long the last look took. */
   #lookedMs = 0
@@ -142,7 +145,7 @@ export class LiveValue<T> implements AsyncDisposable {
     const started = performance.now()
     let { text } = await stampOf(this.#source.paths())
     this.#lookedMs = performance.now() - started
-    if (text === this.#stamp.text && !this.#stamp.fresh) return
+    if (text === this.#stamp.text && !this.#stamp.fresh && !this.#isToRetry()) return
     for (let turn = 0; turn < MOST_TURNS; turn++) {
       const before = text
       if (!(await this.#settle())) return
@@ -151,6 +154,12 @@ export class LiveValue<T> implements AsyncDisposable {
     }
     // What never comes to rest is read all the same: `#read` sees whether it changed meanwhile.
     if (!this.#closing.signal.aborted) this.#read()
+  }
+
+  /** A certificate that begins in a minute, or a system out of file handles, is no fault that a change of files mends. */
+  #isToRetry(): boolean {
+    if (this.#lastError === undefined) return false
+    return performance.now() - this.#triedAt >= this.#settings.retryMs
   }
 
   /** @returns false where it was closed meanwhile */
@@ -167,6 +176,7 @@ export class LiveValue<T> implements AsyncDisposable {
 
   /** Reads at once, and takes what was read if nothing changed while it was read. */
   #read(): boolean {
+    this.#triedAt = performance.now()
     const before = stampNow(this.#source.paths())
     const result = attempt(this.#source)
     if (stampNow(this.#source.paths()).text !== before.text) {
@@ -211,6 +221,7 @@ export class LiveValue<T> implements AsyncDisposable {
 interface Settings<T> {
   readonly intervalMs: number
   readonly settleMs: number
+  readonly retryMs: number
   readonly onChange: LiveOptions<T>['onChange']
   readonly onError: (error: TlsError) => void
 }
@@ -237,14 +248,15 @@ function attempt<T>(source: LiveSource<T>): { value: T; digest: string } | { fau
 
 function checked<T>(options: LiveOptions<T>): Settings<T> {
   checkOptions(options, LIVE_OPTIONS, 'live options')
-  const { intervalMs = 1000, settleMs = 200, onChange, onError = warn } = options
-  for (const [name, value] of Object.entries({ intervalMs, settleMs })) {
+  const { intervalMs = 1000, settleMs = 200, retryMs = 10_000 } = options
+  for (const [name, value] of Object.entries({ intervalMs, settleMs, retryMs })) {
     if (Number.isInteger(value) && value >= 0 && value <= 0x7fff_ffff) continue
     throw new TlsError('option-invalid', `${name} must be a whole number of milliseconds`, {
       source: name,
     })
   }
-  return { intervalMs, settleMs, onChange, onError }
+  const { onChange, onError = warn } = options
+  return { intervalMs, settleMs, retryMs, onChange, onError }
 }
 
 function warn({ message, hint }: TlsError): void {
@@ -262,4 +274,10 @@ const COARSEST_CLOCK_MS = 2000
 const MOST_TURNS = 10
 
 /** The options of {@link LiveOptions}. */
-export const LIVE_OPTIONS: readonly string[] = ['intervalMs', 'settleMs', 'onChange', 'onError']
+export const LIVE_OPTIONS: readonly string[] = [
+  'intervalMs',
+  'settleMs',
+  'retryMs',
+  'onChange',
+  'onError',
+]

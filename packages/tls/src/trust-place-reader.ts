@@ -22,7 +22,7 @@ export interface ReadBudget {
 /** A budget for one search: 1,000 files, 64 MiB, and the time given (0: no end). */
 export function readBudget(timeoutMs: number): ReadBudget {
   const deadline = timeoutMs === 0 ? Infinity : performance.now() + timeoutMs
-  return { files: 1000, bytes: 64 * MIB, deadline }
+  return { files: MOST_FILES, bytes: 64 * MIB, deadline }
 }
 
 /** The files of a place: itself, or where it is a folder the files in it that look like certificates; none if unreadable. */
@@ -30,7 +30,10 @@ export async function filesOf(place: string, budget: ReadBudget): Promise<string
   try {
     if (!isLeft(budget) || !(await stat(place)).isDirectory()) return [place]
     const names = (await readdir(place)).filter((name) => FOLDER_FILES.test(name))
-    return names.toSorted().map((name) => path.join(place, name))
+    return names
+      .toSorted()
+      .slice(0, MOST_FILES)
+      .map((name) => path.join(place, name))
   } catch {
     return []
   }
@@ -87,4 +90,5 @@ function isLeft({ files, deadline }: ReadBudget): boolean {
 }
 
 const MIB = 1024 * 1024
+const MOST_FILES = 1000
 const LARGEST_FILE = 8 * MIB

@@ -57,7 +57,7 @@ export function watchTrust(options: WatchTrustOptions = {}): LiveValue<TrustStor
  */
 export function watchContext(options: WatchContextOptions): LiveValue<TlsContext> {
   checkOptions(options, [...CONTEXT_OPTIONS, ...LIVE_OPTIONS], 'watchContext')
-  const { intervalMs, settleMs, onChange, onError, ...context } = options
+  const { intervalMs, settleMs, retryMs, onChange, onError, ...context } = options
   return new LiveValue(
     {
       read: () => {
@@ -67,7 +67,7 @@ export function watchContext(options: WatchContextOptions): LiveValue<TlsContext
       paths: () => contextPaths(context),
       digestOf: ({ digest }) => digest,
     },
-    { intervalMs, settleMs, onChange, onError },
+    { intervalMs, settleMs, retryMs, onChange, onError },
   )
 }
 

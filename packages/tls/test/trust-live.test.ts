@@ -301,7 +301,12 @@ describe('watchTrust', () => {
     const file = path.join(temporaryFolder(t), 'roots.pem')
     assert.equal((await failureOf(() => watched({ ca: file }))).code, 'ca-missing')
     write(file, authority.rootPem)
-    for (const wrong of [{ intervalMs: -1 }, { settleMs: 0.5 }, { intervalMs: 2 ** 31 }]) {
+    for (const wrong of [
+      { intervalMs: -1 },
+      { settleMs: 0.5 },
+      { retryMs: Number.NaN },
+      { intervalMs: 2 ** 31 },
+    ]) {
       const error = await failureOf(() => watched({ ca: file, ...wrong }))
       assert.equal(error.code, 'option-invalid')
       assert.equal(error.source, Object.keys(wrong)[0])
@@ -412,6 +417,41 @@ describe('LiveValue', () => {
     assert.deepEqual(reads, ['one', 'one'])
   })
 
+  it('tries again what could not be used, though the files did not change', async (t) => {
+    const file = write(path.join(temporaryFolder(t), 'a'), 'one')
+    let isOutOfHandles = false
+    const errors: TlsError[] = []
+    const source = {
+      read: () => {
+        if (isOutOfHandles) throw Object.assign(new Error('too many files'), { code: 'EMFILE' })
+        return readFileSync(file, 'utf8')
+      },
+      paths: () => [file],
+      digestOf: (text: string) => text,
+    }
+    const options = { intervalMs: 0, settleMs: 1, onError: (error: TlsError) => errors.push(error) }
+    const patient = new LiveValue(source, { ...options, retryMs: 2 ** 31 - 1 })
+    const eager = new LiveValue(source, { ...options, retryMs: 0 })
+    isOutOfHandles = true
+    write(file, 'second')
+    await patient.check()
+    await eager.check()
+    await eager.check()
+    assert.deepEqual(
+      errors.map(({ nodeCode }) => nodeCode),
+      ['EMFILE', 'EMFILE'],
+      'each said it once',
+    )
+    isOutOfHandles = false
+    await patient.check()
+    await eager.check()
+    assert.equal(patient.current, 'one', 'its time has not come')
+    assert.equal(eager.current, 'second')
+    assert.equal(eager.lastError, undefined)
+    await eager.check()
+    assert.equal(patient.reload(), true)
+  })
+
   it('lets what a callback throws come out, and goes on', async (t) => {
     const file = write(path.join(temporaryFolder(t), 'a'), 'one')
     const live = new LiveValue(
@@ -481,6 +521,33 @@ describe('watchContext', () => {
     await socket.close()
     await listener.close()
     await serving
+  })
+
+  it('takes a certificate that begins later once it has begun', async (t) => {
+    const folder = temporaryFolder(t)
+    const { pem } = localhost.write(folder, 'server')
+    const errors: TlsError[] = []
+    const live = watchContext({
+      purpose: 'client-auth',
+      cert: pem,
+      intervalMs: 0,
+      settleMs: 1,
+      retryMs: 0,
+      onError: (error) => errors.push(error),
+    })
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+    const notBefore = new Date(Date.now() + 60_000)
+    const early = authority.issue({ names: ['localhost'], notBefore }).write(folder, 'early')
+    renameSync(early.pem, pem)
+    await live.check()
+    assert.equal(causeCode(errors[0]), 'cert-not-yet-valid')
+    t.mock.timers.tick(120_000)
+    await live.check()
+    assert.equal(live.lastError, undefined)
+    assert.equal(
+      live.current.certificate?.notBefore.getTime(),
+      Math.floor(notBefore.getTime() / 1000) * 1000,
+    )
   })
 
   it('follows revocation lists, PKCS#12, further certificates and what the environment names', async (t) => {
