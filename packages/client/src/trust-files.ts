@@ -1,10 +1,10 @@
 /**
  * What stands on disk where options and variables point to, as a short text that changes when it does.
  *
- * Looking is cheap (about two microseconds a file), so it is done for every call: what was replaced is noticed by the next
- * one, without a watcher that would have to be closed and that comes late. Of a folder its own time is looked at every
- * time, which tells of files that were put there, taken away or renamed into place; what was written into one of its files
- * is noticed within a second.
+ * Looking is cheap (some microseconds a file), so it is done once in every turn of the event loop in which there are calls:
+ * what was replaced is noticed by the next call, without a watcher that would have to be closed and that comes late. Of a
+ * folder its own time is looked at, which tells of files that were put there, taken away or renamed into place; what was
+ * written into one of its files is noticed within a second.
  *
  * @module
  */
@@ -16,7 +16,22 @@ export function stampOfFiles(files: readonly string[]): string {
   return files.length === 0 ? '' : files.map(stampOf).join('\n')
 }
 
+/** Looks again, in this turn too. */
+export function forgetStamps(): void {
+  ofThisTurn.clear()
+  folders.clear()
+}
+
 function stampOf(file: string): string {
+  const known = ofThisTurn.get(file)
+  if (known !== undefined) return known
+  if (ofThisTurn.size === 0) setImmediate(() => ofThisTurn.clear())
+  const stamp = look(file)
+  ofThisTurn.set(file, stamp)
+  return stamp
+}
+
+function look(file: string): string {
   try {
     const stats = statSync(file)
     return stats.isDirectory() ? folderStamp(file, stats) : text(file, stats)
@@ -54,6 +69,7 @@ function text(name: string, { mtimeMs, ctimeMs, size, ino }: Stats): string {
   return `${name} ${mtimeMs} ${ctimeMs} ${size} ${ino}${fresh}`
 }
 
+const ofThisTurn = new Map<string, string>()
 const folders = new Map<string, { own: string; stamp: string; until: number }>()
 let looks = 0
 

@@ -8,7 +8,7 @@ import path from 'node:path'
 import { errorMessage } from '@countersign/core'
 import { type TrustDescription, TrustStore } from '@countersign/tls'
 import { type OriginProfiles, ProfileList } from './origin-profiles.ts'
-import { stampOfFiles } from './trust-files.ts'
+import { forgetStamps, stampOfFiles } from './trust-files.ts'
 import { isSame, type NamedSecurity, securityOf, withoutIdentity } from './trust-context.ts'
 import { planFiles, planKey } from './trust-key.ts'
 import { isPinnedAlone, NO_PLAN, overlay, type TrustPlan } from './trust-plan.ts'
@@ -114,6 +114,7 @@ export class SessionTrust {
    * @throws {@link OptionError} for the first source that cannot be used; what it held before still holds
    */
   reload(): void {
+    forgetStamps()
     const failures: unknown[] = []
     // Those of calls too: whoever reloads means everything.
     for (const kept of new Set([
