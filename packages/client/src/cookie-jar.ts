@@ -296,4 +296,4 @@ function domainsOf(host: string): string[] {
   return domains
 }
 
-const NOT_ASCII = /[^\u0000-\u007f]/
+const NOT_ASCII = /[\u0080-\uffff]/

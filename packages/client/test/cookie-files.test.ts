@@ -12,7 +12,7 @@ import {
   skipWithoutPython,
   temporaryFolder,
 } from '@countersign/testkit'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { CookieJar, type StoredCookie } from '../src/cookie-jar.ts'
 import { formatNetscapeCookies, parseNetscapeCookies } from '../src/netscape-cookies.ts'
 import { readSavedCookies, savedCookie } from '../src/saved-cookies.ts'
@@ -39,6 +39,22 @@ function everyKind(): CookieJar {
   ])
   jar.store(new URL('http://[::1]:8080/'), ['address=1'])
   return jar
+}
+
+/** What the format can say of a cookie. */
+function inTheFormat({ expires, ...cookie }: StoredCookie): object {
+  const seconds = expires === undefined ? undefined : Math.ceil(expires / 1000)
+  return { ...cookie, sameSite: undefined, expires: seconds }
+}
+
+const line = (...fields: string[]): string => fields.join(TAB)
+
+/** The lines of a file that are cookies, in an order of their own. */
+function lines(text: string): string[] {
+  return text
+    .split('\n')
+    .filter((one) => one.includes(TAB))
+    .toSorted()
 }
 
 describe('cookies as JSON', () => {
@@ -103,15 +119,11 @@ describe("Netscape's format", () => {
     assert.match(text, /^#HttpOnly_www\.example\.com\tFALSE\t\/\tTRUE\t0\tsecure\t3$/m)
     const again = new CookieJar()
     for (const cookie of parseNetscapeCookies(text, 'test')) assert.ok(again.put(cookie))
-    const strip = ({ sameSite: _, expires, ...rest }: StoredCookie): object => ({
-      ...rest,
-      expires: expires === undefined ? undefined : Math.ceil(expires / 1000),
-    })
-    assert.deepEqual(again.all().map(strip), jar.all().map(strip))
+    assert.deepEqual(again.all().map(inTheFormat), jar.all().map(inTheFormat))
   })
 
   it('passes over comments and empty lines, takes both line ends and a value that is not there', () => {
-    const lines = [
+    const given = [
       '# a comment',
       '',
       `h.example${TAB}FALSE${TAB}/${TAB}FALSE${TAB}0${TAB}a${TAB}1\r`,
@@ -119,7 +131,7 @@ describe("Netscape's format", () => {
       `#HttpOnly_.h.example${TAB}TRUE${TAB}/${TAB}TRUE${TAB}0${TAB}c${TAB}3`,
     ]
     const session = new Session()
-    assert.equal(session.importCookies(lines.join('\n')), 3)
+    assert.equal(session.importCookies(given.join('\n')), 3)
     assert.deepEqual(session.cookiesFor('https://h.example/'), { a: '1', b: '', c: '3' })
     assert.deepEqual(session.cookiesFor('http://x.h.example/'), {})
   })
@@ -156,7 +168,6 @@ describe("Netscape's format", () => {
   })
 
   it('leaves out what has expired and what no server could have set', () => {
-    const line = (...fields: string[]): string => fields.join(TAB)
     const session = new Session()
     const text = [
       line('com', 'TRUE', '/', 'FALSE', '0', 'public', '1'),
@@ -172,10 +183,10 @@ describe("Netscape's format", () => {
   it('survives whatever it is given', () => {
     const field = fc.oneof(fc.string(), fc.constantFrom('TRUE', 'FALSE', '/', '0', 'h.example', ''))
     fc.assert(
-      fc.property(fc.array(fc.array(field, { maxLength: 9 }), { maxLength: 5 }), (lines) => {
+      fc.property(fc.array(fc.array(field, { maxLength: 9 }), { maxLength: 5 }), (rows) => {
         const session = new Session()
         try {
-          session.importCookies(lines.map((fields) => fields.join(TAB)).join('\n'))
+          session.importCookies(rows.map((fields) => fields.join(TAB)).join('\n'))
         } catch (error) {
           assert.ok(error instanceof Error && 'code' in error, String(error))
         }
@@ -227,11 +238,6 @@ describe('curl and the same cookies', () => {
     const text = readFileSync(file, 'utf8')
     assert.equal(session.importCookies(text), 4)
     // What we make of it is what curl wrote, line by line.
-    const lines = (from: string): string[] =>
-      from
-        .split('\n')
-        .filter((line) => line.includes(TAB))
-        .toSorted()
     assert.deepEqual(lines(session.exportCookies()), lines(text))
     await (await session.get(`${server.url}/x/y`)).text()
     assert.deepEqual(server.seen[1]?.headers.cookie?.split('; ').toSorted(), [

@@ -56,6 +56,18 @@ function expiryOf(attributes: string): string | undefined {
   return expires === undefined ? undefined : new Date(expires).toISOString()
 }
 
+/** Name and value of a field. */
+function pairOf(field: string): [string, string] | undefined {
+  const cookie = parseSetCookie(field, NOW)
+  return cookie === undefined ? undefined : [cookie.name, cookie.value]
+}
+
+/** A path of that length. */
+const long = (length: number): string => `/${'x'.repeat(length - 1)}`
+
+/** That many fields. */
+const many = (count: number): string[] => Array.from({ length: count }, (_, index) => `n${index}=v`)
+
 const dateOf = (text: string): string | undefined => expiryOf(`Expires=${text}`)
 
 describe('§5.1.1 dates', () => {
@@ -233,11 +245,6 @@ describe('§5.5 lifetime', () => {
 })
 
 describe('§5.6 the Set-Cookie field', () => {
-  const pairOf = (field: string): [string, string] | undefined => {
-    const cookie = parseSetCookie(field, NOW)
-    return cookie === undefined ? undefined : [cookie.name, cookie.value]
-  }
-
   it('step 1: with a control character it is ignored; a tab is none', () => {
     for (const code of [0x00, 0x01, 0x08, 0x0a, 0x0d, 0x1f, 0x7f]) {
       assert.equal(pairOf(`a=b${String.fromCharCode(code)}c`), undefined, String(code))
@@ -285,7 +292,6 @@ describe('§5.6 the Set-Cookie field', () => {
   })
 
   it('attributes: a value of more than 1024 bytes is ignored', () => {
-    const long = (length: number): string => `/${'x'.repeat(length - 1)}`
     assert.equal(parseSetCookie(`a=b; Path=${long(1024)}`, NOW)?.path?.length, 1024)
     assert.equal(parseSetCookie(`a=b; Path=/y; Path=${long(1025)}`, NOW)?.path, '/y')
   })
@@ -538,9 +544,6 @@ describe('§5.7 the storage model', () => {
 })
 
 describe('§5.7 removing excess cookies, §6.1 limits', () => {
-  const many = (count: number, attributes = ''): string[] =>
-    Array.from({ length: count }, (_, index) => `n${index}=v${attributes}`)
-
   it('a domain has 180, all of them 3000; at least 50 and 3000 are asked for', () => {
     assert.equal(new Jar().set(HOME, ...many(180)).size, 180)
     const jar = new Jar().set(HOME, ...many(1000))

@@ -32,11 +32,9 @@ export function showWire(write: (text: string) => void): Disposable {
 function requestText(text: string, request: unknown): string {
   const lines = text.split('\r\n').filter((line) => line !== '')
   const isHttp2 = lines[0]?.startsWith(':') === true
-  const length = member(request, 'contentLength')
-  const hasLength = lines.some((line) => /^content-length:/i.test(line))
-  if (typeof length === 'number' && length > 0 && !hasLength && !isHttp2) {
-    lines.push(`content-length: ${length}`)
-  }
+  const body = member(request, 'body')
+  // The transport adds its length after it has published the rest.
+  if (body instanceof Uint8Array && !isHttp2) lines.push(`content-length: ${body.length}`)
   return block('>', lines)
 }
 

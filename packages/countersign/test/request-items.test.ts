@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { temporaryFolder } from '@countersign/testkit'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { nestedJson } from '../src/nested-json.ts'
 import { parseRequestItems } from '../src/request-items.ts'
 
@@ -16,6 +16,17 @@ const file = (name: string, content: string | Uint8Array): string => {
 const text = file('text.txt', 'a text\n')
 const json = file('value.json', '{"a": [1]}')
 const bytes = file('bytes.bin', Uint8Array.of(0xff, 0xfe))
+
+/** Name and value of an item that is a text. */
+function pairs(item: string): unknown {
+  const [one] = parseRequestItems([item]).body
+  return one?.kind === 'text' ? [one.name, one.value] : undefined
+}
+
+/** What keys and values make, as it is sent. */
+function build(...entries: [string, unknown][]): unknown {
+  return JSON.parse(JSON.stringify(nestedJson(entries)))
+}
 
 describe('request items', () => {
   it('are told apart by the separator that stands first, of several there by the longest', () => {
@@ -82,10 +93,6 @@ describe('request items', () => {
   })
 
   it('take a separator as it is behind a backslash, and a backslash as it is before anything else', () => {
-    const pairs = (item: string): unknown => {
-      const [one] = parseRequestItems([item]).body
-      return one?.kind === 'text' ? [one.name, one.value] : undefined
-    }
     assert.deepEqual(pairs(String.raw`a\:b=c`), ['a:b', 'c'])
     assert.deepEqual(pairs(String.raw`a\=\=b=c\=d`), ['a==b', 'c=d'])
     assert.deepEqual(pairs(String.raw`user\@host=1`), ['user@host', '1'])
@@ -110,9 +117,6 @@ describe('request items', () => {
 })
 
 describe('nested keys', () => {
-  const build = (...pairs: [string, unknown][]): unknown =>
-    JSON.parse(JSON.stringify(nestedJson(pairs)))
-
   it('lead into objects and lists', () => {
     assert.deepEqual(
       build(
@@ -167,8 +171,8 @@ describe('nested keys', () => {
         ['a', 2],
       ],
     ]
-    for (const pairs of wrong) {
-      assert.throws(() => build(...pairs), { code: 'usage' }, JSON.stringify(pairs))
+    for (const entries of wrong) {
+      assert.throws(() => build(...entries), { code: 'usage' }, JSON.stringify(entries))
     }
   })
 

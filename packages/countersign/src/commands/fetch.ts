@@ -37,7 +37,11 @@ export function addFetch(program: Command): void {
         if (first === undefined) throw new ProgramError('usage', 'give a URL, or --input FILE')
         await using kept = await openSession(flags, data, first)
         const progress = showProgress(all.length)
-        const lines = new Lines(all, flags, output.json ? undefined : progress.print)
+        const lines = new Lines(
+          all,
+          flags,
+          output.json ? undefined : (text) => progress.print(text),
+        )
         await fetchAll(all, kept.session, flags, ({ done, failed, index, result }) => {
           lines.add(index, result)
           progress.update(done, failed)
@@ -110,14 +114,18 @@ class Lines {
   add(index: number, result: GatherResult): void {
     if (hasFailed(result)) this.#worst = graver(this.#worst, { index, result })
     const line = toLine(this.#urls[index] ?? '', result, this.#flags)
-    this.#pending = this.#pending.then(async () => {
-      this.#lines.set(index, await line)
-      if (this.#print === undefined) return
-      for (let next = this.#lines.get(this.#next); next !== undefined; ) {
-        this.#take(this.#next, next)
-        next = this.#lines.get(++this.#next)
-      }
-    })
+    this.#pending = this.#settle(this.#pending, index, line)
+  }
+
+  /** One after the other, so that nothing is printed before its turn. */
+  async #settle(before: Promise<void>, index: number, line: Promise<FetchLine>): Promise<void> {
+    await before
+    this.#lines.set(index, await line)
+    if (this.#print === undefined) return
+    for (let next = this.#lines.get(this.#next); next !== undefined; ) {
+      this.#take(this.#next, next)
+      next = this.#lines.get(++this.#next)
+    }
   }
 
   /** Prints what is left: where it was stopped, others may be missing before it. */

@@ -62,7 +62,8 @@ export function addRequests(program: Command): void {
           }
           const auth = await requestAuth(flags)
           await using kept = await openSession(flags, data, target, { auth })
-          using _wire = flags.verbose === true ? showWire(writeNote) : undefined
+          using watched = new DisposableStack()
+          if (flags.verbose === true) watched.use(showWire(writeNote))
           const response =
             flags.download === undefined
               ? await kept.session.request(target, options)
