@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { after, describe, it } from 'node:test'
 import {
   requireTool,
   scrubProcess,
@@ -31,6 +31,8 @@ const late = authority.issue({
 })
 
 describe('explain tells what a server wants of a client:', () => {
+  const folder = temporaryFolder(after)
+
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const versions = { minVersion: version, maxVersion: version }
     /** Refuses without an alert, as servers of Node do. */
@@ -110,8 +112,7 @@ describe('explain tells what a server wants of a client:', () => {
     it(`${version}: the alert of openssl is recovered`, async (t) => {
       const openssl = requireTool(t, 'openssl')
       if (openssl === undefined) return
-      const folder = temporaryFolder(t)
-      const { certificate, key, roots } = localhost.write(folder, 'server')
+      const { certificate, key, roots } = localhost.write(folder, version)
       const protocol = version === 'TLSv1.2' ? '-tls1_2' : '-tls1_3'
       const own = `-cert ${certificate} -cert_chain ${certificate} -key ${key} -CAfile ${roots}`
       const asks = `-Verify 5 -verify_return_error -rev ${protocol}`

@@ -193,6 +193,11 @@ describe('explain refuses', () => {
     assert.equal(error.code, 'option-invalid')
   })
 
+  it('a time-out that is none', async () => {
+    const options = { ca: authority.rootPem, timeoutMs: -1 }
+    assert.equal((await failureOf(() => explain('localhost:1', options))).code, 'option-invalid')
+  })
+
   it('an option that nobody knows, and a call that was given up', async () => {
     const misspelt = { ca: authority.rootPem, rejectUnauthorised: true }
     await assert.rejects(explain('localhost:1', misspelt), { code: 'option-unknown' })

@@ -28,6 +28,8 @@ export interface Evidence {
   crls: readonly Uint8Array[]
   /** What OpenSSL, or the connection, said; absent where nobody was asked. */
   said: TlsErrorCode | 'believed' | undefined
+  /** What the missing issuer is, where it was found in another place. */
+  issuer?: 'root' | 'intermediate' | undefined
 }
 
 /** What was found. */
@@ -52,11 +54,13 @@ export function analyse(leaf: Certificate, evidence: Evidence): Analysis {
  * not trusted, or a root that was made again.
  *
  * @param chain - as sent, leaf first
+ * @param known - what the missing issuer is, where somebody knows
  */
 export function refinedCode(
   code: TlsErrorCode,
   chain: readonly Certificate[],
   trust: TrustStore,
+  known?: 'root' | 'intermediate',
 ): TlsErrorCode {
   if (code !== 'missing-intermediate' && code !== 'untrusted-root' && code !== 'bad-signature') {
     return code
@@ -71,7 +75,8 @@ export function refinedCode(
     return hasKey ? 'bad-signature' : 'key-mismatch'
   }
   if (code === 'bad-signature' || linked.length > 1) return code
-  return looksIssuedByRoot(top, trust) ? 'untrusted-root' : 'missing-intermediate'
+  const isRoot = known === undefined ? looksIssuedByRoot(top, trust) : known === 'root'
+  return isRoot ? 'untrusted-root' : 'missing-intermediate'
 }
 
 /** From the leaf up, as far as issuers were sent. */
@@ -121,14 +126,14 @@ function decide(
   const fault = faultOf(endsEarly ? strict : openssl)
   const code =
     fault.code === 'missing-intermediate' && fault.certificate !== undefined
-      ? refinedCode(fault.code, [fault.certificate], trust)
+      ? refinedCode(fault.code, [fault.certificate], trust, evidence.issuer)
       : fault.code
   return { code, fault: relabelled(fault, code) }
 }
 
 /** The facts behind what was said: of the verifier that says the same, else of one that found the same kind of end. */
 function supported(said: TlsErrorCode, evidence: Evidence, verdicts: readonly Verdict[]): Decision {
-  const code = refinedCode(said, evidence.chain, evidence.trust)
+  const code = refinedCode(said, evidence.chain, evidence.trust, evidence.issuer)
   const faults = verdicts.flatMap((verdict) => (verdict.ok ? [] : [faultOf(verdict)]))
   const same = faults.find((fault) => fault.code === code)
   if (same !== undefined) return { code, fault: same }

@@ -27,15 +27,11 @@ export function plainGetCommand({ host, port }: ExplainedTarget): string | undef
   return shellCommand(['countersign', 'get', `http://${authorityOf(host, port)}/`])
 }
 
-/** Fetches the certificate into a file, and shows its fingerprint; nothing is believed yet. */
-export function fetchCommand({ host, port, serverName }: ExplainedTarget): string | undefined {
+/** Fetches the certificate of the server into `server.pem`, and shows its fingerprint; nothing is believed yet. */
+export function fetchCommand({ host, port }: ExplainedTarget): string | undefined {
   if (host === undefined || port === undefined) return undefined
-  const name = serverName === undefined || isIP(serverName) !== 0 ? [] : ['-servername', serverName]
-  const client = ['openssl', 's_client', '-connect', authorityOf(host, port), ...name]
-  const fetched = shellCommand(client)
-  return fetched === undefined
-    ? undefined
-    : `${fetched} </dev/null | openssl x509 -sha256 -fingerprint -out server.pem`
+  const show = shellCommand(['countersign', 'show', authorityOf(host, port), '--pem'])
+  return show === undefined ? undefined : `${show} > server.pem`
 }
 
 /** What is issued again. */

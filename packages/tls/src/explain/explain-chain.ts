@@ -92,7 +92,9 @@ export function explainChain(options: ExplainChainOptions): Explanation {
     crls: options.crls ?? [],
     said: options.believed === true ? ('believed' as const) : said,
   }
-  const analysis = leaf === undefined ? undefined : analyse(leaf, evidence)
+  const elsewhere = [...(options.elsewhere ?? [])]
+  const issuer = issuerKind(elsewhere)
+  const analysis = leaf === undefined ? undefined : analyse(leaf, { ...evidence, issuer })
   const facts = { sent, places, trust, from: target.file === undefined ? 'sent' : 'file' } as const
   const path = leaf && analysis ? pathOf(leaf, facts, analysis) : []
   const fault = analysis?.fault
@@ -100,7 +102,6 @@ export function explainChain(options: ExplainChainOptions): Explanation {
   const code = leaf === undefined ? (said ?? codeWithoutLeaf(options.chain)) : analysis?.code
   const clientCertificates = options.clientCertificates ?? storyOf(code, options.own)
   const nameCheck = leaf === undefined || name === undefined ? undefined : checkNames(leaf, name)
-  const elsewhere = [...(options.elsewhere ?? [])]
   const shared = {
     target,
     chain,
@@ -114,7 +115,7 @@ export function explainChain(options: ExplainChainOptions): Explanation {
     name: nameCheck,
     clock: clockOf(time, options.skewMs),
     clientCertificates,
-    notes: notesOf(options.chain, facts, path, analysis, time),
+    notes: notesOf(options.chain, facts, path, analysis, time).concat(oldCopies(elsewhere)),
     nodeCode: options.nodeCode,
   }
   const where = whereOf(target)
@@ -137,11 +138,14 @@ export function explainChain(options: ExplainChainOptions): Explanation {
     speaks,
     hint: standing,
   })
+  const words = messageFor(code, analysis, options)
+  // Whoever says it with the address is not made to say it twice.
+  const isPlaced = target.host !== undefined && words.includes(`${target.host}:${target.port}`)
   const hint = fixes.caller?.text ?? fixes.owner?.text ?? hintOf(code)
   return {
     ok: false,
     code,
-    message: where + messageFor(code, analysis, options),
+    message: isPlaced ? words : where + words,
     hint,
     fixes,
     ...shared,
@@ -204,6 +208,13 @@ function storyOf(
   }
 }
 
+/** Whether what was found elsewhere is a root. */
+function issuerKind(elsewhere: readonly Place[]): 'root' | 'intermediate' | undefined {
+  const found = elsewhere.find(({ sameNameOnly }) => !sameNameOnly)?.certificate
+  if (found === undefined) return undefined
+  return found.subject === found.issuer ? 'root' : 'intermediate'
+}
+
 /** What can be read of what was sent, and where each stood. */
 function readSent(chain: readonly Uint8Array[]): Pick<ChainFacts, 'sent' | 'places'> {
   const sent: Certificate[] = []
@@ -253,6 +264,17 @@ function notesOf(
     )
   }
   return notes
+}
+
+/** Roots of the same name and another key confuse people more than anything else. */
+function oldCopies(elsewhere: readonly Place[]): string[] {
+  return elsewhere
+    .filter(({ sameNameOnly }) => sameNameOnly)
+    .slice(0, 3)
+    .map(
+      ({ name, path, certificate }) =>
+        `${path ?? name} holds ${plainText(certificate.subject)} with another key (sha256 ${certificate.fingerprint}): an old copy, or one of another authority`,
+    )
 }
 
 /** `api.corp.internal:8443: `. */

@@ -10,6 +10,7 @@ import { checkedAlpn } from '../alpn.ts'
 import { checkedHost } from '../connect.ts'
 import { createDefaultContext } from '../context.ts'
 import type { CertificateSource, CrlSource, KeySource } from '../context-options.ts'
+import { TlsError } from '../errors.ts'
 import { readPresentedChain } from '../presented.ts'
 import { verifiedName } from '../server-name.ts'
 import { findElsewhere, type Place } from '../trust-places.ts'
@@ -40,6 +41,8 @@ export interface ExplainOptions extends TrustOptions, WaitOptions {
   crl?: CrlSource | readonly CrlSource[] | undefined
   /** The time to judge by. @defaultValue now */
   time?: Date | undefined
+  /** Milliseconds for all that is asked over the network; 0 waits for ever. @defaultValue 10000 */
+  timeoutMs?: number | undefined
   /** Whether to send `HEAD /` for the date of its answer. @defaultValue true */
   askTime?: boolean | undefined
   /** Whether to look for a missing certificate elsewhere on this machine. @defaultValue true */
@@ -68,9 +71,11 @@ export async function explain(
   const { serverName, alpn = [], askTime = true } = options
   const name = verifiedName(host, serverName === undefined ? undefined : checkedHost(serverName))
   const shared = { host, port, name, alpn: checkedAlpn(alpn), askTime }
+  const patience = new Patience(options)
   const sight = await look(
     { ...shared, context: context.withoutIdentity(), verify: false },
-    options,
+    // The rest is for what has to be asked afterwards.
+    patience.part(FIRST_SHARE),
   )
   const facts: ExplainChainOptions = {
     target: { host, port, serverName: name },
@@ -86,13 +91,13 @@ export async function explain(
   // Who we are is for a server that is who it says.
   const named =
     alone.ok && context.certificate !== undefined && sight.flight.certificateRequest !== undefined
-      ? await look({ ...shared, context, verify: true }, options)
+      ? await look({ ...shared, context, verify: true }, patience.part())
       : undefined
   const decisive = named ?? sight
   const evidence: ExplainChainOptions = {
     ...facts,
     ...(isBelieved
-      ? findingOf(decisive, await otherProtocol(sight, shared, options))
+      ? findingOf(decisive, await otherProtocol(sight, shared, patience.part()))
       : chainFinding(sight)),
     clientCertificates: storyOf(sight, named, context),
     skewMs: named?.skewMs ?? sight.skewMs,
@@ -111,7 +116,7 @@ export async function explain(
 async function look(target: ProbeTarget, options: WaitOptions): Promise<ProbeResult> {
   let running: Promise<ProbeResult> | undefined
   try {
-    return await waitFor(`explain ${target.host}:${target.port}`, waitOf(options), (signal) => {
+    return await waitFor(`explain ${target.host}:${target.port}`, options, (signal) => {
       running = probe(target, signal)
       return running
     })
@@ -130,13 +135,35 @@ async function otherProtocol(
   options: WaitOptions,
 ): Promise<string | undefined> {
   if (stage !== 'connected' || firstBytes.length > 0) return undefined
-  return waitFor(`ask ${host}:${port} in clear`, { signal: options.signal }, (signal) =>
-    askPlainly(host, port, signal),
+  const { timeoutMs, signal } = options
+  return waitFor(`ask ${host}:${port} in clear`, { signal }, (aborted) =>
+    askPlainly(host, port, timeoutMs === 0 ? undefined : timeoutMs, aborted),
   )
 }
 
-function waitOf({ timeoutMs = TIMEOUT_MS, signal }: WaitOptions): WaitOptions {
-  return { timeoutMs, signal }
+/** The time for all of it, spent in parts. */
+class Patience {
+  readonly #signal: AbortSignal | undefined
+  readonly #end: number | undefined
+
+  constructor({ timeoutMs = TIMEOUT_MS, signal }: WaitOptions) {
+    // The longest that a timer takes.
+    if (!Number.isInteger(timeoutMs) || timeoutMs < 0 || timeoutMs > 0x7fff_ffff) {
+      throw new TlsError('option-invalid', 'timeoutMs must be a whole number, 0 to 2147483647', {
+        source: 'timeoutMs',
+      })
+    }
+    this.#signal = signal
+    this.#end = timeoutMs === 0 ? undefined : performance.now() + timeoutMs
+  }
+
+  /** @param share - of what is left, above 0, at most 1 */
+  part(share = 1): WaitOptions {
+    const signal = this.#signal
+    if (this.#end === undefined) return { timeoutMs: 0, signal }
+    const left = Math.max(0, this.#end - performance.now())
+    return { timeoutMs: Math.max(SHORTEST_MS, Math.ceil(left * share)), signal }
+  }
 }
 
 /** Where on this machine what is missing lies. */
@@ -160,6 +187,9 @@ async function placesOf(
 }
 
 const TIMEOUT_MS = 10_000
+const FIRST_SHARE = 0.75
+/** What is asked at all gets so long, whatever is left. */
+const SHORTEST_MS = 100
 
 const OPTIONS: readonly string[] = [
   'ca',

@@ -90,7 +90,7 @@ function otherKey(facts: FixFacts): Fixes {
 function selfSigned(facts: FixFacts): Fixes {
   return {
     caller: foundElsewhere(facts) ?? {
-      text: `fetch the certificate, compare its fingerprint with what its owner says (it was ${fingerprintOf(facts)}), and give the file as \`--ca\``,
+      text: `fetch the certificate, compare its fingerprint with what its owner says (here it is ${fingerprintOf(facts)}), and give the file as \`--ca\``,
       command: fetchCommand(facts.target),
     },
     owner: {
@@ -316,6 +316,13 @@ const WAYS: ReadonlyMap<TlsErrorCode, Way> = new Map<TlsErrorCode, Way>([
   ['rejected-by-policy', issueAgain('issue the certificate again, by the rules of RFC 5280')],
   ['server-refused-client-cert', clientRefused],
   ['not-tls', notTls],
+  [
+    'protocol-mismatch',
+    ({ hint }) => ({
+      caller: { text: hint ?? hintOf('protocol-mismatch') },
+      owner: { text: 'enable TLS 1.2 or 1.3; what is older can be read and changed on the way' },
+    }),
+  ],
 ])
 
 const NO_WAY = 'look into the log of the server'

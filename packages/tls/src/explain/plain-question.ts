@@ -9,11 +9,13 @@ import { protocolOf } from './banner.ts'
 /**
  * Sends one bare request of HTTP/1.0 in clear, without a host or anything else of the caller's, and reads the first bytes.
  *
+ * @param timeoutMs - two seconds at most
  * @returns the protocol's name; `undefined` where nothing came
  */
 export function askPlainly(
   host: string,
   port: number,
+  timeoutMs: number | undefined,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>()
@@ -25,7 +27,7 @@ export function askPlainly(
     resolve(bytes === undefined ? undefined : protocolOf(bytes))
   }
   const onEnd = (): void => finish()
-  const patience = setTimeout(onEnd, PATIENCE_MS)
+  const patience = setTimeout(onEnd, Math.min(timeoutMs ?? PATIENCE_MS, PATIENCE_MS))
   signal.addEventListener('abort', onEnd, { once: true })
   socket.once('data', finish)
   socket.once('close', onEnd)
