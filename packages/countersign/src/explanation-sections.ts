@@ -106,10 +106,13 @@ function beaten(trace: readonly string[]): string[] {
 
 /** Where else the missing certificate lies. */
 export function elsewhereLines({ elsewhere: places }: Explanation): string[] {
-  return places.slice(0, MOST_LISTED).map(({ name: place, path, certificate: one }) => {
-    const where = path === undefined || path === place ? place : `${place} ${path}`
-    return `${one.subject}, ${short(one.fingerprint)}: ${where}`
-  })
+  return places
+    .slice(0, MOST_LISTED)
+    .map(({ name: place, path, certificate: one, sameNameOnly }) => {
+      const where = path === undefined ? place : `${path} (${place})`
+      const other = sameNameOnly ? ', of that name with another key' : ''
+      return `${where}: ${one.subject}, ${short(one.fingerprint)}${other}`
+    })
 }
 
 /** Whether the certificate is for the name, and what nearly fits. */

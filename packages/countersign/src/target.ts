@@ -12,7 +12,7 @@ export interface Target {
 }
 
 /**
- * Reads a target; the port is 443 where none is given.
+ * Reads a target; the port is 443 where none is given, 80 for http://.
  *
  * @throws {@link ProgramError} `not-found` for what is neither a file nor an address
  */
@@ -21,6 +21,10 @@ export function parseTarget(text: string): Target {
   if (!URL.canParse(url) || text.startsWith('.') || text.startsWith('/')) {
     throw new ProgramError('not-found', `"${text}" is neither a file nor a URL nor HOST:PORT`)
   }
-  const { hostname, port } = new URL(url)
-  return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? 443 : Number(port) }
+  const { hostname, port, protocol } = new URL(url)
+  const standard = protocol === 'http:' ? 80 : 443
+  return {
+    host: hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: port === '' ? standard : Number(port),
+  }
 }
