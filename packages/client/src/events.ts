@@ -9,7 +9,6 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
 import type { ConnectTimes } from './connect.ts'
 import type { ClientError } from './errors.ts'
-import type { SessionWarning } from './warnings.ts'
 
 /** What all events of a call have. */
 export interface CallEvent {
@@ -78,7 +77,6 @@ const events: Readonly<Record<keyof Payloads, Channel>> = {
   redirect: channel('countersign:client:redirect'),
   error: channel('countersign:client:error'),
   connect: channel('countersign:client:connect'),
-  warning: channel('countersign:client:warning'),
 }
 
 /** Publishes an event; its payload is made only where somebody listens. */
@@ -95,5 +93,4 @@ interface Payloads {
   readonly redirect: RedirectEvent
   readonly error: ErrorEvent
   readonly connect: ConnectEvent
-  readonly warning: SessionWarning
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { channel } from 'node:diagnostics_channel'
 import { type CertificateFacts, certificateFacts, certificateTitle } from '@countersign/tls'
 import type { Peer } from './peer.ts'
 
@@ -38,13 +39,14 @@ export class SessionWarnings {
 
   /** Tells of a source that cannot be read again: the listener, or, without one, whoever listens to the process. */
   reloadFailed(message: string, cause: unknown): void {
-    if (this.#listener !== undefined) this.#listener({ code: 'reload-failed', message, cause })
-    else process.emitWarning(message, { type: 'CountersignTrust' })
+    const isHeard = this.#tell({ code: 'reload-failed', message, cause })
+    if (!isHeard) process.emitWarning(message, { type: 'CountersignTrust' })
   }
 
   /** Tells of a certificate that ends soon, of the server or one of its issuers: once for every origin and certificate. */
   answered(origin: string, peer: Peer): void {
-    if (this.#listener === undefined || !peer.verified || this.#seen.has(peer)) return
+    if (this.#listener === undefined && !heard.hasSubscribers) return
+    if (!peer.verified || this.#seen.has(peer)) return
     this.#seen.add(peer)
     for (const certificate of peer.chain) {
       const daysLeft = Math.floor((certificate.notAfter.getTime() - Date.now()) / DAY_MS)
@@ -53,7 +55,7 @@ export class SessionWarnings {
       if (this.#told.size >= MOST_REMEMBERED) this.#told.clear()
       this.#told.add(key)
       const facts = certificateFacts(certificate)
-      this.#listener({
+      this.#tell({
         code: 'certificate-ends',
         message: `${origin}: the certificate ${certificateTitle(certificate)} ends on ${facts.notAfter}, in ${counted(daysLeft)}`,
         origin,
@@ -62,12 +64,22 @@ export class SessionWarnings {
       })
     }
   }
+
+  /** @returns whether the session has a listener */
+  #tell(warning: SessionWarning): boolean {
+    if (heard.hasSubscribers) heard.publish(warning)
+    this.#listener?.(warning)
+    return this.#listener !== undefined
+  }
 }
 
 function counted(days: number): string {
   if (days < 1) return 'less than a day'
   return days === 1 ? '1 day' : `${days} days`
 }
+
+/** Whoever listens to the process instead of one session; the payload is a {@link SessionWarning}. */
+const heard = channel('countersign:client:warning')
 
 const SOON_DAYS = 14
 const DAY_MS = 86_400_000

@@ -202,6 +202,31 @@ describe('diagnostics_channel', () => {
   })
 })
 
+describe('a warning', () => {
+  it('about a certificate that ends soon goes to the session and to the channel', async () => {
+    const ending = ours.issue({ names: ['localhost'], notAfter: new Date(Date.now() + 86_400_000) })
+    await using server = await startServer((_request, response) => sendJson(response, 1), {
+      key: ending.keyPem,
+      cert: ending.chainPem,
+    })
+    const told: unknown[] = []
+    const listener = (warning: unknown): void => {
+      told.push(warning)
+    }
+    subscribe('countersign:client:warning', listener)
+    try {
+      await using session = new Session({ ca: ours.rootPem, onWarning: listener })
+      await (await session.get(server.url)).bytes()
+      await (await session.get(server.url)).bytes()
+    } finally {
+      unsubscribe('countersign:client:warning', listener)
+    }
+    assert.equal(told.length, 2, 'once each')
+    assert.equal(told[0], told[1])
+    assert.match(JSON.stringify(told[0]), /certificate-ends/)
+  })
+})
+
 describe('OpenTelemetry', () => {
   it('gets a span for every request once an SDK is registered, and the server its parent', async () => {
     await using target = await startServer((_request, response) => sendJson(response, 1))
