@@ -89,7 +89,7 @@ export interface SessionOptions extends SharedOptions {
   cookieRules?: CookieRules | undefined
   /** Added to the query of every call to the session's home; a name that the call gives itself stays the call's. @defaultValue none */
   params?: QueryParameters | undefined
-  /** Whether environment variables may name certificate bundles. @defaultValue true */
+  /** Whether environment variables may name certificate bundles and proxies. @defaultValue true */
   trustEnvironment?: boolean | undefined
   /** Told of what will go wrong, or was got around: a certificate that ends, a bundle that cannot be read again. @defaultValue none */
   onWarning?: WarningListener | undefined
