@@ -139,7 +139,7 @@ function readData(tbs: Uint8Array): ResponseData {
   const list = fields.sequence('responses')
   const extensions = readOptionalExtensions(fields, 1)
   fields.finish('tbsResponseData')
-  const critical = unknownCritical(extensions)
+  const critical = new Set(unknownCritical(extensions))
   const answers: OcspAnswer[] = []
   while (!list.isEmpty) answers.push(readAnswer(list, critical))
   if (answers.length === 0) throw list.fault('responses', 'nothing is answered')
@@ -148,7 +148,7 @@ function readData(tbs: Uint8Array): ResponseData {
     producedAt,
     answers,
     nonce: readNonce(extensions),
-    unknownCritical: [...new Set(critical)],
+    unknownCritical: [...critical],
   }
 }
 
@@ -168,7 +168,7 @@ function readResponderId(fields: DerReader): OcspResponderId {
 }
 
 /** @param critical - takes the critical extensions nobody knows */
-function readAnswer(list: DerReader, critical: string[]): OcspAnswer {
+function readAnswer(list: DerReader, critical: Set<string>): OcspAnswer {
   const fields = list.sequence('single response')
   const id = OcspCertId.fromDer(fields.element('certID', TAG.sequence))
   const status = readStatus(fields)
@@ -176,7 +176,7 @@ function readAnswer(list: DerReader, critical: string[]): OcspAnswer {
   const next = fields.optional(0xa0, 'nextUpdate')
   const nextUpdate = next?.generalizedTime('nextUpdate')
   next?.finish('nextUpdate')
-  critical.push(...unknownCritical(readOptionalExtensions(fields, 1)))
+  for (const type of unknownCritical(readOptionalExtensions(fields, 1))) critical.add(type)
   fields.finish('single response')
   return { id, ...status, thisUpdate, ...(nextUpdate === undefined ? {} : { nextUpdate }) }
 }

@@ -154,12 +154,12 @@ function readFields(der: Uint8Array): Fields {
   const extensions = readOptionalExtensions(fields, 2)
   fields.finish('tbsRequest')
   const ids: OcspCertId[] = []
-  const critical = unknownCritical(extensions)
+  const critical = new Set(unknownCritical(extensions))
   while (!list.isEmpty) {
     if (ids.length >= MAX_IDS) throw list.fault('requestList', `more than ${MAX_IDS} certificates`)
     const one = list.sequence('request')
     ids.push(OcspCertId.fromDer(one.element('reqCert', TAG.sequence)))
-    critical.push(...unknownCritical(readOptionalExtensions(one, 0)))
+    for (const type of unknownCritical(readOptionalExtensions(one, 0))) critical.add(type)
     one.finish('request')
   }
   if (ids.length === 0) throw list.fault('requestList', 'no certificate is asked about')
@@ -167,7 +167,7 @@ function readFields(der: Uint8Array): Fields {
     ids,
     nonce: readNonce(extensions),
     isSigned: signature !== undefined,
-    unknownCritical: [...new Set(critical)],
+    unknownCritical: [...critical],
   }
 }
 
