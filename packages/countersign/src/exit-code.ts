@@ -12,11 +12,21 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof ProgramError) return error.exit
   if (!(error instanceof CountersignError)) return EXIT.failed
   const code: string = error.code
+  if (isOwnFault(error)) return EXIT.usage
   return (
     BY_CLASS.get(error.name) ??
     (error.name === 'TlsError' ? BY_TLS_CODE.get(code) : BY_CODE.get(code)) ??
     EXIT.failed
   )
+}
+
+/** A key that does not fit its certificate has the code of a refusal, and nobody was asked yet. */
+function isOwnFault(error: CountersignError): boolean {
+  return error.name === 'TlsError' && BY_TLS_CODE.get(error.code) === EXIT.trust && !hasHost(error)
+}
+
+function hasHost(error: CountersignError): boolean {
+  return 'host' in error && error.host !== undefined
 }
 
 /** The exit code of an explanation that is not `ok`, by its code. */

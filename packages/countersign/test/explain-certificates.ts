@@ -34,6 +34,8 @@ export interface Deviation extends Partial<CertificateTemplate> {
 export interface Change {
   /** Version 1, and so without extensions (RFC 5280 §4.1.2.1). */
   versionOne?: boolean
+  /** The octets of the serial number, whatever they are. */
+  serialNumber?: Uint8Array
   /** Takes the extensions and gives those that shall be there. */
   extensions?: (all: readonly RawExtension[]) => readonly RawExtension[]
 }
@@ -166,8 +168,12 @@ export const UNKNOWN_CRITICAL: RawExtension = {
 }
 
 function changed(certificate: Certificate, signer: SyncSigner, change: Change = {}): Certificate {
-  if (change.versionOne !== true && change.extensions === undefined) return certificate
-  const fields = children(certificate.tbs).filter((field) => (field[0] ?? 0) < 0xa0)
+  if (Object.keys(change).length === 0) return certificate
+  const { serialNumber } = change
+  const [serial = Buffer.alloc(0), ...others] = children(certificate.tbs).filter(
+    (field) => (field[0] ?? 0) < 0xa0,
+  )
+  const fields = [serialNumber === undefined ? serial : tlv(2, [serialNumber]), ...others]
   const all = certificate.extensions.all
   const extensions = (change.extensions?.(all) ?? all).map(extensionDer)
   const tbs = tlv(

@@ -126,6 +126,15 @@ describe('countersign explain', () => {
     assert.ok(!(await runProgram(args)).stdout.includes(ESCAPE))
   })
 
+  it('refuses a key that is not that of the certificate, as a mistake on the command line', async () => {
+    const key = file('other.key', issuing.key.toPem())
+    const args = ['explain', address, '--cert', good, '--key', key, '--json']
+    const { code, stdout } = await runProgram(args)
+    assert.equal(code, 2, stdout)
+    assert.partialDeepStrictEqual(JSON.parse(stdout), { ok: false, code: 'key-mismatch' })
+    assert.doesNotMatch(stdout, /"more"/)
+  })
+
   it('explains a file of certificates without a connection, PEM or DER', async () => {
     const chain = file('chain.pem', leaf.certificate.pem + issuing.certificate.pem)
     const trusted = await runProgram(['explain', chain, '--ca', good, '--name', 'localhost'])
