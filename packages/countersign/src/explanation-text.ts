@@ -25,8 +25,8 @@ export type Paint = (style: 'green' | 'red' | 'yellow' | 'bold', text: string) =
 /** The whole page; it ends without a line end. */
 export function explanationText(explanation: Explanation, paint: Paint = unpainted): string {
   const sections = [
-    verdict(explanation, paint),
-    chain(explanation, paint),
+    verdictLines(explanation, paint),
+    chainLines(explanation, paint),
     section('Broken link', brokenLinkLines(explanation), paint),
     section('Trust store', trustStoreLines(explanation), paint),
     section('Found elsewhere', elsewhereLines(explanation), paint),
@@ -35,8 +35,8 @@ export function explanationText(explanation: Explanation, paint: Paint = unpaint
     section('Connection', connectionLines(explanation), paint),
     section('Client certificate', clientCertificateLines(explanation), paint),
     section('Also', explanation.notes, paint),
-    fix('For you', explanation.fixes.caller, paint),
-    fix('For the owner of the server', explanation.fixes.owner, paint),
+    fixLines('For you', explanation.fixes.caller, paint),
+    fixLines('For the owner of the server', explanation.fixes.owner, paint),
   ]
   return sections
     .filter((lines) => lines.length > 0)
@@ -44,14 +44,21 @@ export function explanationText(explanation: Explanation, paint: Paint = unpaint
     .join('\n\n')
 }
 
-function verdict({ ok, code, message }: Explanation, paint: Paint): string[] {
+/** The verdict with its mark and its code. */
+export function verdictLines(
+  { ok, code, message }: Pick<Explanation, 'ok' | 'code' | 'message'>,
+  paint: Paint,
+): string[] {
   const [first = '', ...rest] = wrapped(code === undefined ? message : `${message} [${code}]`, 2)
   const mark = ok ? paint('green', '✓') : paint('red', '✗')
   return [`${mark} ${first.trimStart()}`, ...rest]
 }
 
 /** The chain from the leaf up, then what was sent besides. */
-function chain({ chain: all, message }: Explanation, paint: Paint): string[] {
+export function chainLines(
+  { chain: all, message }: Pick<Explanation, 'chain' | 'message'>,
+  paint: Paint,
+): string[] {
   if (all.length === 0) return []
   const path = all.filter(({ superfluous }) => !superfluous)
   const lines = path.flatMap((one, depth) => certificate(one, depth, message, paint))
@@ -95,7 +102,8 @@ function origin({ from, sentAt, trusted, superfluous }: ExplainedCertificate): s
   return trusted && from !== 'store' ? `${which}, trusted` : which
 }
 
-function fix(title: string, way: Fix | undefined, paint: Paint): string[] {
+/** A way out below a heading; nothing where there is none. */
+export function fixLines(title: string, way: Fix | undefined, paint: Paint): string[] {
   if (way === undefined) return []
   // A command stays one line, however long: it is there to be pasted.
   const command = way.command === undefined ? [] : [`    ${printable(way.command)}`]

@@ -19,6 +19,7 @@ import { addShow } from './commands/show.ts'
 import { addTrust } from './commands/trust.ts'
 import { addUp } from './commands/up.ts'
 import { addUser } from './commands/user.ts'
+import { addVerify } from './commands/verify.ts'
 import { VERSION } from './version.ts'
 
 /**
@@ -48,6 +49,7 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
   addRevoke(program)
   addShow(program)
   addLint(program)
+  addVerify(program)
   addUser(program)
   program.commandsGroup('Serving and calling:')
   addServe(program)
