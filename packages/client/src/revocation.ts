@@ -51,13 +51,13 @@ export class RevocationCheck {
 
   /** @throws {@link TlsError} for a list or an authority that cannot be read */
   constructor(plan: RevocationPlan) {
-    const { depth, always, acceptStale, fetch } = plan
+    const { depth, chains, acceptStale, fetch } = plan
     this.#plan = plan
     this.#lists = readLists(plan.lists)
     this.#authorities =
       fetch === undefined ? undefined : TrustStore.resolve({ ca: fetch, env: false })
     const lists = this.#lists.map(({ fingerprint }) => fingerprint).toSorted()
-    const words = [depth, always, acceptStale, this.#authorities?.sha256, ...lists]
+    const words = [depth, chains, acceptStale, this.#authorities?.sha256, ...lists]
     this.id = hash('sha256', words.join('\n')).slice(0, 16)
   }
 
@@ -77,11 +77,13 @@ export class RevocationCheck {
     const path = verified.chain
     // A leaf that is trusted by itself has nobody above it who could revoke it.
     if (path.length < 2 || !this.#concerns(path)) return undefined
-    const urls = this.#isFetched(path) ? this.#urlsOf(path) : []
-    const missing = urls.filter((url) => this.#cache.current(url) === undefined)
-    if (missing.length === 0) return this.#judge(path, urls, key)
+    const depth = this.#depthFor(path)
+    if (depth === 'off') return undefined
+    const urls = this.#isFetched(path) ? this.#checked(path, depth).flatMap(urlsOf) : []
+    const missing = [...new Set(urls)].filter((url) => this.#cache.current(url) === undefined)
+    if (missing.length === 0) return this.#judge(path, depth, urls, key)
     return Promise.all(missing.map((url) => this.#cache.fetch(url))).then(() =>
-      this.#judge(path, urls, key),
+      this.#judge(path, depth, urls, key),
     )
   }
 
@@ -91,7 +93,12 @@ export class RevocationCheck {
     return due ?? Number.POSITIVE_INFINITY
   }
 
-  #judge(path: readonly Certificate[], urls: readonly string[], key: string): Refusal | undefined {
+  #judge(
+    path: readonly Certificate[],
+    depth: 'leaf' | 'chain',
+    urls: readonly string[],
+    key: string,
+  ): Refusal | undefined {
     const fetched = urls.flatMap((url) => this.#cache.current(url) ?? [])
     const lists = [...this.#lists, ...fetched.flatMap(({ list }) => list ?? [])]
     const [leaf, ...above] = path
@@ -102,7 +109,7 @@ export class RevocationCheck {
       intermediates: above.slice(0, -1),
       roots: anchor,
       crls: lists,
-      revocation: this.#plan.depth,
+      revocation: depth,
       staleCrls: this.#plan.acceptStale ? 'accept' : 'refuse',
     })
     if (!verdict.ok) {
@@ -116,7 +123,7 @@ export class RevocationCheck {
   }
 
   #concerns(path: readonly Certificate[]): boolean {
-    if (this.#plan.always || this.#isFetched(path)) return true
+    if (this.#plan.chains === 'every' || this.#isFetched(path)) return true
     return path.some(({ issuer }) => this.#lists.some((list) => list.issuer.equals(issuer)))
   }
 
@@ -133,18 +140,30 @@ export class RevocationCheck {
       )
   }
 
-  #urlsOf(path: readonly Certificate[]): string[] {
-    const below = this.#plan.depth === 'leaf' ? path.slice(0, 1) : path.slice(0, -1)
-    const urls = below.flatMap((certificate) =>
-      (certificate.extensions.crlDistributionPoints ?? [])
-        .flatMap(({ fullName }) => fullName ?? [])
-        .flatMap((name) =>
-          name.type === 'uri' && name.value.startsWith('http://') ? [name.value] : [],
-        )
-        .slice(0, MOST_URLS),
-    )
-    return [...new Set(urls)].filter((url) => URL.canParse(url))
+  /** Who only asks where somebody tells: a certificate that names no list is no reason to refuse it. */
+  #depthFor(path: readonly Certificate[]): RevocationPlan['depth'] {
+    const { depth, chains } = this.#plan
+    if (depth === 'off' || chains !== 'telling') return depth
+    for (const wanted of [depth, 'leaf'] as const) {
+      if (this.#checked(path, wanted).every((one) => urlsOf(one).length > 0)) return wanted
+    }
+    return 'off'
   }
+
+  #checked(path: readonly Certificate[], depth: 'leaf' | 'chain'): readonly Certificate[] {
+    return depth === 'leaf' ? path.slice(0, 1) : path.slice(0, -1)
+  }
+}
+
+/** Where the list is that a certificate would be on: over plain HTTP, as RFC 5280 §4.2.1.13 wants it. */
+function urlsOf({ extensions }: Certificate): string[] {
+  return (extensions.crlDistributionPoints ?? [])
+    .flatMap(({ fullName }) => fullName ?? [])
+    .flatMap((name) =>
+      name.type === 'uri' && name.value.startsWith('http://') ? [name.value] : [],
+    )
+    .filter((url) => URL.canParse(url))
+    .slice(0, MOST_URLS)
 }
 
 /**

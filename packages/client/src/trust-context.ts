@@ -15,7 +15,7 @@ import {
 import type { Security } from './connect.ts'
 import { ClientError, OptionError, type OptionErrorCode } from './errors.ts'
 import { RevocationCheck } from './revocation.ts'
-import { isPinnedAlone, type TrustPlan } from './trust-plan.ts'
+import { isPinnedAlone, type RevocationPlan, type TrustPlan } from './trust-plan.ts'
 
 /** How connections are secured, with a name that two of them share only if they may share a socket. */
 export type NamedSecurity = Security & { readonly id: string }
@@ -31,12 +31,15 @@ export function securityOf(
   readEnvironment: boolean,
   key: string | undefined,
 ): NamedSecurity {
-  const { pins, revocation: wanted } = plan
+  const { pins } = plan
   const verified = plan.verified !== false
   const pinnedAlone = isPinnedAlone(plan)
   const context = plan.context ?? shared(plan, readEnvironment, pinnedAlone, key)
-  const checks = verified && !pinnedAlone && wanted !== undefined && wanted.depth !== 'off'
-  const revocation = checks ? usable(undefined, () => new RevocationCheck(wanted)) : undefined
+  const wanted = verified && !pinnedAlone ? (plan.revocation ?? ofDataFolders(context)) : undefined
+  const revocation =
+    wanted === undefined || wanted.depth === 'off'
+      ? undefined
+      : usable(undefined, () => new RevocationCheck(wanted))
   const parts = [idOf(context), pins?.texts.join(' ') ?? '', revocation?.id ?? '']
   return { context, verified, pins, pinnedAlone, revocation, id: parts.join('.') }
 }
@@ -59,6 +62,17 @@ export function isSame(one: NamedSecurity, other: NamedSecurity): boolean {
     chainOf(one) === chainOf(other) &&
     one.revocation?.id === other.revocation?.id
   )
+}
+
+/** Whoever trusts the data folder of an authority knows it: its lists are asked for where its certificates say. */
+function ofDataFolders({ trust }: TlsContext): RevocationPlan | undefined {
+  const folders = trust
+    .describe()
+    .sources.flatMap(({ kind, path }) =>
+      kind === 'data-folder' && path !== undefined ? [path] : [],
+    )
+  if (folders.length === 0) return undefined
+  return { lists: [], depth: 'chain', chains: 'telling', fetch: folders, acceptStale: false }
 }
 
 function shared(

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { readdirSync, type Stats, statSync } from 'node:fs'
+import { existsSync, readdirSync, type Stats, statSync } from 'node:fs'
 import path from 'node:path'
 
 /** What stands at these paths now. */
@@ -34,7 +34,11 @@ function stampOf(file: string): string {
 function look(file: string): string {
   try {
     const stats = statSync(file)
-    return stats.isDirectory() ? folderStamp(file, stats) : text(file, stats)
+    if (!stats.isDirectory()) return text(file, stats)
+    // Of an authority's data folder only its roots are read, while its database changes all the time.
+    const roots = path.join(file, 'roots.pem')
+    const isDataFolder = existsSync(path.join(file, 'issuer.key')) && existsSync(roots)
+    return isDataFolder ? entryStamp(file, 'roots.pem') : folderStamp(file, stats)
   } catch {
     // Missing, too long, not ours to read: whoever reads it says so, with the option's name.
     return file

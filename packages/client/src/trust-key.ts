@@ -78,9 +78,9 @@ function materialKey(material: CertificateSource | KeySource | undefined): strin
 
 function revocationKey(plan: RevocationPlan | undefined): unknown {
   if (plan === undefined) return ''
-  const { lists, fetch, depth, always, acceptStale } = plan
+  const { lists, fetch, depth, chains, acceptStale } = plan
   const fetched = fetch === undefined ? '' : listed(fetch).map(sourceKey)
-  return [lists.map(sourceKey), fetched, depth, always, acceptStale]
+  return [lists.map(sourceKey), fetched, depth, chains, acceptStale]
 }
 
 function isList<Source>(sources: Source | readonly Source[]): sources is readonly Source[] {

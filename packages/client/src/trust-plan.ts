@@ -48,7 +48,7 @@ export interface TrustOptions {
   crl?: CrlSource | readonly CrlSource[] | undefined
   /**
    * Whether revoked certificates are refused. @defaultValue every level, of chains whose authorities' lists are in `crl`
-   * or are to be fetched; other chains are not looked at
+   * or are to be fetched; below a data folder given as `ca` the lists that certificates point to; other chains are not looked at
    */
   revocation?: Revocation | undefined
 }
@@ -85,8 +85,8 @@ export interface TrustPlan {
 export interface RevocationPlan {
   readonly lists: readonly CrlSource[]
   readonly depth: 'off' | 'leaf' | 'chain'
-  /** Whether a chain is refused whose authorities nobody named. */
-  readonly always: boolean
+  /** Which chains are looked at: every one; those of authorities that were named; of those, what says where its list is. */
+  readonly chains: 'every' | 'named' | 'telling'
   readonly fetch: CaSources | undefined
   readonly acceptStale: boolean
 }
@@ -225,7 +225,7 @@ function revocationPlan({ crl, revocation }: TrustOptions): RevocationPlan | und
         "revocation must be 'off', 'leaf', 'chain' or an object",
       )
     }
-    return { lists, depth: revocation, always: true, fetch: undefined, acceptStale: false }
+    return { lists, depth: revocation, chains: 'every', fetch: undefined, acceptStale: false }
   }
   if (revocation !== undefined && (typeof revocation !== 'object' || revocation === null)) {
     throw new OptionError(
@@ -242,7 +242,7 @@ function revocationPlan({ crl, revocation }: TrustOptions): RevocationPlan | und
     throw new OptionError('option-invalid', "revocation.stale must be 'refuse' or 'accept'")
   }
   checkSources(fetch, 'revocation.fetch')
-  return { lists, depth, always: false, fetch, acceptStale: stale === 'accept' }
+  return { lists, depth, chains: 'named', fetch, acceptStale: stale === 'accept' }
 }
 
 function listOf(sources: CrlSource | readonly CrlSource[]): readonly CrlSource[] {

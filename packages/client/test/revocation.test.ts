@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { rename, writeFile } from 'node:fs/promises'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import * as http from 'node:http'
 import path from 'node:path'
 import { after, describe, it, mock } from 'node:test'
@@ -220,6 +220,30 @@ describe('lists that are fetched', () => {
     const named = { fetch: all.ours.issuerPem, check: 'leaf' } as const
     assert.ok((await get(all.server.url, { ca, revocation: named })).ok)
     assert.deepEqual(all.asked, ['/issuer.crl'])
+  })
+
+  it('by default below the data folder of an authority, where its certificates say', async () => {
+    await using all = await published()
+    const data = path.join(folder, 'data')
+    await mkdir(data)
+    await writeFile(path.join(data, 'roots.pem'), all.ours.rootPem)
+    await writeFile(path.join(data, 'issuer.key'), '')
+    await using session = new Session({ ca: data })
+    assert.ok((await session.get(all.server.url)).ok)
+    assert.deepEqual(
+      all.asked,
+      ['/issuer.crl'],
+      'of the leaf: the issuer does not say where its list is',
+    )
+    all.publish(all.ours.crl({ revoked: [all.leaf] }).der)
+    await session.reload()
+    assert.equal((await failureOf(session.get(all.server.url))).code, 'revoked')
+    assert.ok((await session.get(all.server.url, { revocation: 'off' })).ok)
+    // Certificates that do not say where their list is are let in.
+    const silent = await scene()
+    await writeFile(path.join(data, 'roots.pem'), silent.ours.rootPem)
+    assert.ok((await session.get(silent.server.url)).ok)
+    await silent[Symbol.asyncDispose]()
   })
 
   const failing: readonly (readonly [string, http.RequestListener, RegExp])[] = [
