@@ -10,7 +10,16 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 
-const MEASURES = ['serve', 'issue', 'verify', 'session', 'trust', 'http-versions', 'leaks']
+const MEASURES = [
+  'serve',
+  'client',
+  'issue',
+  'verify',
+  'session',
+  'trust',
+  'http-versions',
+  'leaks',
+]
 
 const { values, positionals } = parseArgs({
   options: { json: { type: 'string' } },
