@@ -59,6 +59,8 @@ export interface ConnectTimes {
 export interface Link {
   readonly peer: Peer
   readonly times: ConnectTimes
+  /** DER of what the server presented, leaf first. */
+  readonly chain: readonly Uint8Array[]
   /** When the certificate or the revocation lists end that it was verified by, in milliseconds since 1970. */
   readonly goodUntil: number
   /** The first thing that went wrong on the socket. */
@@ -154,6 +156,7 @@ export function openConnection(
     link = {
       peer: new Peer(socket, { verified: security?.verified === true, chain, host }),
       times,
+      chain,
       goodUntil:
         security === undefined ? Number.POSITIVE_INFINITY : goodUntil(security, chain, notAfter),
       firstError: undefined,

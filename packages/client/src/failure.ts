@@ -14,7 +14,7 @@ import {
   type TrustDescription,
   TrustStore,
 } from '@countersign/tls'
-import { Certificate, X509Error } from '@countersign/x509'
+import type { Certificate } from '@countersign/x509'
 import { PinMismatch, ProtocolMissing } from './admission.ts'
 import { ConnectFailure, type Link } from './connect.ts'
 import {
@@ -29,6 +29,7 @@ import {
   TrustError,
   type TrustReason,
 } from './errors.ts'
+import { readableChain } from './peer.ts'
 import { pinsOf } from './pins.ts'
 import { Refusal } from './revocation.ts'
 import type { NamedSecurity } from './trust.ts'
@@ -59,8 +60,7 @@ export function failureOf(
   const cause = link?.firstError ?? error
   const reason = reasonOf(cause)
   if (reason?.code === 'server-refused-client-cert') {
-    const chain = link?.peer.chain.map(({ der }) => der) ?? []
-    return identityError(cause, facts, chain)
+    return identityError(cause, facts, link?.chain ?? [])
   }
   return phase === 'body' ? bodyFailure(cause, facts) : lostConnection(cause, facts, link)
 }
@@ -163,7 +163,7 @@ function trustError(
     hint,
     url: shownUrl(facts.url),
     host: hostOf(facts.url),
-    chain: readable(failure.chain).map((one) => certificateFacts(one)),
+    chain: readableChain(failure.chain).map((one) => certificateFacts(one)),
     trust: (pinnedAlone ? undefined : security?.context.trust)?.describe(),
     evidence: evidenceOf(
       code === 'pin-mismatch' ? undefined : code,
@@ -209,22 +209,6 @@ function pinMismatch(failure: ConnectFailure, cause: PinMismatch, facts: Request
   )
 }
 
-/** The certificates that can be read, up to the first that cannot. */
-function readable(chain: readonly Uint8Array[]): Certificate[] {
-  const certificates: Certificate[] = []
-  for (const der of chain) {
-    try {
-      const certificate = Certificate.parse(der)
-      certificateFacts(certificate)
-      certificates.push(certificate)
-    } catch (error) {
-      if (error instanceof X509Error) break
-      throw error
-    }
-  }
-  return certificates
-}
-
 function isTrustReason(code: string): code is TrustReason {
   return code === 'pin-mismatch' || (isReasonCode(code) && !NOT_OF_THE_SERVER.has(code))
 }
@@ -252,11 +236,15 @@ function lostConnection(cause: unknown, facts: RequestFacts, link: Link | undefi
   const url = shownUrl(facts.url)
   const nodeCode = errorCode(cause)
   if (nodeCode === 'UND_ERR_HEADERS_OVERFLOW') {
-    return new ConnectError('head-too-large', `${origin} answered with more than 64 KiB of headers`, {
-      cause,
-      url,
-      hint: 'let the server send smaller headers: it is often cookies that have piled up',
-    })
+    return new ConnectError(
+      'head-too-large',
+      `${origin} answered with more than 64 KiB of headers`,
+      {
+        cause,
+        url,
+        hint: 'let the server send smaller headers: it is often cookies that have piled up',
+      },
+    )
   }
   if (isParserError(cause) || isUnasked(cause) || nodeCode === TWO_LENGTHS) {
     return new ConnectError(

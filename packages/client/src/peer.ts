@@ -5,8 +5,8 @@
  */
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { certificateTitle } from '@countersign/tls'
-import { Certificate } from '@countersign/x509'
+import { certificateFacts, certificateTitle } from '@countersign/tls'
+import { Certificate, X509Error } from '@countersign/x509'
 
 /** What a connection knows of the other end. */
 export interface PeerFacts {
@@ -58,7 +58,7 @@ export class Peer {
 
   /** What the server presented, leaf first, with the trusted certificate it ends at; read `verified` before believing it. */
   get chain(): readonly Certificate[] {
-    this.#chain ??= this.#der.map((der) => Certificate.parse(der, 'the certificate of the server'))
+    this.#chain ??= readableChain(this.#der)
     return this.#chain
   }
 
@@ -73,6 +73,23 @@ export class Peer {
     const ends = this.chain.map(({ notAfter }) => notAfter.getTime())
     return Math.floor((Math.min(...ends) - Date.now()) / DAY_MS)
   }
+}
+
+/** The certificates of a chain; it ends before one that OpenSSL takes and RFC 5280 does not. */
+export function readableChain(chain: readonly Uint8Array[]): Certificate[] {
+  const certificates: Certificate[] = []
+  for (const der of chain) {
+    try {
+      const certificate = Certificate.parse(der, 'the certificate of the server')
+      // Read whole, so that no later look at its names can throw.
+      certificateFacts(certificate)
+      certificates.push(certificate)
+    } catch (error) {
+      if (error instanceof X509Error) break
+      throw error
+    }
+  }
+  return certificates
 }
 
 function groupOf(socket: TLSSocket): string | undefined {
