@@ -33,8 +33,9 @@ export interface ClientPrediction {
  *
  * Each is taken as it comes: its own defaults, with the roots given as what it trusts. `profile`, `policies` and `maxDepth` are
  * ours and do not count. Where revocation is checked, the clients on OpenSSL are taken to have been given the same lists, and
- * check every certificate with them; the others take none. For the purpose `client` the answer is that of servers which ask for
- * certificates; curl and browsers are none. The common bound of verifyChain on signatures holds for each client.
+ * check every certificate with them; the others take none. OCSP answers change nothing: none of these reads them by itself. For
+ * the purpose `client` the answer is that of servers which ask for certificates; curl and browsers are none. The common bound of
+ * verifyChain on signatures holds for each client.
  *
  * @returns one prediction a client, always in the same order
  * @throws as {@link verifyChain}
@@ -56,7 +57,7 @@ function predict(rules: ClientRules, settings: Settings, budget: Budget): Client
       maxDepth: MAX_DEPTH,
       policies: undefined,
       acceptStale: false,
-      revocation: settings.revocation !== 'off' && isOpenssl ? 'chain' : 'off',
+      revocation: isOpenssl && takesLists(settings) ? 'chain' : 'off',
     },
     rules,
     budget,
@@ -72,6 +73,11 @@ function predict(rules: ClientRules, settings: Settings, budget: Budget): Client
     ...(certificate === undefined ? {} : { certificate }),
     ...(code === 'rejected-by-policy' ? { rule: facts.rule } : {}),
   }
+}
+
+/** Whoever gives OCSP answers and no lists says nothing of lists. */
+function takesLists({ revocation, crls, ocsp }: Settings): boolean {
+  return revocation !== 'off' && (crls.length > 0 || ocsp.length === 0)
 }
 
 /** OpenSSL's; the others have none, or one that no honest chain reaches. */

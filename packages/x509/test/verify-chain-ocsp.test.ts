@@ -5,6 +5,7 @@ import {
   type Certificate,
   type CertificateRevocationList,
   OcspResponse,
+  predictClients,
 } from '../src/index.ts'
 import {
   type AnswerChanges,
@@ -171,6 +172,17 @@ describe('verifyChain with OCSP', () => {
     const options = { ocsp, profile: 'openssl', revocation: 'leaf' } as const
     assertRefused(verify(leaf, chain, options), 'crl-missing', { unusableOcsp: [] })
     assertAccepted(verify(leaf, chain, { ...options, crls: listOf(issuing) }))
+  })
+
+  it('predicts of other clients that answers are nothing to them', () => {
+    const [intermediates, roots] = chain.map(({ certificate }) => certificate)
+    assert.ok(roots !== undefined)
+    const options = { leaf, intermediates, roots, time: NOW, ocsp: respond({ says: REVOKED }) }
+    const answers = predictClients(options)
+    assert.ok(answers.length > 5)
+    for (const { ok, message } of answers) assert.ok(ok, message)
+    const listed = predictClients({ ...options, crls: [listOf(root), listOf(issuing, [leaf])] })
+    assert.equal(listed.find(({ client }) => client === 'node')?.code, 'revoked')
   })
 
   it('refuses what is no response', () => {
