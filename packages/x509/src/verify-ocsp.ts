@@ -42,7 +42,8 @@ export type OcspVerdict =
 
 /**
  * Checks who signed a response, for which certificate and when (RFC 6960 §3.2): the issuer itself, or a delegate it signed that
- * has the extended key usage `ocspSigning` and is valid.
+ * has the extended key usage `ocspSigning` and is valid. An issuer that answers itself need not have digitalSignature in its key
+ * usage: RFC 6960 does not ask for it, and neither does OpenSSL.
  *
  * ```ts
  * const request = OcspRequest.build({ about: [{ certificate, issuer }] })

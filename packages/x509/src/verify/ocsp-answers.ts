@@ -25,7 +25,7 @@ export interface OcspQuestion {
 }
 
 /** An answer with a signature that counts, and why it cannot be used all the same: at most because it is stale. */
-export interface BelievedAnswer {
+interface BelievedAnswer {
   readonly answer: OcspAnswer
   /** The issuer itself or its delegate. */
   readonly responder: Certificate
