@@ -6,7 +6,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { errorMessage } from '@countersign/core'
-import type { Certificate, ReferenceName } from '@countersign/x509'
+import type { Certificate, Name, ReferenceName } from '@countersign/x509'
 import { InvalidArgumentError } from 'commander'
 import { ProgramError } from './errors.ts'
 import { readSecretFile } from './open-data.ts'
@@ -72,11 +72,12 @@ export function readTime(text: string): Date {
 
 /** The one that is no authority; a file of several such is a mistake, for only one would be looked at. */
 function sortOut(all: readonly Certificate[], file: string): GivenChain {
-  const different = all.filter((one, at) => all.findIndex((other) => other.equals(one)) === at)
-  const leaves = different.filter(
-    (one) =>
-      !one.isCa && !different.some((other) => other !== one && other.issuer.equals(one.subject)),
+  // A file may hold very many: nothing is compared with everything else.
+  const different = [...new Map(all.map((one) => [one.fingerprint, one])).values()]
+  const issuers = new Set(
+    different.flatMap((one) => (one.isSelfIssued ? [] : [encoded(one.issuer)])),
   )
+  const leaves = different.filter((one) => !one.isCa && !issuers.has(encoded(one.subject)))
   const [leaf = different[0], ...more] = leaves
   if (leaf === undefined) throw new ProgramError('file-unreadable', `${file} holds no certificate`)
   if (more.length > 0) {
@@ -86,6 +87,10 @@ function sortOut(all: readonly Certificate[], file: string): GivenChain {
     })
   }
   return { leaf, intermediates: different.filter((one) => one !== leaf) }
+}
+
+function encoded({ der }: Name): string {
+  return Buffer.from(der).toString('latin1')
 }
 
 function titleOf({ subject, subjectAltNames, serialNumber }: Certificate): string {

@@ -49,7 +49,7 @@ export interface ListFacts {
 export function reportText(report: VerifyReport, fix: Fix | undefined, paint: Paint): string {
   const sections = [
     verdictLines(report, paint),
-    chainLines(report, paint),
+    chainLines({ ...report, chain: marked(report) }, paint),
     clientLines(report, paint),
     fix === undefined ? [] : fixLines('Fix', fix, paint),
   ]
@@ -57,6 +57,13 @@ export function reportText(report: VerifyReport, fix: Fix | undefined, paint: Pa
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
     .join('\n\n')
+}
+
+/** A link may hold and the certificate still be at fault: the mark says both. */
+function marked({ chain, certificate }: VerifyReport): VerifyReport['chain'] {
+  return chain.map((one) =>
+    one.fingerprint === certificate?.fingerprint ? { ...one, link: 'broken' } : one,
+  )
 }
 
 function clientLines({ clients, message }: VerifyReport, paint: Paint): string[] {

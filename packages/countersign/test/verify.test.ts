@@ -9,6 +9,7 @@ import {
   encodePkcs12,
   parseGeneralName,
   PrivateKey,
+  type RawExtension,
 } from '@countersign/x509'
 import { authority, clientOf, days, type Holder, leafOf } from './explain-certificates.ts'
 import { initAuthority, issue } from './identity-files.ts'
@@ -61,7 +62,7 @@ describe('countersign verify', () => {
     const { code, stdout, stderr } = await verify(chain, '--roots', roots, '--name', 'localhost')
     assert.equal(code, 0, stderr)
     assert.equal(stderr, '')
-    assert.match(stdout, /^✓ .*chain\.pem: CN=localhost is trusted: its\s+chain\s+ends\s+at/)
+    assert.match(stdout, /^✓ CN=localhost is trusted: its chain ends at CN=Verify Root,O=Grid\n/)
     assert.match(stdout, /^ {2}✓ CN=localhost$/m)
     assert.match(stdout, /^ {4}└ ✓ CN=Verify Issuing,O=Grid$/m)
     assert.match(stdout, /^ {6}└ ✓ CN=Verify Root,O=Grid$/m)
@@ -211,6 +212,15 @@ describe('countersign verify', () => {
     assert.deepEqual(words, ['lint', odd])
     const lint = await runProgram(words)
     assert.notEqual(lint.code, 2, lint.stderr)
+    // Where the root is what others do not take, the file of the root is to be looked at.
+    const silent = authority('Silent Root', undefined, { change: withoutKeyUsage })
+    const trusted = file('silent.pem', pem(silent))
+    const below = file('below.pem', pem(leafOf(silent)))
+    const strict = await answer(0, below, '--roots', trusted)
+    assert.partialDeepStrictEqual(strict, {
+      clients: [{ ok: true }, { ok: true }, { ok: true }, { ok: false, rule: 'key-usage' }],
+      hint: `this says what to change so that every client takes it: countersign lint ${trusted}`,
+    })
     const json = await answer(0, odd, '--roots', roots)
     const clients = json['clients']
     assert.ok(Array.isArray(clients))
@@ -276,6 +286,10 @@ describe('countersign verify refuses', () => {
     })
   }
 })
+
+const withoutKeyUsage = {
+  extensions: (all: readonly RawExtension[]) => all.filter(({ oid }) => oid !== '2.5.29.15'),
+}
 
 /** Sequences within sequences, every length right. */
 function nested(bytes: number): Uint8Array {

@@ -1,0 +1,108 @@
+/**
+ * Our own verdict on a chain, and what others would say of it.
+ *
+ * @module
+ */
+import {
+  certificateFacts,
+  certificateTitle,
+  type Explanation,
+  explainChain,
+  type Fix,
+} from '@countersign/tls'
+import {
+  type Acceptance,
+  type CertificateRevocationList,
+  predictClients,
+  type Verdict,
+  verifyChain,
+} from '@countersign/x509'
+import { lintFix, refusalFix } from './verify-fix.ts'
+import type { Question } from './verify-question.ts'
+import type { ListFacts, VerifyReport } from './verify-report.ts'
+
+/** Verifies with the profile `strict`, which is that of everything here. */
+export function verifyQuestion(question: Question): { report: VerifyReport; fix: Fix | undefined } {
+  const { file, leaf, intermediates, name, purpose, time, crls, trust } = question
+  const options = {
+    leaf,
+    intermediates,
+    roots: trust.anchors,
+    purpose,
+    name,
+    time,
+    crls: crls.length === 0 ? undefined : crls,
+  }
+  const verdict = verifyChain(options)
+  const explanation = explainVerdict(question, verdict)
+  const clients = predictClients(options)
+  const refuser = clients.find(({ ok }) => !ok)
+  const fix = verdict.ok
+    ? refuser && lintFix(refuser.certificate, question)
+    : refusalFix(verdict, explanation, question)
+  const shared = {
+    hint: fix && [fix.text, fix.command].filter((part) => part !== undefined).join(': '),
+    chain: explanation.chain,
+    revocation: {
+      checked: crls.length === 0 ? ('off' as const) : ('chain' as const),
+      lists: crls.map(listFacts),
+    },
+    clients: clients.map(({ certificate, ...client }) => ({
+      ...client,
+      ...(certificate === undefined ? {} : { certificate: certificateFacts(certificate) }),
+    })),
+    file,
+    name: name && Object.values(name).join(''),
+    purpose,
+    time: time.toISOString(),
+    trust: trust.describe(),
+  }
+  if (verdict.ok) return { report: { ok: true, message: trustedWords(verdict), ...shared }, fix }
+  const { code, message, certificate, facts } = verdict
+  const about = certificate && certificateFacts(certificate)
+  return { report: { ok: false, code, message, certificate: about, facts, ...shared }, fix }
+}
+
+/** The same chain as `explain` shows it, with its ways out. */
+function explainVerdict(question: Question, verdict: Verdict): Explanation {
+  const { file, leaf, intermediates, name, purpose, time, crls, trust } = question
+  const shared = {
+    chain: [leaf, ...intermediates].map(({ der }) => der),
+    trust,
+    purpose,
+    time,
+    target: { file },
+  }
+  if (verdict.ok) {
+    const explanation = explainChain(shared)
+    // What only OpenSSL minds is the business of the other clients.
+    const chain = explanation.chain.map((one): (typeof explanation.chain)[number] =>
+      one.superfluous ? one : { ...one, link: 'ok', problem: undefined },
+    )
+    return { ...explanation, chain }
+  }
+  return explainChain({
+    ...shared,
+    name: name === undefined || 'email' in name ? undefined : Object.values(name).join(''),
+    crls: crls.map(({ der }) => der),
+    code: verdict.code,
+    message: verdict.message,
+  })
+}
+
+function trustedWords({ chain }: Acceptance): string {
+  const [leaf, ...above] = chain.map(certificateTitle)
+  const anchor = above.at(-1)
+  const why = anchor === undefined ? 'it is in the store itself' : `its chain ends at ${anchor}`
+  return `${leaf} is trusted: ${why}`
+}
+
+function listFacts(list: CertificateRevocationList): ListFacts {
+  return {
+    issuer: list.issuer.toString(),
+    number: list.number,
+    thisUpdate: list.thisUpdate,
+    nextUpdate: list.nextUpdate,
+    revoked: list.size,
+  }
+}
