@@ -4,6 +4,7 @@ import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { scrubProcess, temporaryFolder } from '@countersign/testkit'
 import { explainServer, makeAuthority, makeLeaf, serveChain } from './explain-support.ts'
+import { authority, localhost } from './support.ts'
 
 scrubProcess()
 
@@ -15,6 +16,7 @@ describe('explain finds what is missing elsewhere on this machine:', () => {
   const withRoot = temporaryFolder(after)
   const withIssuer = temporaryFolder(after)
   const withOld = temporaryFolder(after)
+  const withData = temporaryFolder(after)
 
   it('a root, with the command that uses it', async () => {
     const { env, file } = holding(withRoot, root.certificate.pem)
@@ -63,6 +65,46 @@ describe('explain finds what is missing elsewhere on this machine:', () => {
     assert.equal(found.elsewhere[0]?.sameNameOnly, true)
     assert.equal(found.fixes.caller?.command, undefined)
     assert.match(found.notes.join('\n'), /holds CN=Elsewhere Root with another key/)
+  })
+
+  it('a name of the certificate that leads to the same server', async () => {
+    const { certificate, key } = makeLeaf(
+      {
+        subjectAltNames: ['nowhere.invalid', '*.localhost', 'localhost'].map((value) => ({
+          type: 'dns' as const,
+          value,
+        })),
+      },
+      issuer,
+    )
+    await using server = await serveChain([certificate, issuer.certificate], key)
+    const options = { ca: root.certificate, serverName: '127.0.0.1', searchElsewhere: true }
+    const found = await explainServer(server, options)
+    assert.equal(found.code, 'name-mismatch')
+    assert.match(found.fixes.caller?.text ?? '', /as localhost$/)
+    assert.equal(found.fixes.caller?.command, `countersign get https://localhost:${server.port}/`)
+  })
+
+  it('an authority of ours, whose client certificates the server accepts', async () => {
+    writeFileSync(path.join(withData, 'roots.pem'), authority.rootPem)
+    await using server = await serveChain(
+      [localhost.certificate, authority.issuer],
+      localhost.key,
+      {
+        ca: authority.rootPem,
+        requestCert: true,
+        rejectUnauthorized: true,
+      },
+    )
+    const env = { HOME: withData, COUNTERSIGN_DATA: withData }
+    const found = await explainServer(server, { env, searchElsewhere: true })
+    assert.equal(found.code, 'server-refused-client-cert')
+    assert.equal(
+      found.fixes.caller?.command,
+      `countersign issue client --client --data ${withData} --out . && countersign get https://127.0.0.1:${server.port}/ --cert client.crt --key client.key`,
+    )
+    const other = await explainServer(server, { env: { HOME: withOld }, searchElsewhere: true })
+    assert.equal(other.fixes.caller?.command, undefined)
   })
 })
 

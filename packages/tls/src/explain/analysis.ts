@@ -62,14 +62,21 @@ export function refinedCode(
   trust: TrustStore,
   known?: 'root' | 'intermediate',
 ): TlsErrorCode {
+  // OpenSSL checks the purpose before it looks whether an authority is one.
+  if (code === 'wrong-purpose') {
+    return linkedPart(chain).some((one, depth) => depth > 0 && !one.isCa) ? 'not-a-ca' : code
+  }
   if (code !== 'missing-intermediate' && code !== 'untrusted-root' && code !== 'bad-signature') {
     return code
   }
   const linked = linkedPart(chain)
   const top = linked.at(-1)
   if (top === undefined) return code
-  const sameName = trust.findBySubject(top.issuer)
-  if (sameName.length > 0 && !sameName.some((issuer) => top.verifySignature(issuer.publicKey))) {
+  const sameName = [
+    ...trust.findBySubject(top.issuer),
+    ...chain.filter((one) => !one.equals(top) && one.subject.equals(top.issuer)),
+  ]
+  if (sameName.length > 0 && !sameName.some((issuer) => isIssuer(top, issuer))) {
     const keyId = top.authorityKeyId
     const hasKey = keyId !== undefined && sameName.some((one) => one.subjectKeyId === keyId)
     return hasKey ? 'bad-signature' : 'key-mismatch'
@@ -85,11 +92,19 @@ function linkedPart(chain: readonly Certificate[]): Certificate[] {
   let rest = chain.slice(1)
   for (;;) {
     const top = linked.at(-1)
-    const next = top && rest.find((one) => !one.equals(top) && top.issuedBy(one))
+    const next = top && rest.find((one) => one.subject.equals(top.issuer) && isIssuer(top, one))
     if (next === undefined) return linked
     linked.push(next)
     rest = rest.filter((one) => one !== next)
   }
+}
+
+/** As OpenSSL has it, for whom the key identifiers are a rule. */
+function isIssuer(certificate: Certificate, issuer: Certificate): boolean {
+  const wanted = certificate.authorityKeyId
+  const offered = issuer.subjectKeyId
+  if (wanted !== undefined && offered !== undefined && wanted !== offered) return false
+  return !certificate.equals(issuer) && certificate.verifySignature(issuer.publicKey)
 }
 
 /** Without the issuer there is no proof; its name, and who of the same organisation is trusted, are the evidence. */

@@ -6,6 +6,7 @@
 import { type Certificate, type Fault, X509Error } from '@countersign/x509'
 import { certificateFacts, certificateTitle } from '../certificate-facts.ts'
 import type { CertificateFacts } from '../errors.ts'
+import { readPresentedChain } from '../presented.ts'
 import type { TrustStore } from '../trust-store.ts'
 import type { BrokenLink, ExplainedCertificate } from './explanation.ts'
 import type { Analysis } from './analysis.ts'
@@ -20,6 +21,19 @@ export interface ChainFacts {
   trust: TrustStore
   /** Where `sent` came from. */
   from: 'sent' | 'file'
+}
+
+/** What can be read of what was sent, and where each stood. */
+export function readSent(chain: readonly Uint8Array[]): Pick<ChainFacts, 'sent' | 'places'> {
+  const sent: Certificate[] = []
+  const places = new Map<string, number>()
+  for (const [at, der] of chain.entries()) {
+    const [certificate] = readPresentedChain([der])
+    if (certificate === undefined) continue
+    sent.push(certificate)
+    if (!places.has(certificate.fingerprint)) places.set(certificate.fingerprint, at)
+  }
+  return { sent, places }
 }
 
 /** The certificates from the leaf up: the chain that was believed, else the likeliest way up. */

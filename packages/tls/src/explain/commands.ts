@@ -5,7 +5,7 @@
  */
 import { isIP } from 'node:net'
 import type { Certificate } from '@countersign/x509'
-import { normalHost } from '../server-name.ts'
+import { checkServerName, normalHost } from '../server-name.ts'
 import type { TrustStore } from '../trust-store.ts'
 import type { ExplainedTarget } from './explanation.ts'
 import { shellCommand } from './plain-text.ts'
@@ -68,15 +68,21 @@ function issueWords({ leaf, name, purpose }: Reissued): string[] | undefined {
   return ['countersign', 'issue', ...new Set(names.slice(0, MOST_NAMES)), ...kind]
 }
 
-/** Issues a client certificate and uses it. */
+/**
+ * Issues a client certificate and uses it.
+ *
+ * @param data - the folder of the authority
+ */
 export function clientCertificateCommand(
+  data: string,
   target: ExplainedTarget,
   trust: TrustStore,
 ): string | undefined {
   const files = ['--cert', 'client.crt', '--key', 'client.key']
   const get = getCommand(target, [...trustFlags(trust), ...files])
-  const issue = shellCommand(['countersign', 'issue', 'client', '--client', '--out', '.'])
-  return get === undefined ? undefined : `${issue} && ${get}`
+  const words = ['countersign', 'issue', 'client', '--client', '--data', data, '--out', '.']
+  const issue = shellCommand(words)
+  return get === undefined || issue === undefined ? undefined : `${issue} && ${get}`
 }
 
 /** The flags that say what `trust` says, where it came from files that options named; the environment speaks for itself. */
@@ -88,22 +94,19 @@ export function trustFlags(trust: TrustStore): string[] {
   })
 }
 
-/** A name of the certificate that can be connected to instead; on this machine's own addresses `localhost` before others. */
-export function reachableName(
-  certificate: Certificate,
-  host: string | undefined,
-): string | undefined {
-  const names = [...certificate.dnsNames, ...certificate.ipAddresses].filter(
-    (name) => isIssuable(name) && !name.startsWith('*'),
-  )
-  const isLocal = host !== undefined && /^(?:localhost|127\..*|::1)$/.test(host)
-  return (isLocal ? names.find((name) => LOCAL.has(name)) : undefined) ?? names[0]
+/** The names of a certificate that a client can connect by; no wildcards, and nothing that it would refuse afterwards. */
+export function connectableNames(certificate: Certificate): string[] {
+  return [...certificate.dnsNames.map(normalHost), ...certificate.ipAddresses]
+    .filter((name) => isIssuable(name) && !name.startsWith('*'))
+    .filter((name) => checkServerName(name, certificate) === undefined)
+    .slice(0, MOST_NAMES)
 }
 
 /** What an authority signs, and what no shell and no command line takes for something else. */
 function isIssuable(name: string): boolean {
   if (isIP(name) !== 0) return true
-  return name.length <= 253 && HOST.test(name)
+  // Nobody takes a wildcard for a whole top level.
+  return name.length <= 253 && HOST.test(name) && !/^\*\.[^.]+$/.test(name)
 }
 
 function authorityOf(host: string, port: number): string {
@@ -111,6 +114,5 @@ function authorityOf(host: string, port: number): string {
 }
 
 const MOST_NAMES = 10
-const LOCAL: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1'])
 const HOST =
   /^(?:\*\.)?[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/i

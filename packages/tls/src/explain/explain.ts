@@ -11,16 +11,16 @@ import { checkedHost } from '../connect.ts'
 import { createDefaultContext } from '../context.ts'
 import type { CertificateSource, CrlSource, KeySource } from '../context-options.ts'
 import { TlsError } from '../errors.ts'
-import { readPresentedChain } from '../presented.ts'
 import { verifiedName } from '../server-name.ts'
-import { findElsewhere, type Place } from '../trust-places.ts'
 import type { Environment } from '../trust-environment.ts'
 import type { TrustOptions, TrustStore } from '../trust-store.ts'
-import { explainChain, type ExplainChainOptions } from './explain-chain.ts'
+import type { ExplainChainOptions } from './explain-chain.ts'
+import { explainEvidence, type Seen } from './explain-evidence.ts'
 import type { Explanation } from './explanation.ts'
 import { alertNamed, chainFinding, findingOf, storyOf } from './findings.ts'
 import { askPlainly } from './plain-question.ts'
 import { probe, type ProbeResult, type ProbeTarget } from './probe.ts'
+import { issuingFolder, nameThatLeadsTo, placesOf } from './search.ts'
 import { type ExplainTarget, parseTarget } from './target.ts'
 
 /** How {@link explain} asks. */
@@ -45,7 +45,10 @@ export interface ExplainOptions extends TrustOptions, WaitOptions {
   timeoutMs?: number | undefined
   /** Whether to send `HEAD /` for the date of its answer. @defaultValue true */
   askTime?: boolean | undefined
-  /** Whether to look for a missing certificate elsewhere on this machine. @defaultValue true */
+  /**
+   * Whether to look on this machine for what mends it: the missing certificate, an authority that can issue ours, the addresses of the
+   * names of a certificate that is believed. @defaultValue true
+   */
   searchElsewhere?: boolean | undefined
 }
 
@@ -86,30 +89,52 @@ export async function explain(
     time,
     own: context.certificate,
   }
-  const alone = explainChain({ ...facts, ...chainFinding(sight) })
-  const isBelieved = alone.ok || sight.chain.length === 0
+  const judged = chainFinding(sight)
+  const alone = explainEvidence({ ...facts, ...judged }, judged)
   // Who we are is for a server that is who it says.
   const named =
     alone.ok && context.certificate !== undefined && sight.flight.certificateRequest !== undefined
       ? await look({ ...shared, context, verify: true }, patience.part())
       : undefined
   const decisive = named ?? sight
-  const evidence: ExplainChainOptions = {
-    ...facts,
-    ...(isBelieved
+  const finding =
+    alone.ok || sight.chain.length === 0
       ? findingOf(decisive, await otherProtocol(sight, shared, patience.part()))
-      : chainFinding(sight)),
+      : judged
+  const evidence: ExplainChainOptions = { ...facts, ...finding }
+  const seen: Seen = {
+    ...finding,
     clientCertificates: storyOf(sight, named, context),
     skewMs: named?.skewMs ?? sight.skewMs,
   }
-  const explanation = explainChain(evidence)
-  const elsewhere =
-    options.searchElsewhere === false ? [] : await placesOf(explanation, evidence, env)
+  const first = explainEvidence(evidence, seen)
+  const more = options.searchElsewhere === false ? {} : await search(first, evidence, sight, env)
+  const explanation = explainEvidence(
+    { ...evidence, elsewhere: more.elsewhere },
+    { ...seen, ...more },
+  )
   return {
-    ...(elsewhere.length === 0 ? explanation : explainChain({ ...evidence, elsewhere })),
+    ...explanation,
     connection: decisive.connection,
     alert: alertNamed(decisive.error),
   }
+}
+
+/** What this machine has to mend it with. */
+async function search(
+  explanation: Explanation,
+  evidence: ExplainChainOptions,
+  { chain, connection, flight }: ProbeResult,
+  env: Environment | undefined,
+): Promise<Pick<ExplainChainOptions, 'elsewhere'> & Pick<Seen, 'issueFrom' | 'reachable'>> {
+  const { code } = explanation
+  if (code === 'name-mismatch') {
+    return { reachable: await nameThatLeadsTo(connection.address, chain) }
+  }
+  if (code === 'server-refused-client-cert') {
+    return { issueFrom: await issuingFolder(flight.certificateRequest?.authorities ?? [], env) }
+  }
+  return { elsewhere: await placesOf(explanation, evidence, env) }
 }
 
 /** One probe; where time runs out, what was seen until then. */
@@ -164,26 +189,6 @@ class Patience {
     const left = Math.max(0, this.#end - performance.now())
     return { timeoutMs: Math.max(SHORTEST_MS, Math.ceil(left * share)), signal }
   }
-}
-
-/** Where on this machine what is missing lies. */
-async function placesOf(
-  { brokenLink }: Explanation,
-  { chain, trust }: ExplainChainOptions,
-  env: Environment | undefined,
-): Promise<Place[]> {
-  if (brokenLink === undefined || !('candidates' in brokenLink.facts)) return []
-  const top = readPresentedChain(chain).find(
-    ({ fingerprint }) => fingerprint === brokenLink.certificate?.fingerprint,
-  )
-  if (top === undefined) return []
-  return findElsewhere({
-    issuer: top.issuer,
-    keyId: top.authorityKeyId,
-    isIssuer: (candidate) => top.verifySignature(candidate.publicKey),
-    consulted: trust,
-    env,
-  })
 }
 
 const TIMEOUT_MS = 10_000

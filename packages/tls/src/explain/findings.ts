@@ -11,15 +11,14 @@ import { alertOf, classify, messageOf } from '../reasons.ts'
 import { protocolOf } from './banner.ts'
 import { shownFacts } from './chain-view.ts'
 import type { ExplainChainOptions } from './explain-chain.ts'
+import type { Seen } from './explain-evidence.ts'
 import type { ClientCertificateStory, Explanation } from './explanation.ts'
 import { plainText } from './plain-text.ts'
 import type { ProbeResult } from './probe.ts'
 
 /** Why a probe ended. */
-export type Finding = Pick<
-  ExplainChainOptions,
-  'code' | 'message' | 'hint' | 'nodeCode' | 'believed' | 'speaks'
->
+export type Finding = Pick<ExplainChainOptions, 'code' | 'message' | 'hint' | 'nodeCode'> &
+  Pick<Seen, 'believed' | 'speaks'>
 
 /** What OpenSSL said of the chain; nothing where the handshake did not get to its end. */
 export function chainFinding({ stage, refusal }: ProbeResult): Finding {

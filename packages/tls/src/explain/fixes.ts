@@ -11,15 +11,16 @@ import type { TrustStore } from '../trust-store.ts'
 import { shownTitle } from './chain-view.ts'
 import {
   clientCertificateCommand,
+  connectableNames,
   fetchCommand,
   getCommand,
   issueCommand,
   newAuthorityCommand,
   plainGetCommand,
-  reachableName,
   trustFlags,
 } from './commands.ts'
-import type { ClientCertificateStory, ExplainedTarget, Fix, Fixes } from './explanation.ts'
+import type { Seen } from './explain-evidence.ts'
+import type { ExplainedTarget, Fix, Fixes } from './explanation.ts'
 import { duration, plainText, shellCommand } from './plain-text.ts'
 
 /** What a way out depends on. */
@@ -32,12 +33,8 @@ export interface FixFacts {
   trust: TrustStore
   /** The name that was asked for. */
   name: string | undefined
-  /** The server's clock minus ours. */
-  skewMs: number | undefined
   elsewhere: readonly Place[]
-  clientCertificates: ClientCertificateStory | undefined
-  /** What the port speaks instead of TLS. */
-  speaks: string | undefined
+  seen: Seen
   /** What the tables say, where the certificates say nothing. */
   hint: string | undefined
 }
@@ -134,8 +131,8 @@ function issuerOf({ fault, leaf }: FixFacts): string {
 }
 
 function outsideLifetime(facts: FixFacts): Fixes {
-  const { fault, leaf, skewMs } = facts
-  const clock = wrongClock(fault, skewMs)
+  const { fault, leaf } = facts
+  const clock = wrongClock(facts)
   const owner = ownerOf(facts)
   const isLeaf = fault?.certificate === undefined || fault.certificate === leaf
   const isOver = fault?.code !== 'not-yet-valid'
@@ -161,7 +158,7 @@ function outsideLifetime(facts: FixFacts): Fixes {
 }
 
 /** Where the server's clock would let it pass, ours is the likelier fault. */
-function wrongClock(fault: Fault | undefined, skewMs: number | undefined): Fix | undefined {
+function wrongClock({ fault, seen: { skewMs } }: FixFacts): Fix | undefined {
   if (skewMs === undefined || Math.abs(skewMs) < LARGEST_SKEW_MS) return undefined
   if (fault?.code !== 'expired' && fault?.code !== 'not-yet-valid') return undefined
   const there = fault.facts.time.getTime() + skewMs
@@ -174,18 +171,21 @@ function wrongClock(fault: Fault | undefined, skewMs: number | undefined): Fix |
 }
 
 function otherName(facts: FixFacts): Fixes {
-  const { leaf, name, target, trust } = facts
-  const owner = ownerOf(facts)
-  const better = leaf && reachableName(leaf, target.host)
+  const { leaf, name, target, trust, seen } = facts
+  const [better] = leaf === undefined ? [] : connectableNames(leaf)
   return {
     caller:
       better === undefined
         ? {
-            text: `the certificate holds no name to connect by: only ${owner} can help`,
+            text: `the certificate holds no name to connect by: only ${ownerOf(facts)} can help`,
           }
         : {
-            text: `connect by a name that the certificate holds, as ${better}`,
-            command: getCommand(target, trustFlags(trust), better),
+            text: `connect by a name that the certificate holds, as ${seen.reachable ?? better}`,
+            // A name that leads elsewhere, or nowhere, is no way out.
+            command:
+              seen.reachable === undefined
+                ? undefined
+                : getCommand(target, trustFlags(trust), seen.reachable),
           },
     owner: {
       text: `issue the certificate again, with ${name ?? 'the name'} among its subject alternative names`,
@@ -237,7 +237,8 @@ function missingList({ fault }: FixFacts): Fixes {
   }
 }
 
-function clientRefused({ target, trust, clientCertificates }: FixFacts): Fixes {
+function clientRefused({ target, trust, seen }: FixFacts): Fixes {
+  const { clientCertificates, issueFrom } = seen
   const accepted = clientCertificates?.acceptedAuthorities ?? []
   const offered = clientCertificates?.offered
   const whom = accepted.length === 0 ? 'an authority that the server accepts' : listed(accepted)
@@ -247,7 +248,8 @@ function clientRefused({ target, trust, clientCertificates }: FixFacts): Fixes {
         offered === undefined
           ? `present a certificate of ${whom} with \`--cert\` and \`--key\``
           : `the server does not take ${offered.subject || 'the certificate'}, issued by ${offered.issuer}: present a valid one of ${whom} with its intermediates`,
-      command: clientCertificateCommand(target, trust),
+      command:
+        issueFrom === undefined ? undefined : clientCertificateCommand(issueFrom, target, trust),
     },
     owner: {
       text:
@@ -258,7 +260,7 @@ function clientRefused({ target, trust, clientCertificates }: FixFacts): Fixes {
   }
 }
 
-function notTls({ target, speaks }: FixFacts): Fixes {
+function notTls({ target, seen: { speaks } }: FixFacts): Fixes {
   if (speaks === undefined || speaks === 'HTTP') {
     return {
       caller: {

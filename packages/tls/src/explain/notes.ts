@@ -1,0 +1,57 @@
+/**
+ * What is worth knowing beside the verdict.
+ *
+ * @module
+ */
+import type { Certificate } from '@countersign/x509'
+import type { Place } from '../trust-places.ts'
+import type { Analysis } from './analysis.ts'
+import { type ChainFacts, shownTitle } from './chain-view.ts'
+import { duration, plainText } from './plain-text.ts'
+
+/** What the chain itself gives to know: its order, what is superfluous, an end that is near, who else refuses it. */
+export function notesOf(
+  chain: readonly Uint8Array[],
+  { sent, places }: ChainFacts,
+  path: readonly Certificate[],
+  analysis: Analysis | undefined,
+  time: Date,
+): string[] {
+  const notes: string[] = []
+  const unread = chain.length - sent.length
+  if (unread > 0) notes.push(`${unread} of the ${chain.length} certificates cannot be read`)
+  const order = path.flatMap(({ fingerprint }) => places.get(fingerprint) ?? [])
+  if (order.some((at, index) => at < (order[index - 1] ?? -1))) {
+    notes.push(
+      'the certificates were sent in the wrong order; TLS 1.2 clients may refuse that (RFC 5246 §7.4.2)',
+    )
+  }
+  const besides = sent.filter((one) => !path.some((known) => known.equals(one)))
+  if (besides.length > 0) {
+    notes.push(`${besides.map(shownTitle).join(', ')}: sent, and no part of the chain`)
+  }
+  const [leaf] = path
+  if (leaf?.isValidAt(time) === true) {
+    const left = leaf.notAfter.getTime() - time.getTime()
+    if (left < SOON_MS) notes.push(`${shownTitle(leaf)} ends in ${duration(left)}`)
+  }
+  if (analysis !== undefined && analysis.code === undefined && !analysis.strict.ok) {
+    notes.push(
+      `strict clients (Python from 3.13, browsers) may refuse it: ${plainText(analysis.strict.message)}`,
+    )
+  }
+  return notes
+}
+
+/** Roots of the same name and another key confuse people more than anything else. */
+export function oldCopies(elsewhere: readonly Place[]): string[] {
+  return elsewhere
+    .filter(({ sameNameOnly }) => sameNameOnly)
+    .slice(0, 3)
+    .map(
+      ({ name, path, certificate }) =>
+        `${path ?? name} holds ${plainText(certificate.subject)} with another key (sha256 ${certificate.fingerprint}): an old copy, or one of another authority`,
+    )
+}
+
+const SOON_MS = 3 * 86_400_000
