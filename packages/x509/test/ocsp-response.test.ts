@@ -14,6 +14,8 @@ import {
 } from '../src/der-writer.ts'
 import { TAG } from '../src/der-tags.ts'
 import {
+  lint,
+  Name,
   type OcspAnswer,
   OCSP_STATUSES,
   OcspCertId,
@@ -223,6 +225,22 @@ describe('OcspResponse', () => {
       })
     })
   }
+
+  it('is signed by delegates that need a subject only, in which the linter finds nothing', () => {
+    const short = { notBefore: at(-HOUR), notAfter: at(HOUR) }
+    const { certificate } = delegateOf(issuing, short)
+    assert.equal(certificate.extensions.subjectAltName, undefined)
+    assert.deepEqual(lint(certificate), [])
+    for (const changes of [
+      { subject: Name.from({}) },
+      { extendedKeyUsage: ['ocspSigning', 'serverAuth'] },
+    ]) {
+      assert.throws(() => delegateOf(issuing, { ...short, ...changes }), {
+        code: 'template-invalid',
+        message: /a leaf without subject alternative names/,
+      })
+    }
+  })
 
   it('refuses to build with a delegate that is none, and a misspelt option', () => {
     const unfit = delegateOf(issuing, {

@@ -178,9 +178,9 @@ describe('verifyChain with OCSP', () => {
     const [intermediates, roots] = chain.map(({ certificate }) => certificate)
     assert.ok(roots !== undefined)
     const options = { leaf, intermediates, roots, time: NOW, ocsp: respond({ says: REVOKED }) }
-    const answers = predictClients(options)
-    assert.ok(answers.length > 5)
-    for (const { ok, message } of answers) assert.ok(ok, message)
+    const predictions = predictClients(options)
+    assert.ok(predictions.length > 5)
+    for (const { ok, message } of predictions) assert.ok(ok, message)
     const listed = predictClients({ ...options, crls: [listOf(root), listOf(issuing, [leaf])] })
     assert.equal(listed.find(({ client }) => client === 'node')?.code, 'revoked')
   })
