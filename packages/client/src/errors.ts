@@ -112,8 +112,16 @@ export class TrustError extends ClientError<TrustReason> {
 
   /** The chain with its broken link, the names, who was trusted, and a way out for each side; made when it is first read. */
   get explanation(): Explanation {
-    this.#explanation ??= explainChain({ ...this.#evidence, message: this.message })
+    this.#explanation ??= this.#explain()
     return this.#explanation
+  }
+
+  #explain(): Explanation {
+    const explanation = explainChain({ ...this.#evidence, message: this.message })
+    if (this.code !== 'pin-mismatch' || this.hint === undefined) return explanation
+    // Of pins only this package knows, and so of the way out.
+    const fixes = { ...explanation.fixes, caller: { text: this.hint } }
+    return { ...explanation, hint: this.hint, fixes }
   }
 }
 

@@ -114,6 +114,9 @@ export class RevocationCheck {
     })
     if (!verdict.ok) {
       const problems = fetched.flatMap((one) => ('problem' in one ? [one.problem] : []))
+      const silent =
+        this.#isFetched(path) && this.#checked(path, depth).some((one) => urlsOf(one).length === 0)
+      if (silent && verdict.code === 'crl-missing') problems.push(SILENT)
       return refusalOf(verdict, problems, lists)
     }
     const due = Math.min(...lists.map(({ nextUpdate }) => nextUpdate?.getTime() ?? 0))
@@ -212,7 +215,7 @@ const HINTS = new Map<ReasonCode, string>([
   ],
   [
     'crl-missing',
-    'pass the list as crl, or name its authority in revocation: { fetch } so that it is fetched',
+    'pass the list as crl, or its authority as revocation: { fetch } where its certificates say where the list is',
   ],
   [
     'crl-stale',
@@ -220,6 +223,8 @@ const HINTS = new Map<ReasonCode, string>([
   ],
 ])
 
+/** What fetching lists runs into. */
+const SILENT = 'a certificate of the chain does not say where its list is'
 const MOST_CHAINS = 256
 const MOST_URLS = 3
 /** A list that was put there by hand is looked at again after this time at the latest. */

@@ -232,6 +232,19 @@ describe('over HTTP/2', () => {
     assert.equal(server.connections, 2)
   })
 
+  it('what the server says first is not lost while a revocation list is fetched', async () => {
+    let list: Uint8Array = new Uint8Array()
+    await using lists = await startServer((_request, response) => response.end(list))
+    const telling = testAuthority({ crlUrl: `${lists.url}/issuer.crl` })
+    list = telling.crl().der
+    const own = telling.issue({ names: ['localhost'] })
+    await using server = await serveHttp2(echo, { key: own.keyPem, cert: own.chainPem })
+    const revocation = { fetch: telling.rootPem, check: 'leaf' } as const
+    const response = await get(server.url, { http: '2', ca: telling.rootPem, revocation })
+    assert.equal(response.peer.http, '2')
+    assert.equal(lists.seen.length, 1)
+  })
+
   it('a change of trust ends the connection, and nothing more goes out over it', async () => {
     const file = path.join(folder, 'http2-roots.pem')
     await writeFile(file, ours.rootPem)

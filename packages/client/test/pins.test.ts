@@ -64,6 +64,7 @@ describe('a pin on its own', () => {
       const error = await failureOf(get(server.url, { pin: pinsOf(server.certificate).key }))
       assert.ok(error instanceof TrustError)
       assert.equal(error.code, code)
+      assert.equal(error.explanation.code, code)
       assert.equal(server.seen.length, 0)
     }
   })
@@ -90,6 +91,7 @@ describe('a pin on its own', () => {
     assert.equal(error.certificate?.fingerprint, leaf.certificate.fingerprint)
     assert.equal(error.explanation.chain[0]?.fingerprint, leaf.certificate.fingerprint)
     assert.equal(error.explanation.ok, false)
+    assert.equal(error.explanation.hint, error.hint)
     assert.equal(server.seen.length, 0)
   })
 

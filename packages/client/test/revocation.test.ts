@@ -222,6 +222,13 @@ describe('lists that are fetched', () => {
     assert.deepEqual(all.asked, ['/issuer.crl'])
   })
 
+  it('cannot be had where a certificate does not say where its list is, and the refusal says so', async () => {
+    await using all = await published()
+    const error = await failureOf(get(all.server.url, { ca: all.ours.rootPem, ...all.fetch }))
+    assert.equal(error.code, 'crl-missing')
+    assert.match(error.message, /Test Root.*does not say where its list is/)
+  })
+
   it('by default below the data folder of an authority, where its certificates say', async () => {
     await using all = await published()
     const data = path.join(folder, 'data')
