@@ -1,4 +1,5 @@
 export { certificateFacts, certificateTitle } from './certificate-facts.ts'
+export { type ClientHello, ClientHelloReader, type HelloProgress } from './client-hello.ts'
 export { connect } from './connect.ts'
 export { createDefaultContext, TlsContext } from './context.ts'
 export {

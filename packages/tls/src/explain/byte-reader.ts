@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Thrown by {@link ByteReader} alone, and never let out of this folder: what is malformed is unknown, not an error. */
+/** Thrown by {@link ByteReader} alone, and never let out of this package: what is malformed is unknown, not an error. */
 export class Truncated extends Error {}
 
 /** Walks over bytes; everything it gives is a view, and every length was checked. */
@@ -26,7 +26,10 @@ export class ByteReader {
 
   /** A number of one to four bytes, the most significant first. */
   number(size: 1 | 2 | 3 | 4): number {
-    return this.bytes(size).reduce((sum, byte) => sum * 256 + byte, 0)
+    if (size > this.remaining) throw new Truncated(`${size} bytes wanted, ${this.remaining} left`)
+    let sum = 0
+    for (let left = size; left > 0; left--) sum = sum * 256 + (this.#bytes[this.#at++] ?? 0)
+    return sum
   }
 
   /** @throws {@link Truncated} where there are fewer */
