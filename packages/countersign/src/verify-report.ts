@@ -27,7 +27,12 @@ export interface VerifyReport {
   /** Behind the code: which name, which date, which key. */
   facts?: Refusal['facts'] | undefined
   /** Whose revocation was checked, and with which lists. */
-  revocation: { checked: 'off' | 'chain'; lists: ListFacts[] }
+  revocation: {
+    checked: 'off' | 'chain'
+    lists: ListFacts[]
+    /** Which list spoke for which certificate, where the chain is trusted. */
+    proofs: { subject: string; by: string; thisUpdate: Date; nextUpdate?: Date | undefined }[]
+  }
   clients: ClientReport[]
   file: string
   name?: string | undefined

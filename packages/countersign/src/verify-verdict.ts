@@ -14,6 +14,7 @@ import {
   type Acceptance,
   type CertificateRevocationList,
   predictClients,
+  type RevocationProof,
   type Verdict,
   verifyChain,
 } from '@countersign/x509'
@@ -46,6 +47,7 @@ export function verifyQuestion(question: Question): { report: VerifyReport; fix:
     revocation: {
       checked: crls.length === 0 ? ('off' as const) : ('chain' as const),
       lists: crls.map(listFacts),
+      proofs: verdict.ok ? (verdict.revocation ?? []).map(proofFacts) : [],
     },
     clients: clients.map(({ certificate, ...client }) => ({
       ...client,
@@ -95,6 +97,15 @@ function trustedWords({ chain }: Acceptance): string {
   const anchor = above.at(-1)
   const why = anchor === undefined ? 'it is in the store itself' : `its chain ends at ${anchor}`
   return `${leaf} is trusted: ${why}`
+}
+
+function proofFacts({
+  certificate,
+  by,
+  thisUpdate,
+  nextUpdate,
+}: RevocationProof): VerifyReport['revocation']['proofs'][number] {
+  return { subject: certificateTitle(certificate), by, thisUpdate, nextUpdate }
 }
 
 function listFacts(list: CertificateRevocationList): ListFacts {

@@ -80,7 +80,11 @@ describe('countersign verify', () => {
         { subject: 'CN=Verify Issuing,O=Grid', from: 'file', link: 'ok' },
         { subject: 'CN=Verify Root,O=Grid', from: 'store', link: 'ok' },
       ],
-      revocation: { checked: 'chain', lists: [{ number: '7', revoked: 0 }, { number: '7' }] },
+      revocation: {
+        checked: 'chain',
+        lists: [{ number: '7', revoked: 0 }, { number: '7' }],
+        proofs: [{ subject: 'CN=localhost' }, { by: 'CN=Verify Root,O=Grid' }],
+      },
       clients: [
         { client: 'node', name: 'Node 24', ok: true },
         ...['curl', 'python', 'python-strict', 'go', 'java', 'chromium', 'firefox'].map(
