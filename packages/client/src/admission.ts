@@ -7,7 +7,7 @@
 import type { TLSSocket } from 'node:tls'
 import { Certificate } from '@countersign/x509'
 import { errorMessage } from '@countersign/core'
-import type { Security } from './connect.ts'
+import type { Security } from './security.ts'
 import { isPinned, pinsOf } from './pins.ts'
 import { Refusal } from './revocation.ts'
 

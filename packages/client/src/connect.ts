@@ -10,11 +10,9 @@
  */
 import * as net from 'node:net'
 import * as tls from 'node:tls'
-import type { TlsContext } from '@countersign/tls'
 import { admission, type HttpVersion, protocolsOf } from './admission.ts'
 import { Peer } from './peer.ts'
-import type { Pins } from './pins.ts'
-import type { RevocationCheck } from './revocation.ts'
+import type { Security } from './security.ts'
 
 /** What a pool connects to. */
 export interface Destination {
@@ -29,17 +27,6 @@ export interface Destination {
   readonly security: Security | undefined
   /** What to speak over TLS. */
   readonly http: HttpVersion
-}
-
-/** How a connection is secured. */
-export interface Security {
-  readonly context: TlsContext
-  /** `false` only for `verify: false`. */
-  readonly verified: boolean
-  readonly pins: Pins | undefined
-  /** Whether the pins stand instead of chain and name. */
-  readonly pinnedAlone: boolean
-  readonly revocation: RevocationCheck | undefined
 }
 
 /** What is being opened, as long as it can be given up. */

@@ -8,16 +8,10 @@
  */
 import { Client, type Dispatcher, Pool } from 'undici'
 import type { HttpVersion } from './admission.ts'
-import {
-  ConnectFailure,
-  type Destination,
-  type Link,
-  type Opening,
-  Resumption,
-  type Security,
-} from './connect.ts'
+import { ConnectFailure, type Destination, type Link, type Opening, Resumption } from './connect.ts'
 import { publish } from './events.ts'
 import { Exchange, type LinkHolder } from './exchange.ts'
+import type { Security } from './security.ts'
 import { openThrough, type Way } from './tunnel.ts'
 import { hostOf, portOf } from './url.ts'
 
@@ -202,7 +196,7 @@ export class PoolEntry {
 }
 
 /** The trust that a connection was made under was replaced before a request went out: it goes out over another. */
-export class Retired extends Error {
+class Retired extends Error {
   constructor() {
     super('the trust of this connection was replaced')
   }

@@ -12,7 +12,7 @@ import {
   TlsError,
   TrustStore,
 } from '@countersign/tls'
-import type { Security } from './connect.ts'
+import type { Security } from './security.ts'
 import { ClientError, OptionError, type OptionErrorCode } from './errors.ts'
 import { RevocationCheck } from './revocation.ts'
 import { isPinnedAlone, type RevocationPlan, type TrustPlan } from './trust-plan.ts'

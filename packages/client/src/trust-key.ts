@@ -41,9 +41,7 @@ export function isPath(source: unknown): source is string {
 }
 
 /** One source or several, as a list. */
-export function listed<Source extends CaSource>(
-  sources: Source | readonly Source[],
-): readonly Source[] {
+function listed<Source extends CaSource>(sources: Source | readonly Source[]): readonly Source[] {
   return isList(sources) ? sources : [sources]
 }
 

@@ -25,7 +25,7 @@ export interface SessionTrustOptions {
 }
 
 /** A source of trust or identity that changed and cannot be used: what it held before still holds. */
-export interface TrustWarning {
+interface TrustWarning {
   readonly message: string
   readonly cause: unknown
 }
