@@ -42,7 +42,7 @@ const ready = new Map<number, Call>()
 for await (const line of createInterface({ input: process.stdin })) {
   const { calls, atOnce } = JSON.parse(line)
   console.log(
-    JSON.stringify(name.startsWith('gather') ? await memory(calls) : await measure(calls, atOnce)),
+    JSON.stringify(name.startsWith('memory') ? await memory(calls) : await measure(calls, atOnce)),
   )
 }
 
@@ -74,7 +74,17 @@ async function memory(calls: number): Promise<{ rss: number }> {
     for (let index = 0; index < calls; index++) yield `${url}?${index}`
   }
   let count = 0
-  if (name === 'gather, as json') {
+  if (name.includes('undici')) {
+    const call = clients.get('undici request')?.(64)
+    const rest = urls()
+    const work = async (): Promise<void> => {
+      while (rest.next().done !== true) {
+        await call?.()
+        count++
+      }
+    }
+    await Promise.all(Array.from({ length: 64 }, () => work()))
+  } else if (name.includes('as json')) {
     const results = await gather(urls(), { session, as: 'json', concurrency: 64 })
     count = results.filter(({ ok }) => ok).length
   } else {

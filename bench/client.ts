@@ -27,7 +27,7 @@ class ClientProcess implements Disposable {
   readonly #child: ChildProcess
   readonly #answers: AsyncIterator<string>
 
-  constructor(name: string, url: string, caFile: string) {
+  constructor(name: string, url: string, caFile: string, flags: readonly string[] = []) {
     this.name = name
     const python = name === 'aiohttp' || name === 'requests'
     const file = fileURLToPath(
@@ -35,7 +35,13 @@ class ClientProcess implements Disposable {
     )
     this.#child = spawn(
       python ? PYTHON : process.execPath,
-      [...(python ? [] : ['--disable-warning=ExperimentalWarning']), file, name, url, caFile],
+      [
+        ...(python ? [] : ['--disable-warning=ExperimentalWarning', ...flags]),
+        file,
+        name,
+        url,
+        caFile,
+      ],
       {
         stdio: ['pipe', 'pipe', 'inherit'],
         env: { PATH: process.env['PATH'], NODE_EXTRA_CA_CERTS: caFile },
@@ -118,23 +124,31 @@ async function measureAll(url: string, caFile: string): Promise<void> {
     15,
   )
   checkBars(slowest, [{ subject: OURS, against: UNDICI, atLeast: 1 / 1.2 }])
-  const gatherings = ['gatherEach', 'gather, as json'].map((name) => ({
+  // V8 gives its young generation 134 MB as soon as a program keeps allocating: only with less of it does a client's own need show.
+  const lean = ['--max-semi-space-size=4']
+  const gatherings = [
+    { name: `${UNDICI}, nothing kept`, flags: [] },
+    { name: 'gatherEach', flags: [] },
+    { name: 'gather, as json', flags: [] },
+    { name: 'gatherEach, small young generation', flags: lean },
+    { name: 'gather, as json, small young generation', flags: lean },
+  ].map(({ name, flags }) => ({
     name,
     run: async () => {
-      using client = new ClientProcess(name === 'gatherEach' ? 'gather each' : name, url, caFile)
+      using client = new ClientProcess(`memory of ${name}`, url, caFile, flags)
       const { rss = Number.NaN } = await client.ask({ calls: 100_000, atOnce: 64 })
       return (200 * 1024 * 1024) / rss
     },
   }))
   const memory = await compare(
-    '100,000 calls through gather, 64 at once',
-    '200 MiB in its most memory',
+    '100,000 calls, 64 at once',
+    '200 MiB in the most memory of the process',
     [{ name: '200 MiB', run: () => 1 }, ...gatherings],
     1,
   )
   checkBars(
     memory,
-    gatherings.map(({ name }) => ({ subject: name, against: '200 MiB', atLeast: 1 })),
+    gatherings.slice(1).map(({ name }) => ({ subject: name, against: '200 MiB', atLeast: 1 })),
   )
 }
 

@@ -85,27 +85,26 @@ export async function* gatherEach(
     waiting.set(index, result)
     wake()
   })
-  let over = false
-  const failure: { error?: unknown } = {}
+  const end: { reached: boolean; error?: unknown } = { reached: false }
   const onEnd = (): void => {
-    over = true
+    end.reached = true
     wake()
   }
   work.given(0)
   const running = work.run().then(onEnd, (error: unknown) => {
-    failure.error = error
+    end.error = error
     onEnd()
   })
   try {
     for (let next = 0; ; next++) {
       let result = waiting.get(next)
-      while (result === undefined && !over) {
+      while (result === undefined && !end.reached) {
         const { promise, resolve } = Promise.withResolvers<void>()
         wake = resolve
         await promise
         result = waiting.get(next)
       }
-      if ('error' in failure) throw failure.error
+      if ('error' in end) throw end.error
       if (result === undefined) return undefined
       waiting.delete(next)
       work.given(next + 1)

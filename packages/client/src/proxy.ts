@@ -87,7 +87,7 @@ export class SessionProxies {
  * @returns `undefined` where nothing was
  * @throws {@link OptionError} `proxy-invalid` for an address that is none, `option-invalid`, `option-unknown`, `option-conflict`
  */
-export function proxyChoice(
+function proxyChoice(
   input: ProxyInput | undefined,
   readEnvironment: boolean,
 ): ProxyChoice | undefined {
@@ -114,7 +114,7 @@ export function proxyChoice(
 }
 
 /** A proxy as its URL names it. */
-export interface ProxyServer {
+interface ProxyServer {
   readonly protocol: Way['protocol']
   readonly host: string
   readonly port: number

@@ -9,7 +9,7 @@
 import type { Peer } from './peer.ts'
 
 /** A request as its span is named after it. */
-export interface TracedRequest {
+interface TracedRequest {
   readonly method: string
   readonly url: URL
   /** Without query string and credentials. */
@@ -19,7 +19,7 @@ export interface TracedRequest {
 }
 
 /** How a request ended. */
-export interface TracedOutcome {
+interface TracedOutcome {
   readonly status: number | undefined
   readonly peer: Peer | undefined
   /** A class or code of the failure, never its message. */

@@ -34,7 +34,10 @@ async function isThere(span: string): Promise<boolean> {
 }
 
 /** A field has its value once there is an object: the constructor's text names it. */
-function isMember(type: { prototype: object }, member: string): boolean {
+function isMember(
+  type: typeof client.Session | typeof client.ClientResponse,
+  member: string,
+): boolean {
   return member in type.prototype || new RegExp(`this\\.${member} =`).test(String(type))
 }
 
