@@ -49,7 +49,7 @@ describe('parsers answer X509Error and nothing else, in work that is bounded', (
             `${steps.count()} for ${bytes.length}`,
           )
         }),
-        { numRuns: 800 },
+        { numRuns: 400 },
       )
     })
   }
@@ -74,7 +74,7 @@ describe('parsers answer X509Error and nothing else, in work that is bounded', (
           }),
         )
       }),
-      { numRuns: 800 },
+      { numRuns: 400 },
     )
   })
 

@@ -20,7 +20,7 @@ describe('parsers answer X509Error and nothing else', () => {
           }
           onlyX509Error(() => parse(Uint8Array.from(bytes)))
         }),
-        { numRuns: 1000 },
+        { numRuns: 600 },
       )
     })
 

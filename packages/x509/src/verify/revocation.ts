@@ -18,7 +18,7 @@ import {
   type Fault,
   nameOf,
   type RevocationProof,
-  type RevokedFacts,
+  type RevokedSource,
   shorten,
 } from './verdict.ts'
 
@@ -50,14 +50,14 @@ export function proveRevocation(
     const { evidence } = gather(certificate, issuer, settings, budget)
     const best = newestOf(evidence.filter(({ isStale }) => !isStale)) ?? newestOf(evidence)
     if (best === undefined) return []
-    const { source, by, thisUpdate, nextUpdate, isStale } = best
-    return [{ certificate, source, by, thisUpdate, nextUpdate, isStale }]
+    const { from, by, thisUpdate, nextUpdate, isStale } = best
+    return [{ certificate, source: from.source, by, thisUpdate, nextUpdate, isStale }]
   })
 }
 
 /** What a list or an answer with a good signature says. */
 interface Evidence {
-  readonly source: 'crl' | 'ocsp'
+  readonly from: RevokedSource
   /** Who says it. */
   readonly by: string
   readonly thisUpdate: Date
@@ -66,15 +66,7 @@ interface Evidence {
   readonly revoked:
     | { readonly date: Date; readonly reason: RevocationReason | undefined }
     | undefined
-  /** What stands in the facts beside date and reason. */
-  readonly facts: RevokedSource
 }
-
-type RevokedSource = RevokedFacts extends infer Facts
-  ? Facts extends RevokedFacts
-    ? Omit<Facts, 'serialNumber' | 'date' | 'reason'>
-    : never
-  : never
 
 type Unusable = Pick<CrlMissingFacts, 'unusable' | 'unusableOcsp'>
 
@@ -102,9 +94,9 @@ function gather(
     const by = shorten(list.issuer.toString())
     const entry = list.get(certificate.serialNumber)
     const revoked = entry && { date: entry.date, reason: entry.reason }
-    const facts = { source: 'crl', crlIssuer: by, crlNumber: list.number } as const
+    const from = { source: 'crl', crlIssuer: by, crlNumber: list.number } as const
     const { isStale } = lists
-    evidence.push({ source: 'crl', by, thisUpdate, nextUpdate, isStale, revoked, facts })
+    evidence.push({ from, by, thisUpdate, nextUpdate, isStale, revoked })
   }
   const { time } = settings
   const isRevoked = (delegate: Certificate): boolean =>
@@ -119,8 +111,8 @@ function gather(
     const by = nameResponder(found.responder, issuer)
     const revoked =
       answer.status === 'revoked' ? { date: answer.date, reason: answer.reason } : undefined
-    const facts = { source: 'ocsp', responder: by, producedAt } as const
-    evidence.push({ source: 'ocsp', by, thisUpdate, nextUpdate, isStale, revoked, facts })
+    const from = { source: 'ocsp', responder: by, producedAt } as const
+    evidence.push({ from, by, thisUpdate, nextUpdate, isStale, revoked })
   }
   return { evidence, unusable: { unusable: lists.unusable, unusableOcsp: answers.unusable } }
 }
@@ -139,7 +131,7 @@ function judge(
       code: 'revoked',
       message: `${nameOf(certificate)} (serial ${serialNumber}) was revoked at ${date.toISOString()}: ${reason ?? 'no reason given'}`,
       certificate,
-      facts: { serialNumber, date, reason, ...revoking.facts },
+      facts: { serialNumber, date, reason, ...revoking.from },
     }
   }
   if (evidence.some(({ isStale }) => !isStale || acceptStale)) return undefined
@@ -152,7 +144,8 @@ function judge(
   }
   const stale = newestOf(evidence)
   if (stale === undefined) return missing(certificate, facts)
-  const { source, thisUpdate, nextUpdate, by } = stale
+  const { thisUpdate, nextUpdate, by } = stale
+  const { source } = stale.from
   const due =
     nextUpdate === undefined
       ? 'it does not say when the next comes'

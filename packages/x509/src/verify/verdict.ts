@@ -45,12 +45,8 @@ export interface ValidityFacts {
   readonly differenceMs: number
 }
 
-/** When and why it was revoked, and whether a list or an OCSP answer said so. */
-export type RevokedFacts = {
-  readonly serialNumber: string
-  readonly date: Date
-  readonly reason: RevocationReason | undefined
-} & (
+/** Whether a list or an OCSP answer says it, and whose that is. */
+export type RevokedSource =
   | {
       readonly source: 'crl'
       readonly crlIssuer: string
@@ -62,7 +58,13 @@ export type RevokedFacts = {
       readonly responder: string
       readonly producedAt: Date
     }
-)
+
+/** When and why it was revoked, and who says so. */
+export type RevokedFacts = RevokedSource & {
+  readonly serialNumber: string
+  readonly date: Date
+  readonly reason: RevocationReason | undefined
+}
 
 /** Why a list of the right issuer could not be used. */
 export type UnusableReason =
