@@ -37,6 +37,8 @@ export class ConnectionPools {
   readonly #entries = new Map<string, PoolEntry>()
   readonly #maxConnections: number
   #closed: Error | undefined
+  /** The pool that was asked for last. */
+  #last: { readonly origin: string; readonly route: Route; readonly entry: PoolEntry } | undefined
 
   constructor(maxConnections: number) {
     this.#maxConnections = maxConnections
@@ -47,6 +49,7 @@ export class ConnectionPools {
     this.#closed ??= reason
     const entries = [...this.#entries.values()]
     this.#entries.clear()
+    this.#last = undefined
     await Promise.all(entries.map((entry) => entry.destroy(reason)))
   }
 
@@ -70,10 +73,27 @@ export class ConnectionPools {
     if (this.#closed !== undefined) throw this.#closed
     const { url, security, http, connectTimeoutMs, tlsTimeoutMs, socketPath = '', way } = route
     const { origin } = url
+    const last = this.#last
+    // One call after the other mostly goes the same way: comparing costs less than making a key.
+    if (
+      last !== undefined &&
+      last.origin === origin &&
+      last.route.security === security &&
+      last.route.http === http &&
+      last.route.connectTimeoutMs === connectTimeoutMs &&
+      last.route.tlsTimeoutMs === tlsTimeoutMs &&
+      last.route.socketPath === route.socketPath &&
+      last.route.way?.id === way?.id
+    ) {
+      return last.entry
+    }
     const secured = security === undefined ? '' : `${security.id} ${security.verified}`
     const key = `${origin} ${http} ${connectTimeoutMs} ${tlsTimeoutMs} ${secured} ${way?.id ?? ''} ${socketPath}`
     const known = this.#entries.get(key)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      this.#last = { origin, route, entry: known }
+      return known
+    }
     const destination: Destination = {
       host: hostOf(url),
       port: portOf(url),
@@ -86,6 +106,7 @@ export class ConnectionPools {
     const to = { destination, way, securityId: security?.id }
     const entry = new PoolEntry(origin, to, this.#maxConnections, () => {
       if (this.#entries.get(key) === entry) this.#entries.delete(key)
+      if (this.#last?.entry === entry) this.#last = undefined
     })
     this.#entries.set(key, entry)
     return entry
@@ -264,7 +285,9 @@ class LinkedClient extends Client implements LinkHolder {
     handler: Dispatcher.DispatchHandler,
   ): boolean {
     if (handler instanceof Exchange) {
-      if ((this.link?.goodUntil ?? Number.POSITIVE_INFINITY) < Date.now()) this.#life.retire()
+      // One that is new may be used: its handshake asked a moment ago.
+      const { link } = this
+      if (link !== undefined && link.answers > 0 && link.goodUntil < Date.now()) this.#life.retire()
       if (this.#life.retired) {
         handler.onResponseError(null, new Retired())
         return true

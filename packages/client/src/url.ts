@@ -35,7 +35,7 @@ export function parseTarget(url: string | URL, base?: URL, params?: QueryParamet
     })
   }
   checkTarget(target)
-  target.hash = ''
+  if (target.hash !== '') target.hash = ''
   if (params !== undefined) addParameters(target, params)
   return target
 }
