@@ -83,9 +83,9 @@ export class Resumption {
     return Date.now() < this.#until ? this.#session : undefined
   }
 
-  /** The chain of the connection that the session was made with: a resumed one knows its leaf at most. */
-  get chain(): readonly Uint8Array[] {
-    return this.#chain
+  /** The chain of the connection that the session was made with, and its end: a resumed one knows its leaf at most. */
+  get made(): { chain: readonly Uint8Array[]; until: number } {
+    return { chain: this.#chain, until: this.#until }
   }
 
   keep(session: Buffer, until: number, chain: readonly Uint8Array[]): void {
@@ -163,8 +163,14 @@ export function openConnection(
     })
     // Not getPeerX509Certificate(): called here, it makes Node 24 refuse a good certificate.
     socket.prependOnceListener('secure', () => {
+      if (socket.isSessionReused()) {
+        const { made } = resumption
+        chain = made.chain
+        notAfter = made.until
+        return
+      }
       const presented = socket.getPeerCertificate(true)
-      chain = socket.isSessionReused() ? resumption.chain : chainOf(presented)
+      chain = chainOf(presented)
       if (presented.valid_to !== undefined) notAfter = Date.parse(presented.valid_to)
     })
     socket.on('session', (session) => resumption.keep(session, notAfter, chain))

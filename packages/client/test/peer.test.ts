@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { describe, it, mock } from 'node:test'
 import { get, IdentityError, Session, type SessionWarning, TrustError } from '@countersign/client'
 import { scrubProcess, testAuthority } from '@countersign/testkit'
 import { failureOf } from './failures.ts'
@@ -103,6 +103,25 @@ describe('a certificate that ends within 14 days', () => {
     })
     await (await session.get(ending.url, { verify: false, warnInsecure: false })).text()
     assert.deepEqual(warnings, [])
+  })
+})
+
+describe('a certificate that has ended while its connection was open', () => {
+  it('is not good for another call: a new handshake decides', async () => {
+    await using server = await startServer((_request, response) => sendJson(response, 1), secure)
+    await using session = new Session({ ca: ours.rootPem })
+    await (await session.get(server.url)).text()
+    await (await session.get(server.url)).text()
+    assert.equal(server.connections, 1)
+    mock.timers.enable({ apis: ['Date'], now: Date.now() + 101 * DAY })
+    try {
+      // OpenSSL has a clock of its own, and takes the certificate.
+      await (await session.get(server.url)).text()
+      await (await session.get(server.url)).text()
+    } finally {
+      mock.timers.reset()
+    }
+    assert.equal(server.connections, 3)
   })
 })
 
