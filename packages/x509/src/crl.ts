@@ -66,8 +66,8 @@ export class CertificateRevocationList implements Iterable<RevokedCertificate> {
   readonly #parts: Parts
   #serials: ReadonlySet<string> | undefined
 
-  private constructor(der: Uint8Array) {
-    const parts = readParts(der)
+  private constructor(der: Uint8Array, known?: KnownEntries) {
+    const parts = readParts(der, known)
     const extensions = new Extensions(parts.extensions, 'list')
     const unknown = parts.extensions.filter(({ oid, critical }) => critical && !KNOWN.has(oid))
     this.der = der
@@ -85,6 +85,7 @@ export class CertificateRevocationList implements Iterable<RevokedCertificate> {
       ...new Set([...unknown.map(({ oid }) => oid), ...parts.unknownCritical]),
     ]
     this.#parts = parts
+    this.#serials = known?.serials
   }
 
   /**
@@ -132,13 +133,46 @@ export class CertificateRevocationList implements Iterable<RevokedCertificate> {
   }
 
   /**
+   * As {@link CertificateRevocationList.parseAll}, in slices of a few milliseconds with a turn of the event loop between them, so
+   * that a list of 100,000 entries holds nobody up. {@link CertificateRevocationList.has} is then ready as well.
+   */
+  static async parseAllInSlices(
+    pemOrDer: string | Uint8Array,
+    source = 'revocation list',
+  ): Promise<CertificateRevocationList[]> {
+    const input = readInput(pemOrDer, source, 'crl-malformed')
+    // A short one is read at once; of a long one, this finds that there is a list at all.
+    if (pemOrDer.length < SLICED_BYTES) return CertificateRevocationList.parseAll(pemOrDer, source)
+    const ders =
+      input instanceof Uint8Array
+        ? [input]
+        : input.filter(({ label }) => LABELS.has(label)).map(({ der }) => der)
+    if (ders.length === 0) return CertificateRevocationList.parseAll(pemOrDer, source)
+    const lists: CertificateRevocationList[] = []
+    for (const der of ders) {
+      await nextTurn()
+      const known = await readEntriesInSlices(der, source)
+      lists.push(CertificateRevocationList.#fromDer(der, source, known))
+    }
+    return lists
+  }
+
+  /**
    * Reads a DER without copying it.
    *
    * @param der - must not change afterwards
    */
   static fromDer(der: Uint8Array, source = 'revocation list'): CertificateRevocationList {
+    return CertificateRevocationList.#fromDer(der, source)
+  }
+
+  static #fromDer(
+    der: Uint8Array,
+    source: string,
+    known?: KnownEntries,
+  ): CertificateRevocationList {
     try {
-      return reading('crl-malformed', source, () => new CertificateRevocationList(der))
+      return reading('crl-malformed', source, () => new CertificateRevocationList(der, known))
     } catch (error) {
       if (!(error instanceof X509Error) || error.code === 'crl-malformed') throw error
       throw new X509Error('crl-malformed', `${source}: ${error.message}`, { source, cause: error })
@@ -227,7 +261,13 @@ interface Parts {
   signature: Uint8Array
 }
 
-function readParts(der: Uint8Array): Parts {
+/** What reading every entry once finds out. */
+interface KnownEntries extends Pick<Parts, 'size' | 'unknownCritical'> {
+  readonly serials: ReadonlySet<string>
+}
+
+/** @param known - of entries that were read before, so that they are not read again */
+function readParts(der: Uint8Array, known?: Pick<Parts, 'size' | 'unknownCritical'>): Parts {
   const outer = DerReader.open(der, 'list', { maxBytes: MAX_BYTES })
   const list = outer.sequence('CertificateList')
   outer.finish('CertificateList')
@@ -266,7 +306,9 @@ function readParts(der: Uint8Array): Parts {
     thisUpdate,
     nextUpdate,
     entries,
-    ...checkEntries(entries),
+    ...(known === undefined
+      ? checkEntries(entries)
+      : { size: known.size, unknownCritical: known.unknownCritical }),
     extensions,
     algorithm,
     tbs,
@@ -285,6 +327,38 @@ function checkEntries(entries: Uint8Array | undefined): Pick<Parts, 'size' | 'un
     }
   }
   return { size, unknownCritical: [...unknownCritical] }
+}
+
+async function readEntriesInSlices(der: Uint8Array, source: string): Promise<KnownEntries> {
+  const serials = new Set<string>()
+  const unknownCritical = new Set<string>()
+  const slice = <Result>(read: () => Result): Result => reading('crl-malformed', source, read)
+  const list = slice(() => {
+    const { entries } = readParts(der, { size: 0, unknownCritical: [] })
+    return entries === undefined ? undefined : openEntries(entries)
+  })
+  let size = 0
+  while (list !== undefined && !list.isEmpty) {
+    size += slice(() => {
+      const until = performance.now() + SLICE_MS
+      let count = 0
+      while (!list.isEmpty && (count % 32 !== 0 || count === 0 || performance.now() < until)) {
+        const entry = readEntry(list)
+        serials.add(entry.serialNumber)
+        for (const oid of entry.unknownCritical) unknownCritical.add(oid)
+        count++
+      }
+      return count
+    })
+    await nextTurn()
+  }
+  return { serials, size, unknownCritical: [...unknownCritical] }
+}
+
+async function nextTurn(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    setImmediate(resolve)
+  })
 }
 
 function readSerials(entries: Uint8Array | undefined): ReadonlySet<string> {
@@ -357,3 +431,7 @@ const KNOWN: ReadonlySet<string> = new Set([
 ])
 
 const MAX_BYTES = 64 * 1024 * 1024
+
+/** Below, reading it all takes less than a slice. */
+const SLICED_BYTES = 64 * 1024
+const SLICE_MS = 2
