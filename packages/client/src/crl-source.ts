@@ -8,7 +8,7 @@ import path from 'node:path'
 import { errorCode, errorMessage } from '@countersign/core'
 import { type CrlSource, TlsError } from '@countersign/tls'
 import { CertificateRevocationList, X509Error } from '@countersign/x509'
-import { isPath } from './trust-key.ts'
+import { isPath } from './ca-sources.ts'
 
 /**
  * Reads every list.

@@ -16,7 +16,7 @@ import {
 } from '@countersign/x509'
 import { ListCache } from './crl-fetch.ts'
 import { readLists } from './crl-source.ts'
-import type { RevocationPlan } from './trust-plan.ts'
+import type { RevocationPlan } from './revocation-plan.ts'
 
 /** A connection that is not used: its chain is revoked, or nobody can say whether it is. */
 export class Refusal extends Error {
@@ -42,7 +42,7 @@ export class Refusal extends Error {
 export class RevocationCheck {
   /** Equal for equal lists and options. */
   readonly id: string
-  readonly #plan: RevocationPlan
+  readonly #mode: RevocationPlan['mode']
   readonly #lists: readonly CertificateRevocationList[]
   readonly #authorities: TrustStore | undefined
   readonly #cache = new ListCache()
@@ -51,8 +51,8 @@ export class RevocationCheck {
 
   /** @throws {@link TlsError} for a list or an authority that cannot be read */
   constructor(plan: RevocationPlan) {
-    const { depth, chains, acceptStale, fetch } = plan
-    this.#plan = plan
+    const { depth, chains, acceptStale, fetch } = plan.mode
+    this.#mode = plan.mode
     this.#lists = readLists(plan.lists)
     this.#authorities =
       fetch === undefined ? undefined : TrustStore.resolve({ ca: fetch, env: false })
@@ -89,7 +89,7 @@ export class RevocationCheck {
 
   /** Until when a chain that was found good may be used, in milliseconds since 1970; then its lists have to be asked again. */
   dueAt(chain: readonly Uint8Array[]): number {
-    const due = this.#plan.acceptStale ? undefined : this.#good.get(keyOf(chain))?.due
+    const due = this.#mode.acceptStale ? undefined : this.#good.get(keyOf(chain))?.due
     return due ?? Number.POSITIVE_INFINITY
   }
 
@@ -110,7 +110,7 @@ export class RevocationCheck {
       roots: anchor,
       crls: lists,
       revocation: depth,
-      staleCrls: this.#plan.acceptStale ? 'accept' : 'refuse',
+      staleCrls: this.#mode.acceptStale ? 'accept' : 'refuse',
     })
     if (!verdict.ok) {
       const problems = fetched.flatMap((one) => ('problem' in one ? [one.problem] : []))
@@ -126,7 +126,7 @@ export class RevocationCheck {
   }
 
   #concerns(path: readonly Certificate[]): boolean {
-    if (this.#plan.chains === 'every' || this.#isFetched(path)) return true
+    if (this.#mode.chains === 'every' || this.#isFetched(path)) return true
     return path.some(({ issuer }) => this.#lists.some((list) => list.issuer.equals(issuer)))
   }
 
@@ -144,8 +144,8 @@ export class RevocationCheck {
   }
 
   /** Who only asks where somebody tells: a certificate that names no list is no reason to refuse it. */
-  #depthFor(path: readonly Certificate[]): RevocationPlan['depth'] {
-    const { depth, chains } = this.#plan
+  #depthFor(path: readonly Certificate[]): RevocationPlan['mode']['depth'] {
+    const { depth, chains } = this.#mode
     if (depth === 'off' || chains !== 'telling') return depth
     for (const wanted of [depth, 'leaf'] as const) {
       if (this.#checked(path, wanted).every((one) => urlsOf(one).length > 0)) return wanted

@@ -15,7 +15,8 @@ import {
 import type { Security } from './security.ts'
 import { ClientError, OptionError, type OptionErrorCode } from './errors.ts'
 import { RevocationCheck } from './revocation.ts'
-import { isPinnedAlone, type RevocationPlan, type TrustPlan } from './trust-plan.ts'
+import { planOfDataFolders, type RevocationPlan } from './revocation-plan.ts'
+import { isPinnedAlone, type TrustPlan } from './trust-plan.ts'
 
 /** How connections are secured, with a name that two of them share only if they may share a socket. */
 export type NamedSecurity = Security & { readonly id: string }
@@ -37,7 +38,7 @@ export function securityOf(
   const context = plan.context ?? shared(plan, readEnvironment, pinnedAlone, key)
   const wanted = verified && !pinnedAlone ? (plan.revocation ?? ofDataFolders(context)) : undefined
   const revocation =
-    wanted === undefined || wanted.depth === 'off'
+    wanted === undefined || wanted.mode.depth === 'off'
       ? undefined
       : usable(undefined, () => new RevocationCheck(wanted))
   const parts = [idOf(context), pins?.texts.join(' ') ?? '', revocation?.id ?? '']
@@ -71,8 +72,7 @@ function ofDataFolders({ trust }: TlsContext): RevocationPlan | undefined {
     .sources.flatMap(({ kind, path }) =>
       kind === 'data-folder' && path !== undefined ? [path] : [],
     )
-  if (folders.length === 0) return undefined
-  return { lists: [], depth: 'chain', chains: 'telling', fetch: folders, acceptStale: false }
+  return folders.length === 0 ? undefined : planOfDataFolders(folders)
 }
 
 function shared(

@@ -7,7 +7,9 @@ import { hash } from 'node:crypto'
 import path from 'node:path'
 import { type CaSource, type CertificateSource, type KeySource, TrustStore } from '@countersign/tls'
 import { Certificate, PrivateKey } from '@countersign/x509'
-import type { IdentityPlan, RevocationPlan, TrustPlan } from './trust-plan.ts'
+import { isPath, listed } from './ca-sources.ts'
+import type { RevocationPlan } from './revocation-plan.ts'
+import type { IdentityPlan, TrustPlan } from './trust-plan.ts'
 
 /** A text that two plans share only if they mean the same. Files count by their path, not by what is in them. */
 export function planKey(plan: TrustPlan): string {
@@ -29,20 +31,10 @@ export function planFiles(plan: TrustPlan): string[] {
   const trust =
     plan.verified === false
       ? []
-      : [only?.sources ?? [], ...extra, revocation?.fetch ?? [], revocation?.lists ?? []]
-  return [...trust.flatMap(listed), identity?.cert, identity?.key]
+      : [only?.sources ?? [], ...extra, revocation?.mode.fetch ?? [], revocation?.lists ?? []]
+  return [...trust.flatMap((sources) => listed<unknown>(sources)), identity?.cert, identity?.key]
     .filter(isPath)
     .map((file) => path.resolve(file))
-}
-
-/** Whether a source is the path of a file rather than what would be in it. */
-export function isPath(source: unknown): source is string {
-  return typeof source === 'string' && !source.includes('-----BEGIN ')
-}
-
-/** One source or several, as a list. */
-function listed<Source extends CaSource>(sources: Source | readonly Source[]): readonly Source[] {
-  return isList(sources) ? sources : [sources]
 }
 
 /** An empty list is not the same as none: the first is refused, the second is the default. */
@@ -76,11 +68,7 @@ function materialKey(material: CertificateSource | KeySource | undefined): strin
 
 function revocationKey(plan: RevocationPlan | undefined): unknown {
   if (plan === undefined) return ''
-  const { lists, fetch, depth, chains, acceptStale } = plan
+  const { depth, chains, fetch, acceptStale } = plan.mode
   const fetched = fetch === undefined ? '' : listed(fetch).map(sourceKey)
-  return [lists.map(sourceKey), fetched, depth, chains, acceptStale]
-}
-
-function isList<Source>(sources: Source | readonly Source[]): sources is readonly Source[] {
-  return Array.isArray(sources)
+  return [plan.lists.map(sourceKey), fetched, depth, chains, acceptStale]
 }

@@ -14,9 +14,15 @@ import {
   TrustStore,
 } from '@countersign/tls'
 import { Certificate, PrivateKey } from '@countersign/x509'
+import { checkSources } from './ca-sources.ts'
 import { OptionError } from './errors.ts'
-import { check } from './option-checks.ts'
 import { type Pins, readPins } from './pins.ts'
+import {
+  overlayRevocation,
+  type Revocation,
+  type RevocationPlan,
+  revocationPlan,
+} from './revocation-plan.ts'
 
 /**
  * Whom to believe: `true` as the session or the environment says; `false` nobody is checked, loudly; a path (a file or a
@@ -53,22 +59,6 @@ export interface TrustOptions {
   revocation?: Revocation | undefined
 }
 
-/** `leaf` or `chain`: every server needs lists. An object: those whose authorities are known. */
-export type Revocation = 'off' | 'leaf' | 'chain' | RevocationOptions
-
-/** How revocation is checked. */
-export interface RevocationOptions {
-  /** The leaf alone, or every certificate below the root. @defaultValue 'chain' */
-  check?: 'leaf' | 'chain' | undefined
-  /**
-   * Authorities (roots or issuers) whose lists are fetched, over plain HTTP, from where the certificates below them say. A
-   * chain of theirs is refused where a list cannot be had. @defaultValue none: only the lists of `crl` are used
-   */
-  fetch?: CaSources | undefined
-  /** What a list is worth after the day the next one was due, where no newer one can be had. @defaultValue 'refuse' */
-  stale?: 'refuse' | 'accept' | undefined
-}
-
 /** What one level says about trust; absent is "nothing said". */
 export interface TrustPlan {
   /** `false` for `verify: false`, `true` where verification was asked for. */
@@ -79,16 +69,6 @@ export interface TrustPlan {
   readonly identity: IdentityPlan | undefined
   readonly pins: Pins | undefined
   readonly revocation: RevocationPlan | undefined
-}
-
-/** What is said about revocation. */
-export interface RevocationPlan {
-  readonly lists: readonly CrlSource[]
-  readonly depth: 'off' | 'leaf' | 'chain'
-  /** Which chains are looked at: every one; those of authorities that were named; of those, what says where its list is. */
-  readonly chains: 'every' | 'named' | 'telling'
-  readonly fetch: CaSources | undefined
-  readonly acceptStale: boolean
 }
 
 /** Where our own certificate comes from. */
@@ -167,7 +147,7 @@ export function overlay(upper: TrustPlan, lower: TrustPlan): TrustPlan {
   if (upper === NO_PLAN) return lower
   if (lower === NO_PLAN) return upper
   const pins = upper.pins ?? lower.pins
-  const revocation = upper.revocation ?? lower.revocation
+  const revocation = overlayRevocation(upper.revocation, lower.revocation)
   if (upper.context !== undefined) return { ...upper, pins, revocation }
   const replaced = upper.only !== undefined
   const context = replaced ? undefined : lower.context
@@ -207,76 +187,12 @@ export function isPinnedAlone(plan: TrustPlan): boolean {
   )
 }
 
-/** @throws {@link OptionError} `option-invalid`, `option-unknown` */
-function revocationPlan({ crl, revocation }: TrustOptions): RevocationPlan | undefined {
-  if (crl === undefined && revocation === undefined) return undefined
-  const lists = crl === undefined ? [] : listOf(crl)
-  const isEmpty = crl !== undefined && lists.length === 0
-  if (isEmpty || !lists.every((one) => typeof one === 'string' || one instanceof Uint8Array)) {
-    throw new OptionError(
-      'option-invalid',
-      'crl must be a path, PEM text or DER bytes, or a list of these',
-    )
-  }
-  if (typeof revocation === 'string') {
-    if (revocation !== 'off' && revocation !== 'leaf' && revocation !== 'chain') {
-      throw new OptionError(
-        'option-invalid',
-        "revocation must be 'off', 'leaf', 'chain' or an object",
-      )
-    }
-    return { lists, depth: revocation, chains: 'every', fetch: undefined, acceptStale: false }
-  }
-  if (revocation !== undefined && (typeof revocation !== 'object' || revocation === null)) {
-    throw new OptionError(
-      'option-invalid',
-      "revocation must be 'off', 'leaf', 'chain' or an object",
-    )
-  }
-  check(revocation ?? {}, ['check', 'fetch', 'stale'], 'revocation')
-  const { check: depth = 'chain', fetch, stale = 'refuse' } = revocation ?? {}
-  if (depth !== 'leaf' && depth !== 'chain') {
-    throw new OptionError('option-invalid', "revocation.check must be 'leaf' or 'chain'")
-  }
-  if (stale !== 'refuse' && stale !== 'accept') {
-    throw new OptionError('option-invalid', "revocation.stale must be 'refuse' or 'accept'")
-  }
-  checkSources(fetch, 'revocation.fetch')
-  return { lists, depth, chains: 'named', fetch, acceptStale: stale === 'accept' }
-}
-
-function listOf(sources: CrlSource | readonly CrlSource[]): readonly CrlSource[] {
-  return isList(sources) ? sources : [sources]
-}
-
-function isList<Source>(sources: Source | readonly Source[]): sources is readonly Source[] {
-  return Array.isArray(sources)
-}
-
 function refuseBeside(what: string, others: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(others)) {
     if (value === undefined) continue
     throw new OptionError('option-conflict', `${what} and ${name} contradict each other`, {
       hint: 'leave one of them out',
     })
-  }
-}
-
-function checkSources(sources: unknown, option: string): void {
-  if (sources === undefined) return
-  for (const source of Array.isArray(sources) ? sources : [sources]) {
-    if (
-      typeof source === 'string' ||
-      source instanceof Uint8Array ||
-      source instanceof Certificate ||
-      source instanceof TrustStore
-    ) {
-      continue
-    }
-    throw new OptionError(
-      'option-invalid',
-      `${option} must be a path, PEM text, DER bytes, a certificate or a TrustStore, or a list of these`,
-    )
   }
 }
 

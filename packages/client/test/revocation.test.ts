@@ -104,6 +104,20 @@ describe('lists that are given', () => {
     assert.ok((await get(url, { ca, crl: [clean, all.clean], revocation: 'chain' })).ok)
   })
 
+  it('of one level go together with what another says about them', async () => {
+    await using all = await scene()
+    const { url } = all.server
+    const ca = all.ours.rootPem
+    await using clean = new Session({ ca, crl: all.clean })
+    assert.ok((await clean.get(url, { revocation: 'chain' })).ok)
+    assert.equal((await failureOf(clean.get(url, { crl: all.revoked }))).code, 'revoked')
+    await using off = new Session({ ca, crl: all.revoked, revocation: 'off' })
+    assert.ok((await off.get(url)).ok)
+    assert.equal((await failureOf(off.get(url, { revocation: 'leaf' }))).code, 'revoked')
+    const named = await failureOf(off.get(url, { crl: all.revoked }))
+    assert.equal(named.code, 'revoked', 'who names lists wants them looked at')
+  })
+
   it('that are stale are refused, or accepted where that is said; a revoked one stays revoked', async () => {
     await using all = await scene()
     const { server, ours } = all
