@@ -84,6 +84,23 @@ describe('a bundle that changes on disk', () => {
     }
   })
 
+  it('is not mixed up with that of another environment by a reload', async () => {
+    const first = await bundle(ours.rootPem)
+    const second = await bundle(foreign.rootPem)
+    try {
+      process.env['SSL_CERT_FILE'] = first
+      await using session = new Session()
+      assert.equal(await codeOf(session), 'trusted')
+      process.env['SSL_CERT_FILE'] = second
+      await session.reload()
+      assert.equal(await codeOf(session), 'untrusted-root')
+      process.env['SSL_CERT_FILE'] = first
+      assert.equal(await codeOf(session), 'trusted')
+    } finally {
+      delete process.env['SSL_CERT_FILE']
+    }
+  })
+
   it('that says the same as before costs nobody a connection', async () => {
     await using counted = await startServer((_request, response) => sendJson(response, 1), {
       key: leaf.keyPem,
