@@ -11,6 +11,7 @@ import {
   InMemorySpanExporter,
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base'
+import { retryDelay } from '../src/retry.ts'
 import { asGiven, failureOf } from './failures.ts'
 import { sendJson, startServer, startTcp } from './servers.ts'
 
@@ -118,6 +119,28 @@ describe('another try', () => {
     assert.equal(server.seen.length, 2)
     status = 425
     assert.equal((await get(server.url, { retry })).status, 425)
+  })
+
+  it('waits a random part of a growing time, or as long as it is asked to', () => {
+    for (const attempt of [1, 2, 5, 20, 1000]) {
+      const wait = retryDelay(attempt, undefined, 30_000)
+      assert.ok(wait >= 0 && wait < Math.min(30_000, 100 * 2 ** attempt), `${wait} at ${attempt}`)
+    }
+    const now = Date.parse('2026-11-22T00:00:00Z')
+    const rows = [
+      ['0', 0],
+      ['7', 7000],
+      ['31', 30_000],
+      ['999999999', 30_000],
+      ['Sun, 22 Nov 2026 00:00:09 GMT', 9000],
+      ['Sat, 21 Nov 2026 00:00:00 GMT', 0],
+      ['Fri, 01 Jan 2100 00:00:00 GMT', 30_000],
+    ] as const
+    for (const [asked, waitMs] of rows)
+      assert.equal(retryDelay(1, asked, 30_000, now), waitMs, asked)
+    for (const asked of ['', '-1', 'soon', '9'.repeat(400)]) {
+      assert.ok(retryDelay(1, asked, 30_000, now) < 200, asked)
+    }
   })
 
   it('is refused where the options make no sense', async () => {

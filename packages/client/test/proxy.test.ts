@@ -11,6 +11,10 @@ import {
   TrustError,
 } from '@countersign/client'
 import { scrubProcess, testAuthority } from '@countersign/testkit'
+import fc from 'fast-check'
+import { NoProxy } from '../src/no-proxy.ts'
+import { SocksTalk } from '../src/socks.ts'
+import { hostOf, portOf } from '../src/url.ts'
 import { asGiven, failureOf } from './failures.ts'
 import { startProxy, startSocks, type TestProxy } from './proxies.ts'
 import { sendJson, startServer, startTcp, type TestServer } from './servers.ts'
@@ -378,16 +382,59 @@ describe('NO_PROXY', () => {
     ['*', 'anything.test', true],
     ['', 'anything.test', false],
   ]
-  it('passes by exactly what it names', async () => {
-    await using proxy = await startProxy({ answer: 'HTTP/1.1 403 Mine\r\n\r\n' })
+  for (const [rules, target, passedBy] of rows) {
+    it(`${JSON.stringify(rules)} and ${target}: ${passedBy ? 'past the proxy' : 'through it'}`, () => {
+      const url = new URL(`https://${target}/`)
+      assert.equal(new NoProxy(rules).matches(hostOf(url), portOf(url)), passedBy)
+    })
+  }
+
+  it('of a proxy in the options is its own', async () => {
+    await using server = await echo()
+    await using proxy = await startProxy({ target: server.port })
     const url = `http://127.0.0.1:${proxy.port}`
-    for (const [noProxy, host, passedBy] of rows) {
-      const before = proxy.asked.length
-      // A proxy that is passed by leaves a connection that nobody answers: it is given up at once.
-      const signal = AbortSignal.timeout(passedBy ? 1 : 15_000)
-      await get(`https://${host}/`, { proxy: { url, noProxy }, signal }).catch(() => {})
-      assert.equal(proxy.asked.length - before, passedBy ? 0 : 1, `${noProxy} and ${host}`)
+    const target = `http://127.0.0.1:${server.port}/`
+    await get(target, { proxy: { url, noProxy: ['10.0.0.0/8', '127.0.0.0/8'] } })
+    assert.equal(proxy.asked.length, 0)
+    await get(target, { proxy: { url, noProxy: '10.0.0.0/8' } })
+    assert.equal(proxy.asked.length, 1, 'also for this machine, where the code says so')
+  })
+})
+
+describe('the conversation with a SOCKS5 proxy', () => {
+  const target = { host: 'service.internal', port: 443 }
+  it('is the same however it is cut', () => {
+    const answers = Buffer.from([5, 2, 1, 0, 5, 0, 0, 3, 2, 0x61, 0x62, 1, 2])
+    const talk = new SocksTalk(target, auth)
+    let at = 0
+    let sent = Buffer.from(talk.greeting)
+    let done = false
+    for (let end = 0; end <= answers.length && !done; end++) {
+      for (let step = talk.next(answers.subarray(at, end)); step.kind !== 'more'; ) {
+        assert.ok(step.kind === 'send' || step.kind === 'done', step.kind)
+        at += step.used
+        done = step.kind === 'done'
+        if (done) break
+        if (step.kind === 'send') sent = Buffer.concat([sent, step.send])
+        step = talk.next(answers.subarray(at, end))
+      }
     }
+    assert.ok(done)
+    assert.equal(at, answers.length)
+    assert.ok(sent.includes('service.internal') && sent.includes(auth.password))
+  })
+
+  it('ends with a word, whatever the other side says', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 6 }), (pieces) => {
+        const talk = new SocksTalk(target, undefined)
+        for (const piece of pieces) {
+          const { kind } = talk.next(piece)
+          assert.match(kind, /^(?:more|send|done|credentials|refused|broken)$/)
+          if (kind !== 'more' && kind !== 'send') return
+        }
+      }),
+    )
   })
 })
 
