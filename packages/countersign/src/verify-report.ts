@@ -9,7 +9,7 @@ import { wrapped } from './columns.ts'
 import { chainLines, fixLines, type Paint, verdictLines } from './explanation-text.ts'
 
 /** One client that was predicted. */
-export interface ClientReport extends Omit<ClientPrediction, 'certificate'> {
+interface ClientReport extends Omit<ClientPrediction, 'certificate'> {
   readonly certificate?: CertificateFacts
 }
 
