@@ -11,7 +11,7 @@ import {
   TrustError,
 } from '@countersign/client'
 import { scrubProcess, testAuthority } from '@countersign/testkit'
-import fc from 'fast-check'
+import { array, assert as assertProperty, property, uint8Array } from 'fast-check'
 import { NoProxy } from '../src/no-proxy.ts'
 import { SocksTalk } from '../src/socks.ts'
 import { hostOf, portOf } from '../src/url.ts'
@@ -425,8 +425,8 @@ describe('the conversation with a SOCKS5 proxy', () => {
   })
 
   it('ends with a word, whatever the other side says', () => {
-    fc.assert(
-      fc.property(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 6 }), (pieces) => {
+    assertProperty(
+      property(array(uint8Array({ maxLength: 40 }), { maxLength: 6 }), (pieces) => {
         const talk = new SocksTalk(target, undefined)
         for (const piece of pieces) {
           const { kind } = talk.next(piece)
