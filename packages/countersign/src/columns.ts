@@ -5,13 +5,16 @@
  */
 import { printable } from './output.ts'
 
-/** Words in lines of 80 columns, all of them indented; a word that is too long is cut. */
+/**
+ * Words in lines of 80 columns, all of them indented; a word that is too long is cut. What {@link together} joined stays on one
+ * line.
+ */
 export function wrapped(text: string, indent: number): string[] {
   const width = COLUMNS - indent
   const lines: string[] = []
   let line = ''
   for (const word of printable(text)
-    .split(/\s+/)
+    .split(/[ \n]+/)
     .flatMap((long) => pieces(long, width))) {
     if (line !== '' && line.length + 1 + word.length > width) {
       lines.push(line)
@@ -19,7 +22,12 @@ export function wrapped(text: string, indent: number): string[] {
     } else line = line === '' ? word : `${line} ${word}`
   }
   if (line !== '') lines.push(line)
-  return lines.map((one) => ' '.repeat(indent) + one)
+  return lines.map((one) => ' '.repeat(indent) + one.replaceAll(JOINT, ' '))
+}
+
+/** Words that belong on one line. */
+export function together(text: string): string {
+  return text.replaceAll(' ', JOINT)
 }
 
 function pieces(word: string, width: number): string[] {
@@ -29,3 +37,5 @@ function pieces(word: string, width: number): string[] {
 }
 
 const COLUMNS = 80
+/** No-break space. */
+const JOINT = '\u00A0'

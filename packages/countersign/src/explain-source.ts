@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { styleText } from 'node:util'
 import { errorMessage } from '@countersign/core'
 import type { Explanation, TrustOptions } from '@countersign/tls'
-import type { DataFolder } from './data-folder.ts'
+import { type DataFolder, defaultDataPath } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
 import { explanationText } from './explanation-text.ts'
 import { distrustedServer } from './learn-more.ts'
@@ -38,8 +38,9 @@ export async function explainSource(
   const own = existsSync(data.roots) && flags.ca === undefined ? [data.roots] : []
   const extra = [...(flags.extraCa ?? []), ...own]
   const trust = { ca: flags.ca, extraCa: extra.length === 0 ? undefined : extra }
-  // The folder of --data is one more place where a missing root may lie.
-  const env = { ...process.env, COUNTERSIGN_DATA: data.path }
+  // The folder of --data is one more place where a missing root may lie; the usual one is looked at anyway.
+  const env =
+    data.path === defaultDataPath() ? process.env : { ...process.env, COUNTERSIGN_DATA: data.path }
   if (existsSync(source)) return await explainFile(source, flags, { ...trust, env })
   const { explain } = await import('@countersign/tls')
   const target = parseTarget(source)

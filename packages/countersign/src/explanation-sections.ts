@@ -6,6 +6,7 @@
  * @module
  */
 import type { BrokenLink, Explanation } from '@countersign/tls'
+import { together } from './columns.ts'
 
 /** What the verdict and the chain have not said yet: where the issuer was looked for, and what was held against what. */
 export function brokenLinkLines({ brokenLink: link, chain: all, message }: Explanation): string[] {
@@ -82,7 +83,9 @@ function linkFacts(link: BrokenLink): string[] {
 }
 
 /** How many are trusted, from where, and which source won. */
-export function trustStoreLines({ trust }: Explanation): string[] {
+export function trustStoreLines({ trust, chain }: Explanation): string[] {
+  // Nothing was seen that anybody could have looked for.
+  if (chain.length === 0) return []
   const sources = trust.sources.map(({ name: source, path, count }) =>
     [asOption(source), path, `(${count})`].filter((part) => part !== undefined).join(' '),
   )
@@ -128,7 +131,8 @@ export function nameLines({ name: check }: Explanation): string[] {
 }
 
 /** Whose clock says what. */
-export function clockLines({ clock: { local, server, skewMs } }: Explanation): string[] {
+export function clockLines({ clock: { local, server, skewMs }, chain }: Explanation): string[] {
+  if (chain.length === 0) return []
   const ours = `here ${seconds(local)}`
   if (server === undefined || skewMs === undefined) return [ours]
   const apart = Math.round(skewMs / 1000)
@@ -184,7 +188,7 @@ export function someOf(texts: readonly string[]): string {
 
 /** Enough of a fingerprint to tell it from others by eye; `--json` has it whole. */
 export function short(fingerprint: string): string {
-  return `sha256 ${fingerprint.slice(0, 16)}…`
+  return together(`sha256 ${fingerprint.slice(0, 16)}…`)
 }
 
 function seconds(iso: string): string {
