@@ -143,7 +143,8 @@ function member(saved: object, name: keyof SavedSession): unknown {
   return Reflect.get(saved, name)
 }
 
-function configFolder(): string {
+/** Where sessions and receipts are kept. */
+export function configFolder(): string {
   const chosen = nonEmpty(process.env['COUNTERSIGN_CONFIG'])
   if (chosen !== undefined) return chosen
   const base = nonEmpty(process.env['XDG_CONFIG_HOME']) ?? path.join(homedir(), '.config')

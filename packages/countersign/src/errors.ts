@@ -22,6 +22,7 @@ export type ProgramErrorCode =
   | 'refused'
   | 'not-found'
   | 'store-refused'
+  | 'root-unsuitable'
 
 /** Something the program cannot do as asked. */
 export class ProgramError extends CountersignError<ProgramErrorCode> {

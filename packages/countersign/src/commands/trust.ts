@@ -5,14 +5,15 @@
  */
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { writeFileAtomic } from '@countersign/core'
+import { systemClock, writeFileAtomic } from '@countersign/core'
 import type { TrustStore } from '@countersign/tls'
 import type { Command } from 'commander'
 import { addCommand, collect, dataOption, perform, type SharedFlags } from '../command.ts'
 import type { DataFolder } from '../data-folder.ts'
-import { ProgramError } from '../errors.ts'
 import { table } from '../output.ts'
-import { shellWord } from '../shell.ts'
+import { javaTrustStore } from '../java-trust-store.ts'
+import { addTrustEnv } from './trust-env.ts'
+import { addTrustInstall } from './trust-install.ts'
 
 interface TrustFlags extends SharedFlags {
   ca?: string[]
@@ -21,6 +22,7 @@ interface TrustFlags extends SharedFlags {
 
 interface BundleFlags extends TrustFlags {
   out?: string
+  java?: string
 }
 
 /** Adds the command and what is below it. */
@@ -53,10 +55,17 @@ export function addTrust(program: Command): void {
   )
   withSources(addCommand(trust, 'bundle', 'write all of them as one PEM bundle'))
     .option('--out <file>', 'file to write instead of standard output')
+    .option('--java <file>', 'write a Java trust store (JKS) of the same roots as well')
     .action(async (flags: BundleFlags) =>
       perform(flags, async ({ output, data }) => {
         const store = await resolve(flags, data)
         const pem = store.toPem()
+        const { java } = flags
+        if (java !== undefined) {
+          const bytes = javaTrustStore(store.certificates, systemClock())
+          await writeFileAtomic(path.resolve(java), bytes, { mode: 0o644 })
+          output.note(`${path.resolve(java)}: the same for Java`)
+        }
         if (flags.out === undefined) {
           output.result({ count: store.size, pem }, pem)
           return
@@ -66,30 +75,8 @@ export function addTrust(program: Command): void {
         output.result({ count: store.size, file }, `${file}: ${store.size} roots`)
       }),
     )
-  addCommand(
-    trust,
-    'env <bundle>',
-    'print the variables that make other programs trust a bundle',
-  ).action(async (bundle: string, flags: SharedFlags) =>
-    perform(flags, async ({ output }) => {
-      const file = path.resolve(bundle)
-      if (!existsSync(file)) {
-        throw new ProgramError('file-unreadable', `${file} is not there`, {
-          hint: `write it first: countersign trust bundle --out ${bundle}`,
-        })
-      }
-      const { TrustStore: Store } = await import('@countersign/tls')
-      const { size } = Store.fromFile(file)
-      const values = Object.fromEntries(VARIABLES.map((name) => [name, file]))
-      output.result(
-        values,
-        Object.entries(values)
-          .map(([name, value]) => `export ${name}=${shellWord(value)}`)
-          .join('\n'),
-      )
-      output.note(`${size} roots; use it with: eval "$(countersign trust env ${bundle})"`)
-    }),
-  )
+  addTrustEnv(trust)
+  addTrustInstall(trust)
 }
 
 function withSources(command: Command): Command {
@@ -114,19 +101,3 @@ function summary(root: TrustStore['certificates'][number]): Record<string, unkno
     fingerprint: root.fingerprint,
   }
 }
-
-/** What a dozen programs read, each its own name for the same bundle. */
-const VARIABLES = [
-  'SSL_CERT_FILE',
-  'REQUESTS_CA_BUNDLE',
-  'CURL_CA_BUNDLE',
-  'NODE_EXTRA_CA_CERTS',
-  'GIT_SSL_CAINFO',
-  'PIP_CERT',
-  'AWS_CA_BUNDLE',
-  'HTTPLIB2_CA_CERTS',
-  'GRPC_DEFAULT_SSL_ROOTS_FILE_PATH',
-  'CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE',
-  'NIX_SSL_CERT_FILE',
-  'CARGO_HTTP_CAINFO',
-]
