@@ -118,6 +118,7 @@ class Call {
     const { retry } = this.#plan.limits
     const maySendTwice = isReplayable(hop.body)
     let again = false
+    let moved = false
     let refused: string | undefined
     const source = hop.away ? undefined : this.#plan.token
     for (;;) {
@@ -161,6 +162,13 @@ class Call {
         status,
         firstByteMs: progress.headAt - progress.sentAt,
       }))
+      if (status === 421 && attempt.exchange.reused && maySendTwice && !moved) {
+        // Not over this connection: its server trusts others by now, and a new handshake decides (RFC 9110 §15.5.20).
+        moved = true
+        answer.body.discard()
+        attempt.parts.entry.retire()
+        continue
+      }
       if (mayRepeat && retry.statuses.has(status)) {
         answer.body.discard()
         await this.#pause(hop, { answer })
@@ -285,6 +293,7 @@ class Call {
       startedAt: this.#started,
       connection: reused ? undefined : link.times,
       peer: link.peer,
+      request: attempt.parts.facts,
       bounds: this.#plan.limits,
     })
   }

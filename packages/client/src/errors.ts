@@ -129,6 +129,8 @@ export class TrustError extends ClientError<TrustReason> {
 export class IdentityError extends ClientError<'server-refused-client-cert'> {
   /** The certificate that was offered; `undefined` where none was. */
   readonly offered: CertificateFacts | undefined
+  /** Names of the authorities whose certificates the server accepts; `undefined` where it did not say. */
+  readonly acceptedAuthorities: readonly string[] | undefined
   readonly #evidence: ExplainChainOptions
   #explanation: Explanation | undefined
 
@@ -136,22 +138,32 @@ export class IdentityError extends ClientError<'server-refused-client-cert'> {
     message: string,
     detail: ClientErrorDetail & {
       offered: CertificateFacts | undefined
+      acceptedAuthorities?: readonly string[] | undefined
       /** What the explanation is made from, when somebody asks for it. */
       evidence: ExplainChainOptions
     },
   ) {
     super('server-refused-client-cert', message, detail)
     this.offered = detail.offered
+    this.acceptedAuthorities = detail.acceptedAuthorities
     this.#evidence = detail.evidence
   }
 
   /**
-   * Who the server is, what we offered, and a way out; made when it is first read. Which authorities the server accepts it told
-   * the handshake only: `explain` of `@countersign/tls` asks again.
+   * Who the server is, what we offered, and a way out; made when it is first read. Where the server refused during the
+   * handshake, which authorities it accepts is not known here: `explain` of `@countersign/tls` asks again.
    */
   get explanation(): Explanation {
-    this.#explanation ??= explainChain({ ...this.#evidence, message: this.message })
+    this.#explanation ??= this.#explain()
     return this.#explanation
+  }
+
+  #explain(): Explanation {
+    const explanation = explainChain({ ...this.#evidence, message: this.message })
+    if (this.acceptedAuthorities === undefined) return explanation
+    const acceptedAuthorities = [...this.acceptedAuthorities]
+    const story = { demand: 'required', acceptedAuthorities, offered: this.offered } as const
+    return { ...explanation, clientCertificates: story }
   }
 }
 

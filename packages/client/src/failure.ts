@@ -29,7 +29,7 @@ import {
   TrustError,
   type TrustReason,
 } from './errors.ts'
-import { readableChain } from './peer.ts'
+import { type Peer, readableChain } from './peer.ts'
 import { pinsOf } from './pins.ts'
 import { Refusal } from './revocation.ts'
 import type { NamedSecurity } from './trust.ts'
@@ -63,6 +63,24 @@ export function failureOf(
     return identityError(cause, facts, link?.chain ?? [])
   }
   return phase === 'body' ? bodyFailure(cause, facts) : lostConnection(cause, facts, link)
+}
+
+/** A server that took the connection and then said, in an answer, that our certificate will not do. */
+export function refusedIdentity(
+  facts: RequestFacts,
+  peer: Peer,
+  said: { message: string; hint: string | undefined; acceptedAuthorities: readonly string[] },
+): IdentityError {
+  const own = facts.security?.context.certificate
+  const chain = peer.chain.map(({ der }) => der)
+  const words = own === undefined ? 'none was offered' : `offered was ${titleOf(own)}`
+  return new IdentityError(`${said.message}; ${words}`, {
+    url: shownUrl(facts.url),
+    hint: said.hint,
+    offered: own === undefined ? undefined : certificateFacts(own),
+    acceptedAuthorities: said.acceptedAuthorities,
+    evidence: evidenceOf('server-refused-client-cert', undefined, chain, facts),
+  })
 }
 
 /** Whether a connection broke before anything of an answer came: on a reused one that says nothing about the server. */

@@ -9,6 +9,7 @@ import { type Bounds, type ByteSource, decoded, isEncoded, limited, tooLarge } f
 import { BodyError, StatusError } from './errors.ts'
 import { type Elapsed, elapsedOf } from './elapsed.ts'
 import type { Head, Progress, RawHeaders } from './exchange.ts'
+import { type RequestFacts, refusedIdentity } from './failure.ts'
 import { type IncomingBody, joined } from './incoming-body.ts'
 import type { Peer } from './peer.ts'
 import { shownUrl } from './url.ts'
@@ -23,6 +24,8 @@ export interface ResponseFacts {
   /** How long the connection took, where it was opened for this answer. */
   readonly connection: ConnectTimes | undefined
   readonly peer: Peer
+  /** What was asked, and how the connection was secured. */
+  readonly request: RequestFacts
   readonly bounds: Bounds
 }
 
@@ -45,6 +48,7 @@ export class ClientResponse implements AsyncDisposable {
   readonly elapsedMs: number
   /** Who answered. */
   readonly peer: Peer
+  readonly #request: RequestFacts
   readonly #rawHeaders: RawHeaders
   readonly #body: IncomingBody
   readonly #bounds: Bounds
@@ -65,6 +69,7 @@ export class ClientResponse implements AsyncDisposable {
     this.history = facts.history
     this.elapsedMs = head.progress.headAt - facts.startedAt
     this.peer = facts.peer
+    this.#request = facts.request
     this.#rawHeaders = head.headers
     this.#body = head.body
     this.#bounds = facts.bounds
@@ -184,16 +189,23 @@ export class ClientResponse implements AsyncDisposable {
    * Does nothing for an answer below 400.
    *
    * @returns the response itself, so that it can stand before `.json()`
-   * @throws {@link StatusError} otherwise; where the body is a problem document (RFC 9457), with its words
+   * @throws {@link StatusError} otherwise; where the body is a problem document (RFC 9457), with its words;
+   *   {@link IdentityError} where a server of ours says that it does not take our certificate, or wants one
    */
   raiseForStatus(): this {
     if (this.status < 400) return this
     const problem = this.#problem()
     const words = this.statusText === '' ? '' : ` ${this.statusText}`
+    const detail = problem.detail === undefined ? '' : `: ${problem.detail}`
+    const message = `${this.method} ${this.#shownUrl} answered ${this.status}${words}${detail}`
+    const { hint, acceptedAuthorities } = problem
+    if (this.status === 403 && acceptedAuthorities !== undefined) {
+      throw refusedIdentity(this.#request, this.peer, { message, hint, acceptedAuthorities })
+    }
     throw new StatusError(
       this.status < 500 ? 'status-client-error' : 'status-server-error',
-      `${this.method} ${this.#shownUrl} answered ${this.status}${words}${problem.detail === undefined ? '' : `: ${problem.detail}`}`,
-      { status: this.status, url: this.#shownUrl, hint: problem.hint },
+      message,
+      { status: this.status, url: this.#shownUrl, hint },
     )
   }
 
@@ -274,13 +286,17 @@ export class ClientResponse implements AsyncDisposable {
     }
   }
 
-  #problem(): { detail?: string | undefined; hint?: string | undefined } {
+  #problem(): ProblemWords {
     if (this.#header('content-type')?.startsWith('application/problem+json') !== true) return {}
     const bytes = this.#loaded ?? (this.#claimed ? undefined : this.#body.peek())
     if (bytes === undefined || bytes.length > LARGEST_PROBLEM) return {}
     try {
       const document: unknown = JSON.parse(decodeUtf8(bytes))
-      return { detail: textOf(document, 'detail'), hint: textOf(document, 'hint') }
+      return {
+        detail: textOf(document, 'detail'),
+        hint: textOf(document, 'hint'),
+        acceptedAuthorities: textsOf(document, 'acceptedAuthorities'),
+      }
     } catch {
       return {}
     }
@@ -316,10 +332,30 @@ async function* chunksOf(body: IncomingBody): AsyncGenerator<Uint8Array> {
   for (let chunk = await body.next(); chunk !== undefined; chunk = await body.next()) yield chunk
 }
 
+/** What a problem document says (RFC 9457), and our servers say of client certificates. */
+interface ProblemWords {
+  readonly detail?: string | undefined
+  readonly hint?: string | undefined
+  readonly acceptedAuthorities?: readonly string[] | undefined
+}
+
 function textOf(document: unknown, member: string): string | undefined {
-  if (typeof document !== 'object' || document === null) return undefined
-  const value: unknown = Object.entries(document).find(([name]) => name === member)?.[1]
+  const value = memberOf(document, member)
   return typeof value === 'string' ? value.slice(0, LONGEST_DETAIL) : undefined
+}
+
+function textsOf(document: unknown, member: string): string[] | undefined {
+  const value = memberOf(document, member)
+  if (!Array.isArray(value)) return undefined
+  return value
+    .filter((one: unknown) => typeof one === 'string')
+    .slice(0, MOST_NAMES)
+    .map((one) => one.slice(0, LONGEST_DETAIL))
+}
+
+function memberOf(document: unknown, member: string): unknown {
+  if (typeof document !== 'object' || document === null) return undefined
+  return Object.entries(document).find(([name]) => name === member)?.[1]
 }
 
 function decodeUtf8(bytes: Uint8Array): string {
@@ -331,5 +367,6 @@ const utf8 = new TextDecoder()
 /** A response that nobody holds any more, with a body that nobody read, gives its connection back. */
 const forgotten = new FinalizationRegistry<IncomingBody>((body) => body.discard())
 
+const MOST_NAMES = 100
 const LARGEST_PROBLEM = 64 * 1024
 const LONGEST_DETAIL = 500

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import { ConnectError, get, IdentityError, Session } from '@countersign/client'
+import { ConnectError, get, IdentityError, Session, StatusError } from '@countersign/client'
 import { scrubProcess, temporaryFolder, testAuthority } from '@countersign/testkit'
 import { createDefaultContext } from '@countersign/tls'
 import { failureOf } from './failures.ts'
@@ -122,6 +122,81 @@ describe('a client certificate', () => {
     })
     assert.equal(await (await both.get(home.url)).json(), 'alice')
     assert.equal(await (await both.get(elsewhere.url)).json(), 'alice')
+  })
+})
+
+describe('a server that says in an answer what it thinks of our certificate', () => {
+  const refusal = {
+    status: 403,
+    code: 'no-client-certificate',
+    detail: 'this server wants a client certificate, and none was presented',
+    hint: 'connect again with your certificate and key',
+    acceptedAuthorities: ['CN=Clients,O=Testing', 'CN=Partners,O=Testing'],
+  }
+  const problem = { 'content-type': 'application/problem+json' }
+
+  it('is an IdentityError of raiseForStatus, with the authorities it accepts', async () => {
+    await using server = await startServer((_request, response) => {
+      response.writeHead(403, problem).end(JSON.stringify(refusal))
+    }, ASKING)
+    const options = { ca: ours.rootPem, cert: files.pem }
+    const response = await get(server.url, options)
+    assert.equal(response.status, 403, 'an answer is an answer')
+    assert.throws(
+      () => response.raiseForStatus(),
+      (error) => {
+        assert.ok(error instanceof IdentityError)
+        assert.equal(error.code, 'server-refused-client-cert')
+        assert.match(error.message, /wants a client certificate.*offered was "CN=alice/)
+        assert.equal(error.hint, refusal.hint)
+        assert.equal(error.offered?.fingerprint, alice.certificate.fingerprint)
+        assert.deepEqual(error.acceptedAuthorities, refusal.acceptedAuthorities)
+        const { clientCertificates, chain } = error.explanation
+        assert.deepEqual(clientCertificates?.acceptedAuthorities, refusal.acceptedAuthorities)
+        assert.equal(chain[0]?.fingerprint, leaf.certificate.fingerprint)
+        return true
+      },
+    )
+  })
+
+  for (const [name, body] of [
+    ['without authorities', { ...refusal, acceptedAuthorities: undefined }],
+    ['with something else for authorities', { ...refusal, acceptedAuthorities: 'CN=x' }],
+    ['with another status', { ...refusal, status: 401 }],
+  ] as const) {
+    it(`${name} is a StatusError, as any other`, async () => {
+      await using server = await startServer((_request, response) => {
+        response.writeHead(body.status, problem).end(JSON.stringify(body))
+      }, ASKING)
+      const response = await get(server.url, { ca: ours.rootPem })
+      assert.throws(() => response.raiseForStatus(), StatusError)
+    })
+  }
+
+  it('with 421 on a connection that was good before is asked again over a new one', async () => {
+    await using server = await startServer((request, response) => {
+      const outdated = request.url === '/once' && server.connections === 1
+      response.writeHead(outdated ? 421 : 200).end(request.body)
+    }, ASKING)
+    await using session = new Session({ ca: ours.rootPem, cert: files.pem })
+    await (await session.get(server.url)).text()
+    const response = await session.post(`${server.url}/once`, { body: 'again' })
+    assert.equal(response.status, 200)
+    assert.equal(await response.text(), 'again')
+    assert.equal(server.connections, 2)
+    assert.equal(server.seen.length, 3)
+  })
+
+  it('with 421 is asked again once, and of a new connection not at all', async () => {
+    await using server = await startServer((request, response) => {
+      response.writeHead(request.url === '/never' ? 421 : 200).end()
+    }, ASKING)
+    await using session = new Session({ ca: ours.rootPem })
+    assert.equal((await session.get(`${server.url}/never`)).status, 421)
+    assert.equal(server.seen.length, 1)
+    await (await session.get(server.url)).text()
+    assert.equal((await session.get(`${server.url}/never`)).status, 421)
+    assert.equal(server.seen.length, 4)
   })
 })
 
