@@ -49,6 +49,10 @@ export class Attempt implements ExchangeOwner {
     return this.parts.limits
   }
 
+  get uploads(): boolean {
+    return this.parts.hop.body !== undefined
+  }
+
   /** Puts the request on its way. */
   send(headers: HeaderList): void {
     this.parts.entry.send(this.#outgoing(headers), this.exchange)

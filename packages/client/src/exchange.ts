@@ -45,6 +45,8 @@ export interface ExchangeOwner {
     readonly bodyTimeoutMs: number
     readonly idleTimeoutMs: number
   }
+  /** Whether a body goes along. */
+  readonly uploads: boolean
   /** Makes an error of a call out of what broke the body. */
   describe(error: unknown): Error
   /** Makes the error of a phase that took too long. */
@@ -121,13 +123,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.reused = this.link !== undefined && this.link.answers > 0
     this.phase = 'response'
     this.#progress.sentAt = performance.now()
+    if (!this.#owner.uploads) this.#awaitHead()
   }
 
   onRequestSent(): void {
     // An upload may take as long as it takes: the time for an answer begins when there is something to answer.
-    if (this.#body === undefined && !this.#over) {
-      this.#timer = this.#allow('response', this.#owner.limits.headTimeoutMs)
-    }
+    if (this.#owner.uploads && this.#body === undefined && !this.#over) this.#awaitHead()
   }
 
   onResponseStart(
@@ -193,6 +194,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (status !== 103 || link === undefined) return
     this.#progress.hints ??= []
     this.#progress.hints.push(...(typeof link === 'string' ? [link] : link))
+  }
+
+  #awaitHead(): void {
+    this.#timer = this.#allow('response', this.#owner.limits.headTimeoutMs)
   }
 
   #allow(phase: Phase, timeoutMs: number): NodeJS.Timeout | undefined {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import * as http2 from 'node:http2'
 import * as net from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, it } from 'node:test'
@@ -115,6 +116,39 @@ describe('time-outs name their phase', () => {
     assert.ok(error instanceof TimeoutError)
     assert.equal(error.phase, 'body')
     await closed(dripping.open)
+  })
+
+  it('response: over HTTP/2, and with a body that is long on its way', async () => {
+    const server = http2.createSecureServer(secure)
+    const sessions = new Set<http2.Http2Session>()
+    server.on('session', (session) => sessions.add(session))
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve)
+    })
+    try {
+      const address = server.address()
+      const port = typeof address === 'object' && address !== null ? address.port : 0
+      const call = { http: '2', headTimeoutMs: 150, ca: ours.rootPem } as const
+      const error = await failureOf(get(`https://localhost:${port}/`, call))
+      assert.ok(error instanceof TimeoutError)
+      assert.equal(error.phase, 'response')
+    } finally {
+      for (const session of sessions) session.destroy()
+      server.close()
+    }
+    async function* slow(): AsyncGenerator<string> {
+      for (let count = 0; count < 10; count++) {
+        yield 'x'
+        await wait(60)
+      }
+    }
+    await using patient = await startServer(() => {})
+    const never = await failureOf(
+      post(`${patient.url}/never`, { body: slow(), headTimeoutMs: 300 }),
+    )
+    assert.ok(never instanceof TimeoutError)
+    assert.equal(never.phase, 'response')
+    assert.equal(patient.seen[0]?.body, 'xxxxxxxxxx', 'the time began when all of it had arrived')
   })
 
   it('count redirects and retries in', async () => {
