@@ -25,7 +25,7 @@ export class IncomingBody {
   #discarded = false
   #error: Error | undefined
   #wake: (() => void) | undefined
-  readonly #flow: Flow
+  #flow: Flow
 
   constructor(flow: Flow) {
     this.#flow = flow
@@ -63,6 +63,8 @@ export class IncomingBody {
 
   end(): void {
     this.#settled = true
+    // A response may be kept for long: what it came over is not to be kept with it.
+    this.#flow = GONE
     this.#wakeReader()
   }
 
@@ -141,6 +143,11 @@ export function joined(chunks: readonly Uint8Array[], length: number): Uint8Arra
 function closedError(): BodyError {
   return new BodyError('body-closed', 'the body was given back unread')
 }
+
+function nothing(): void {}
+
+/** The flow of a body that is all here. */
+const GONE: Flow = { pause: nothing, resume: nothing, abort: nothing }
 
 /** How much waits for a reader before the connection is slowed down. */
 const QUEUE_BYTES = 128 * 1024
