@@ -10,6 +10,7 @@ import {
   type CertificateSource,
   type CrlSource,
   type KeySource,
+  LiveValue,
   TlsContext,
   TrustStore,
 } from '@countersign/tls'
@@ -26,9 +27,15 @@ import {
 
 /**
  * Whom to believe: `true` as the session or the environment says; `false` nobody is checked, loudly; a path (a file or a
- * folder), a store or a context: only that.
+ * folder), a store or a context: only that. Of what `watchTrust` and `watchContext` give, always the current one.
  */
-export type Verify = boolean | string | TrustStore | TlsContext
+export type Verify =
+  | boolean
+  | string
+  | TrustStore
+  | TlsContext
+  | LiveValue<TrustStore>
+  | LiveValue<TlsContext>
 
 /** The options of trust and identity. Code beats environment, always. */
 export interface TrustOptions {
@@ -65,6 +72,8 @@ export interface TrustPlan {
   readonly verified: boolean | undefined
   readonly context: TlsContext | undefined
   readonly only: { readonly sources: CaSources; readonly option: 'ca' | 'verify' } | undefined
+  /** Where `context` or `only` is to be had anew, for it changes. */
+  readonly live: (() => TrustStore | TlsContext) | undefined
   readonly extra: readonly CaSources[]
   readonly identity: IdentityPlan | undefined
   readonly pins: Pins | undefined
@@ -78,11 +87,19 @@ export interface IdentityPlan {
   readonly passphrase: string | undefined
 }
 
+/** The plan as it is with another store or context in its place. */
+export function withCurrent(plan: TrustPlan, current: TrustStore | TlsContext): TrustPlan {
+  return current instanceof TlsContext
+    ? { ...plan, live: undefined, context: current }
+    : { ...plan, live: undefined, only: { sources: current, option: 'verify' } }
+}
+
 /** The plan that says nothing. */
 export const NO_PLAN: TrustPlan = {
   verified: undefined,
   context: undefined,
   only: undefined,
+  live: undefined,
   extra: [],
   identity: undefined,
   pins: undefined,
@@ -117,6 +134,10 @@ export function trustPlan(options: TrustOptions): TrustPlan {
     refuseBeside('verify: false', { ca, extraCa, pin, crl, revocation })
     return { ...plan, verified: false }
   }
+  if (verify instanceof LiveValue) {
+    const now = trustPlan({ ...options, verify: verify.current })
+    return { ...now, live: () => verify.current }
+  }
   if (verify instanceof TlsContext) {
     refuseBeside('a TLS context as verify', { ca, extraCa, cert, key })
     if (verify.purpose !== 'server-auth') {
@@ -132,7 +153,7 @@ export function trustPlan(options: TrustOptions): TrustPlan {
   }
   throw new OptionError(
     'option-invalid',
-    'verify must be true, false, a path, a TrustStore or a TlsContext',
+    'verify must be true, false, a path, a TrustStore or a TlsContext, or what watches one',
     { hint: "to trust one file only: verify: '/path/to/roots.pem'" },
   )
 }
@@ -163,11 +184,12 @@ export function overlay(upper: TrustPlan, lower: TrustPlan): TrustPlan {
     replaced || upper.extra.length > 0 || upper.pins !== undefined || upper.revocation !== undefined
   const identity = upper.identity ?? lower.identity
   // Who gives up verification gives up all of it.
-  if (upper.verified === false) return { ...upper, context, identity }
+  if (upper.verified === false) return { ...upper, context, live: context && lower.live, identity }
   return {
     verified: upper.verified ?? (lower.verified === false && names ? undefined : lower.verified),
     context,
     only: upper.only ?? lower.only,
+    live: replaced ? upper.live : lower.live,
     // "Only these" does not mean what the lower one adds.
     extra: replaced ? upper.extra : [...lower.extra, ...upper.extra],
     identity,

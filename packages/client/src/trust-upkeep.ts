@@ -6,10 +6,11 @@
  */
 import path from 'node:path'
 import { errorMessage } from '@countersign/core'
+import type { TlsContext, TrustStore } from '@countersign/tls'
 import { isSame, type NamedSecurity, securityOf } from './trust-context.ts'
 import { forgetStamps, stampOfFiles } from './trust-files.ts'
 import { planFiles, planKey } from './trust-key.ts'
-import { isPinnedAlone, type TrustPlan } from './trust-plan.ts'
+import { isPinnedAlone, type TrustPlan, withCurrent } from './trust-plan.ts'
 
 /** Who is told of changes. */
 export interface UpkeepListener {
@@ -44,6 +45,10 @@ export class TrustUpkeep {
   readonly #listener: UpkeepListener
   readonly #byPlan = new WeakMap<TrustPlan, Kept>()
   readonly #byKey = new Map<string, Kept>()
+  readonly #followed = new WeakMap<
+    TrustPlan,
+    { readonly value: TrustStore | TlsContext; readonly plan: TrustPlan }
+  >()
 
   constructor(readEnvironment: boolean, listener: UpkeepListener) {
     this.#readEnvironment = readEnvironment
@@ -56,6 +61,7 @@ export class TrustUpkeep {
    * @throws {@link OptionError} the first time, where a source cannot be used
    */
   current(plan: TrustPlan): NamedSecurity {
+    if (plan.live !== undefined) return this.#following(plan, plan.live())
     const kept = this.#kept(plan)
     const stamp = stampOfFiles(kept.files)
     if (stamp === kept.stamp) return kept.security
@@ -71,8 +77,12 @@ export class TrustUpkeep {
   reload(plans: readonly TrustPlan[]): void {
     forgetStamps()
     const failures: unknown[] = []
-    const all = [...plans.map((plan) => this.#kept(plan)), ...this.#byKey.values()]
-    for (const kept of new Set(all)) {
+    for (const plan of plans) {
+      if (plan.live === undefined) this.#kept(plan)
+      else this.current(plan)
+    }
+    const all = [...this.#byKey.values()]
+    for (const kept of all) {
       // Another environment's: what it means is not to be read from this one.
       if (kept.environment !== this.#environmentOf(kept.plan)) continue
       try {
@@ -82,6 +92,18 @@ export class TrustUpkeep {
       }
     }
     if (failures.length > 0) throw failures[0]
+  }
+
+  /** What a plan means whose store or context somebody else keeps up to date. */
+  #following(plan: TrustPlan, value: TrustStore | TlsContext): NamedSecurity {
+    const known = this.#followed.get(plan)
+    if (known !== undefined && known.value === value) return this.current(known.plan)
+    const next = withCurrent(plan, value)
+    const security = this.current(next)
+    this.#followed.set(plan, { value, plan: next })
+    const before = known === undefined ? undefined : this.current(known.plan).id
+    if (before !== undefined && before !== security.id) this.#listener.onReplaced(before)
+    return security
   }
 
   #kept(plan: TrustPlan): Kept {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type TrustDescription, TrustStore } from '@countersign/tls'
+import { TlsContext, type TrustDescription, TrustStore } from '@countersign/tls'
 import { type OriginProfiles, ProfileList } from './origin-profiles.ts'
 import { type NamedSecurity, withoutIdentity } from './trust-context.ts'
 import { isPinnedAlone, NO_PLAN, overlay, type TrustPlan } from './trust-plan.ts'
@@ -140,10 +140,18 @@ function abroad(plan: TrustPlan): TrustPlan {
       verified: plan.verified === false ? undefined : plan.verified,
       identity: undefined,
       context: plan.context === undefined ? undefined : withoutIdentity(plan.context),
+      live: plan.live && anonymous(plan.live),
     }
     stripped.set(plan, without)
   }
   return without
+}
+
+function anonymous(live: () => TrustStore | TlsContext): () => TrustStore | TlsContext {
+  return () => {
+    const current = live()
+    return current instanceof TlsContext ? withoutIdentity(current) : current
+  }
 }
 
 const stripped = new WeakMap<TrustPlan, TrustPlan>()

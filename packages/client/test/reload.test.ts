@@ -4,14 +4,14 @@ import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { OptionError, Session } from '@countersign/client'
 import { scrubProcess, temporaryFolder, testAuthority } from '@countersign/testkit'
-import { createDefaultContext } from '@countersign/tls'
+import { createDefaultContext, watchContext, watchTrust } from '@countersign/tls'
 import { failureOf } from './failures.ts'
 import { sendJson, startServer, type TestServer, warningsOf } from './servers.ts'
 
 scrubProcess()
 const ours = testAuthority()
 const foreign = testAuthority()
-const leaf = ours.issue({ names: ['localhost'] })
+const leaf = ours.issue({ names: ['localhost', '127.0.0.1'] })
 const folder = temporaryFolder(after)
 let server: TestServer
 let files = 0
@@ -168,6 +168,62 @@ describe('a bundle that changes on disk', () => {
       assert.equal(await codeOf(session), 'trusted')
     })
     assert.equal(warnings.length, 1)
+  })
+})
+
+describe('trust that somebody else watches', () => {
+  it('is the current store, on sessions, calls and profiles', async () => {
+    const file = await bundle(ours.rootPem)
+    await using watched = watchTrust({ ca: file, intervalMs: 0 })
+    await using whole = new Session({ verify: watched })
+    await using byOrigin = new Session({ origins: { 'https://localhost:*': { verify: watched } } })
+    await using none = new Session()
+    const all = async (): Promise<string[]> => [
+      await codeOf(whole),
+      await codeOf(byOrigin),
+      await none.get(server.url, { verify: watched }).then(
+        () => 'trusted',
+        () => 'refused',
+      ),
+    ]
+    assert.deepEqual(await all(), ['trusted', 'trusted', 'trusted'])
+    await replace(file, foreign.rootPem)
+    assert.deepEqual(await all(), ['trusted', 'trusted', 'trusted'], 'until it is read')
+    watched.reload()
+    assert.deepEqual(await all(), ['untrusted-root', 'untrusted-root', 'refused'])
+    await replace(file, ours.rootPem)
+    watched.reload()
+    assert.deepEqual(await all(), ['trusted', 'trusted', 'trusted'])
+    assert.equal(whole.trust.describe().count, 1)
+  })
+
+  it('is the current context, whose certificate stays at home', async () => {
+    const context = createDefaultContext({
+      purpose: 'client-auth',
+      cert: leaf.chainPem,
+      key: leaf.keyPem,
+      ca: ours.rootPem,
+      clientCertificates: 'ask',
+    })
+    await using asking = await startServer(
+      (request, response) => sendJson(response, request.client ?? null),
+      context.nodeServerOptions(),
+    )
+    const { certificate, key } = ours
+      .issue({ names: ['one'], client: true })
+      .write(folder, 'watched')
+    const own = { ca: ours.rootPem, cert: certificate, key }
+    await using watched = watchContext({ ...own, intervalMs: 0 })
+    await using session = new Session({ baseUrl: asking.url, verify: watched })
+    const away = `https://127.0.0.1:${new URL(asking.url).port}/`
+    const names = async (): Promise<unknown[]> => [
+      await (await session.get('/')).json(),
+      await (await session.get(away)).json(),
+    ]
+    assert.deepEqual(await names(), ['one', null])
+    ours.issue({ names: ['two'], client: true }).write(folder, 'watched')
+    watched.reload()
+    assert.deepEqual(await names(), ['two', null])
   })
 })
 
