@@ -8,19 +8,22 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { TlsContext } from '@countersign/tls'
 import type { Certificate } from '@countersign/x509'
 import type { Peer } from './peer.ts'
-import { recheck } from './recheck.ts'
-import { type Refusal, validityRefusal } from './refusal.ts'
+import type { Refusal } from './refusal.ts'
+import type { Site, Terms } from './sites.ts'
 
 /** What a connection knows about itself when it opens. */
 export interface ConnectionFacts {
   readonly peer: Peer
-  /** What decided about its certificate; `undefined` on plain HTTP. */
-  readonly context: TlsContext | undefined
+  /** Where the client's first message led it; `undefined` on plain HTTP. */
+  readonly site: Site | undefined
+  /** What its handshake was done under. */
+  readonly terms: Terms | undefined
   /** Why its certificate was refused, where the handshake went on without it. */
   readonly refusal: Refusal | undefined
+  /** Until when (milliseconds) its certificate counts without being looked at again. */
+  readonly goodUntil?: number | undefined
 }
 
 /** What becomes of a request. */
@@ -30,19 +33,22 @@ export type Standing = 'serve' | 'serve-and-close' | Refusal
 export class Connection {
   /** Whether a request has arrived; a connection without one can be closed at any time. */
   used = false
-  /** Until when (milliseconds) requests need not ask {@link Connection.standing}, while the server's context is the same. */
+  /** Until when (milliseconds) requests need not ask {@link Connection.standing}, while its terms are the same. */
   goodUntil: number
+  readonly site: Site | undefined
+  /** The `Host` that was last found to be of this site. */
+  checkedHost: string | undefined
   #peer: Peer
-  #context: TlsContext | undefined
+  #terms: Terms | undefined
   #refusal: Refusal | undefined
 
-  constructor(facts: ConnectionFacts) {
-    this.#peer = facts.peer
-    this.#context = facts.context
-    this.#refusal = facts.refusal
-    // The last second is valid to its end, as `isValidAt` has it.
-    const end = facts.peer.certificate?.notAfter.getTime() ?? Number.POSITIVE_INFINITY
-    this.goodUntil = facts.refusal === undefined ? end + 1000 : Number.NEGATIVE_INFINITY
+  constructor({ peer, site, terms, refusal, goodUntil }: ConnectionFacts) {
+    this.#peer = peer
+    this.site = site
+    this.#terms = terms
+    this.#refusal = refusal
+    this.goodUntil =
+      refusal === undefined ? (goodUntil ?? Number.POSITIVE_INFINITY) : Number.NEGATIVE_INFINITY
   }
 
   /** The peer; without its certificate once that has lapsed. */
@@ -50,22 +56,24 @@ export class Connection {
     return this.#peer
   }
 
-  /** What decided about its certificate last. */
-  get context(): TlsContext | undefined {
-    return this.#context
+  /** Whether its site has other terms now than those it was judged by. */
+  get isOutdated(): boolean {
+    return this.site !== undefined && this.site.terms !== this.#terms
   }
 
-  /**
-   * What becomes of a request that arrives now.
-   *
-   * @param current - what the server serves with now
-   */
-  standing(current: TlsContext | undefined, now: Date): Standing {
+  /** Whether nothing it sends is served any more; somebody was told why. */
+  get isRefused(): boolean {
+    return this.#refusal !== undefined
+  }
+
+  /** What becomes of a request that arrives now (milliseconds). */
+  standing(now: number): Standing {
     if (this.#refusal !== undefined) return this.#refusal
+    const terms = this.site?.terms
     const certificate = this.#peer.certificate
-    const fault = certificate === undefined ? undefined : this.#fault(certificate, current, now)
-    this.#context = current
-    const required = current?.clientCertificates === 'require'
+    const fault = certificate === undefined ? undefined : this.#judge(certificate, now)
+    this.#terms = terms
+    const required = terms?.context.clientCertificates === 'require'
     if (fault === undefined) {
       if (!required || certificate !== undefined) return 'serve'
       return this.#refuse(NO_CERTIFICATE)
@@ -82,16 +90,16 @@ export class Connection {
     return refusal
   }
 
-  #fault(
-    certificate: Certificate,
-    current: TlsContext | undefined,
-    now: Date,
-  ): Refusal | undefined {
-    const before = this.#context
-    if (before === undefined || current === undefined || before.epoch === current.epoch) {
-      return validityRefusal(certificate, now)
-    }
-    return recheck(certificate, before, current, now)
+  /** Looks at the certificate again, and remembers until when that holds. */
+  #judge(certificate: Certificate, now: number): Refusal | undefined {
+    const before = this.#terms
+    const current = this.site?.terms
+    if (before === undefined || current === undefined) return undefined
+    const judgement = current.judge.again(certificate, before.context, now)
+    if (judgement === undefined) return OUTDATED
+    if (typeof judgement !== 'number') return judgement
+    this.goodUntil = judgement
+    return undefined
   }
 }
 
@@ -119,6 +127,13 @@ export const NO_CERTIFICATE: Refusal = {
   code: 'no-client-certificate',
   message: 'this server wants a client certificate, and none was presented',
   hint: 'connect again with your certificate and key',
+}
+
+/** A handshake can decide what cannot be decided here. */
+const OUTDATED: Refusal = {
+  code: 'connection-outdated',
+  message: 'what this server trusts has changed since this connection was made',
+  hint: 'connect again',
 }
 
 const CONNECTIONS = new WeakMap<Socket, Connection>()

@@ -1,18 +1,37 @@
 /**
- * From the options to the TLS context a server starts with, and to the next one when it reloads.
+ * From the options to what a server starts with, and to the next when it reloads: its own certificates and rules, and those of
+ * every host that has some of its own.
  *
- * Paths are kept as paths, so that a reload reads the files as they are then.
+ * Paths are kept as paths, so that a reload reads the files as they are then. Not here: how terms are made of one source
+ * (`terms.ts`).
  *
  * @module
  */
-import { type ClientCertificates, createDefaultContext, type TlsContext } from '@countersign/tls'
+import { checkOptions } from '@countersign/core'
+import type { ClientCertificates } from '@countersign/tls'
 import { type Adhoc, makeAdhoc } from './adhoc.ts'
 import { ServerError } from './errors.ts'
-import type { ServeOptions, TlsSources } from './options.ts'
-import { rememberLists } from './revocation-lists.ts'
+import {
+  HOST_OPTIONS,
+  type HostOptions,
+  type ReloadOptions,
+  type ServeOptions,
+  type TlsSources,
+} from './options.ts'
+import type { RevocationOptions } from './revocation-index.ts'
+import { checkedPattern } from './sites.ts'
 
-/** Everything a context is made from. */
-export interface ContextSource {
+/** Everything the sites of a server are made from. */
+export interface ServerSource {
+  readonly main: TermsSource
+  /** As they were given, by pattern. */
+  readonly hosts: ReadonlyMap<string, HostOptions>
+}
+
+/** Everything the terms of one site are made from. */
+export interface TermsSource {
+  /** The host it is for; `undefined` for the server's own. */
+  readonly pattern: string | undefined
   readonly sources: TlsSources
   readonly fixed: FixedSettings
   /** What adhoc made: the certificate until another is given. */
@@ -20,8 +39,13 @@ export interface ContextSource {
 }
 
 /** What a reload cannot change. */
-type FixedSettings = Pick<ServeOptions, 'profile' | 'minVersion' | 'maxVersion' | 'danger'> & {
+export type FixedSettings = Pick<
+  ServeOptions,
+  'profile' | 'minVersion' | 'maxVersion' | 'danger'
+> & {
   readonly clientCertificates: ClientCertificates
+  readonly strict: boolean
+  readonly revocation: RevocationOptions
 }
 
 /**
@@ -34,6 +58,10 @@ export function wantsHttps(options: ServeOptions): boolean {
   const https = options.https ?? identity !== undefined
   const verifies = options.verifyUser !== undefined && options.verifyUser !== false
   if (!https) {
+    for (const option of HTTPS_ONLY) {
+      if (options[option] === undefined || options[option] === false) continue
+      throw conflict(option, `option ${option} needs https`, 'pass https: true with a certificate')
+    }
     if (!verifies) return false
     throw new ServerError('https-required', 'verifyUser needs https', {
       option: 'verifyUser',
@@ -57,33 +85,57 @@ export function wantsHttps(options: ServeOptions): boolean {
   return true
 }
 
-/** What a server starts from. */
-export function contextSource(options: ServeOptions, host: string): ContextSource {
+/**
+ * What a server starts from.
+ *
+ * @throws {@link ServerError} `option-invalid`; CoreError `option-unknown`
+ */
+export function serverSource(options: ServeOptions, host: string): ServerSource {
   const { cert, key, passphrase, pfx, ca, crl, context } = options
-  const { profile, minVersion, maxVersion, danger } = options
-  const adhoc =
-    options.adhoc === undefined || options.adhoc === false
-      ? undefined
-      : makeAdhoc(host, options.adhoc === true ? {} : options.adhoc)
+  const { profile, minVersion, maxVersion, danger, adhoc } = options
+  const hosts = checkedHosts(options.hosts ?? {})
   return {
-    sources: { cert, key, passphrase, pfx, ca, crl, context },
-    fixed: {
-      profile,
-      minVersion,
-      maxVersion,
-      danger,
-      clientCertificates: policyOf(options),
+    main: {
+      pattern: undefined,
+      sources: { cert, key, passphrase, pfx, ca, crl, context },
+      fixed: {
+        profile,
+        minVersion,
+        maxVersion,
+        danger,
+        clientCertificates: policyOf(options.verifyUser ?? false),
+        strict: options.strict ?? false,
+        revocation: checkedRevocation(options.revocation ?? {}),
+      },
+      adhoc:
+        adhoc === undefined || adhoc === false
+          ? undefined
+          : madeAdhoc(host, adhoc === true ? {} : adhoc, [...hosts.keys()]),
     },
-    adhoc,
+    hosts,
   }
 }
 
-/** The source after a reload: what is given replaces what was; an identity and a context replace as one. */
-export function mergeSources(before: ContextSource, given: TlsSources): ContextSource {
+/** The source after a reload: what is given replaces what was; an identity, a context and the map of hosts replace as one. */
+export function mergeSources(before: ServerSource, given: ReloadOptions): ServerSource {
+  const { hosts, ...sources } = given
+  return {
+    main: mergeTerms(before.main, sources),
+    hosts: hosts === undefined ? before.hosts : checkedHosts(hosts),
+  }
+}
+
+/** The source of every site, the main one first. */
+export function termsSources({ main, hosts }: ServerSource): TermsSource[] {
+  return [main, ...[...hosts].map(([pattern, host]) => hostSource(main, pattern, host))]
+}
+
+function mergeTerms(before: TermsSource, given: TlsSources): TermsSource {
   if (given.context !== undefined) return { ...before, sources: given }
   const { cert, key, passphrase, pfx, ca, crl } = given
   const identity = cert !== undefined || pfx !== undefined
   if (before.sources.context !== undefined && !identity) {
+    if ([key, passphrase, ca, crl].every((one) => one === undefined)) return before
     throw new ServerError('option-conflict', 'this server was started with a context of its own', {
       option: 'context',
       hint: 'pass the new context, or certificate and key as well',
@@ -99,58 +151,103 @@ export function mergeSources(before: ContextSource, given: TlsSources): ContextS
         pfx: previous.pfx,
       }
   return {
+    pattern: before.pattern,
     fixed: before.fixed,
     adhoc: identity ? undefined : before.adhoc,
     sources: { ...own, ca: ca ?? previous.ca, crl: crl ?? previous.crl },
   }
 }
 
-/**
- * Builds the context; nothing of a running server has changed when it fails.
- *
- * @throws TlsError or X509Error naming the file and the fault
- */
-export function buildContext({ sources, fixed, adhoc }: ContextSource): TlsContext {
-  if (sources.context !== undefined) return checkContext(sources.context, fixed)
-  const { ca, crl } = sources
-  const identity =
-    adhoc === undefined
-      ? {
-          cert: sources.cert,
-          key: sources.key,
-          passphrase: sources.passphrase,
-          pfx: sources.pfx,
-        }
-      : { cert: adhoc.certificates, key: adhoc.key }
-  const context = createDefaultContext({ purpose: 'client-auth', ...identity, ca, crl, ...fixed })
-  rememberLists(context, crl)
-  return context
-}
-
-function checkContext(context: TlsContext, fixed: FixedSettings): TlsContext {
-  const wanted = fixed.clientCertificates
-  if (context.purpose !== 'client-auth') {
-    throw new ServerError('option-conflict', 'the context is one for clients', {
-      option: 'context',
-      hint: "make it with createDefaultContext({ purpose: 'client-auth', cert, key })",
-    })
+/** A host's own options where it has them, else the server's; certificate and key go together, and so do `ca` and `crl`. */
+function hostSource(main: TermsSource, pattern: string, host: HostOptions): TermsSource {
+  const { context, cert, key, passphrase, pfx } = host
+  const verifyUser = host.verifyUser ?? main.fixed.clientCertificates
+  const fixed: FixedSettings = {
+    ...main.fixed,
+    clientCertificates: policyOf(verifyUser === 'none' ? false : verifyUser),
+    strict: host.strict ?? main.fixed.strict,
+    revocation: host.revocation ?? main.fixed.revocation,
   }
-  if (wanted !== 'none' && context.clientCertificates !== wanted) {
+  if (context !== undefined) return { pattern, sources: { context }, fixed, adhoc: undefined }
+  const inherits = cert === undefined && pfx === undefined
+  if (inherits && main.sources.context !== undefined) {
     throw new ServerError(
       'option-conflict',
-      `verifyUser asks for "${wanted}", the context says "${context.clientCertificates}"`,
+      `hosts: ${pattern} has no certificate of its own, and the server a context`,
       {
-        option: 'verifyUser',
-        hint: `make the context with clientCertificates: '${wanted}', or leave verifyUser out`,
+        option: 'hosts',
+        hint: 'give the host cert and key, or a context',
       },
     )
   }
-  return context
+  const { cert: mainCert, key: mainKey, passphrase: mainPassphrase, pfx: mainPfx } = main.sources
+  const identity = inherits
+    ? { cert: mainCert, key: mainKey, passphrase: mainPassphrase, pfx: mainPfx }
+    : { cert, key, passphrase, pfx }
+  const trust = host.ca === undefined ? main.sources : host
+  const crl = host.crl ?? trust.crl
+  if (fixed.clientCertificates !== 'none' && trust.ca === undefined) {
+    throw new ServerError(
+      'client-ca-required',
+      `hosts: ${pattern} verifies clients and has no authority`,
+      {
+        option: 'ca',
+        hint: 'pass the root of its clients as ca',
+      },
+    )
+  }
+  return {
+    pattern,
+    sources: { ...identity, ca: trust.ca, crl },
+    fixed,
+    adhoc: inherits ? main.adhoc : undefined,
+  }
 }
 
-function policyOf({ verifyUser = false }: ServeOptions): ClientCertificates {
+function checkedHosts(hosts: Readonly<Record<string, HostOptions>>): Map<string, HostOptions> {
+  const checked = new Map<string, HostOptions>()
+  for (const [pattern, host] of Object.entries(hosts)) {
+    const where = `hosts: ${pattern}`
+    checkOptions(host, HOST_OPTIONS, where)
+    const revocation = host.revocation && checkedRevocation(host.revocation)
+    checked.set(checkedPattern(pattern), { ...host, revocation })
+  }
+  if (checked.size > MOST_HOSTS) {
+    throw new ServerError('option-invalid', `hosts has more than ${MOST_HOSTS} names`, {
+      option: 'hosts',
+    })
+  }
+  return checked
+}
+
+function checkedRevocation(options: RevocationOptions): RevocationOptions {
+  checkOptions(options, ['depth', 'stale'], 'serve: revocation')
+  const { depth = 'chain', stale = 'fail-closed' } = options
+  const isGrace = typeof stale === 'number' && Number.isSafeInteger(stale) && stale >= 0
+  if ((depth === 'chain' || depth === 'leaf') && (stale === 'fail-closed' || isGrace)) {
+    return { depth, stale }
+  }
+  throw new ServerError(
+    'option-invalid',
+    "revocation has depth 'chain' or 'leaf', and stale 'fail-closed' or milliseconds",
+    { option: 'revocation' },
+  )
+}
+
+function madeAdhoc(
+  host: string,
+  options: { names?: readonly string[] | undefined },
+  hosts: readonly string[],
+): Adhoc {
+  return makeAdhoc(
+    host,
+    hosts.length === 0 ? options : { ...options, names: [...(options.names ?? []), ...hosts] },
+  )
+}
+
+function policyOf(verifyUser: boolean | 'ask' | 'require'): ClientCertificates {
   if (verifyUser === 'ask') return 'ask'
-  return verifyUser ? 'require' : 'none'
+  return verifyUser === false ? 'none' : 'require'
 }
 
 function refuseConflicts(options: ServeOptions): void {
@@ -168,7 +265,13 @@ function refuseConflicts(options: ServeOptions): void {
       )
     }
   }
-  if (ca !== undefined && verifyUser === undefined) {
+  // A host that verifies may have its authority from here.
+  const hosts = Object.values(options.hosts ?? {})
+  if (
+    ca !== undefined &&
+    verifyUser === undefined &&
+    hosts.every((one) => one.verifyUser === undefined)
+  ) {
     // Silence here would be a server whose clients nobody checks.
     throw conflict(
       'ca',
@@ -194,3 +297,6 @@ const CONTEXT_INSTEAD_OF = [
   'maxVersion',
   'danger',
 ] as const
+
+const HTTPS_ONLY = ['hosts', 'strict', 'revocation', 'watch'] as const
+const MOST_HOSTS = 10_000

@@ -5,9 +5,11 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Problem, problemDocument } from '@countersign/core'
+import type { TrustStore } from '@countersign/tls'
 import { type Connection, connectionOf } from './connection.ts'
 import { ServerError } from './errors.ts'
 import type { Answerer, RequestListener } from './handler.ts'
+import { hostGuard, MISDIRECTED } from './host-guard.ts'
 import { nodeHttpOptions } from './limits.ts'
 import { ServerResponse as NodeResponse } from './node-http.ts'
 import { failureOf, type Refusal } from './refusal.ts'
@@ -56,6 +58,7 @@ export const HANDLER_FAILED: Problem = {
 }
 
 function dispatch(state: ServerState, listener: RequestListener): RequestListener {
+  const guard = hostGuard(state.sites)
   return (incoming, outgoing) => {
     const connection = connectionOf(incoming.socket)
     if (connection === undefined) {
@@ -65,11 +68,14 @@ function dispatch(state: ServerState, listener: RequestListener): RequestListene
       return
     }
     connection.used = true
-    // Plain HTTP has no context, also on a port whose TLS connections have one.
-    const { context, goodUntil } = connection
-    const outdated = context !== undefined && context !== state.context
+    const { goodUntil, isOutdated } = connection
     const ended = goodUntil !== Number.POSITIVE_INFINITY && state.now() >= goodUntil
-    if ((outdated || ended) && !admit(state, connection, outgoing)) return
+    if ((isOutdated || ended) && !admit(state, connection, outgoing)) return
+    if (guard !== undefined && !guard(connection, incoming)) {
+      state.reportHandshake(failureOf(MISDIRECTED, connection.peer))
+      answerRefusal(outgoing, connection, MISDIRECTED)
+      return
+    }
     try {
       const result = listener(incoming, outgoing)
       if (result instanceof Promise) {
@@ -94,26 +100,36 @@ function responseClass(state: ServerState): typeof NodeResponse {
 }
 
 function admit(state: ServerState, connection: Connection, outgoing: ServerResponse): boolean {
-  const standing = connection.standing(state.context, new Date(state.now()))
+  const { isRefused } = connection
+  const standing = connection.standing(state.now())
   if (standing === 'serve') return true
   if (standing === 'serve-and-close') {
     outgoing.setHeader('connection', 'close')
     return true
   }
-  state.reportHandshake(failureOf(standing, connection.peer))
-  answerRefusal(outgoing, standing)
+  if (!isRefused) state.reportHandshake(failureOf(standing, connection.peer))
+  answerRefusal(outgoing, connection, standing)
   return false
 }
 
-function answerRefusal(outgoing: ServerResponse, refusal: Refusal): void {
+function answerRefusal(outgoing: ServerResponse, { site }: Connection, refusal: Refusal): void {
+  const { code, message: detail, hint } = refusal
+  const trust = site?.terms.context.trust
   answerProblem(outgoing, {
     // 421: the same request may succeed on a new connection (RFC 9110 §15.5.20).
-    status: refusal.code === 'connection-outdated' ? 421 : 403,
-    code: refusal.code,
-    detail: refusal.message,
-    hint: refusal.hint,
+    status: RETRY_ELSEWHERE.has(code) ? 421 : 403,
+    code,
+    detail,
+    hint,
+    // As the handshake named them, so that whoever has several certificates can choose.
+    facts:
+      trust === undefined || trust.size === 0 ? undefined : { acceptedAuthorities: names(trust) },
     headers: { connection: 'close' },
   })
+}
+
+function names({ certificates }: TrustStore): string[] {
+  return certificates.slice(0, MOST_NAMES).map(({ subject }) => subject.toString().slice(0, 200))
 }
 
 function answerFailure(
@@ -131,3 +147,6 @@ function answerFailure(
   for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name)
   answerProblem(outgoing, HANDLER_FAILED)
 }
+
+const RETRY_ELSEWHERE: ReadonlySet<string> = new Set(['connection-outdated', MISDIRECTED.code])
+const MOST_NAMES = 20

@@ -16,6 +16,7 @@ export type ServerErrorCode =
   | 'https-required'
   | 'certificate-required'
   | 'client-ca-required'
+  | 'host-not-covered'
   // the address
   | 'port-in-use'
   | 'port-forbidden'
@@ -24,6 +25,7 @@ export type ServerErrorCode =
   | 'listen-failed'
   // a running server
   | 'not-https'
+  | 'reload-refused'
   | 'server-closed'
   | 'accept-failed'
   // folders

@@ -14,9 +14,18 @@ export {
   type ShorterWay,
 } from './handler.ts'
 export type { LimitOptions } from './limits.ts'
-export type { ServeOptions, TlsSources } from './options.ts'
+export type { HostOptions, ReloadOptions, ServeOptions, TlsSources } from './options.ts'
 export type { Peer } from './peer.ts'
 export { httpsOnly } from './plain-answer.ts'
-export type { HandshakeFailure, Refusal, RefusalCode } from './refusal.ts'
+export type { ProxyProtocolOptions } from './proxy-protocol.ts'
+export type { HandshakeFailure, Refusal, RefusalCode, RefusalFacts } from './refusal.ts'
+export type { Reloaded, ReloadedPart, SiteChange } from './reloaded.ts'
+export {
+  type CertificateGuard,
+  type CertificateRule,
+  requireCertificate,
+} from './require-certificate.ts'
+export type { RevocationOptions } from './revocation-index.ts'
 export { serve } from './serve.ts'
-export { type CloseOptions, type Reloaded, Server } from './server.ts'
+export { type CloseOptions, Server } from './server.ts'
+export type { ReloadOutcome, WatchOptions } from './watch-options.ts'

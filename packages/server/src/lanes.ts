@@ -7,14 +7,16 @@ import { randomBytes } from 'node:crypto'
 import type { Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { Server as NetServer, Socket } from 'node:net'
-import type { TlsContext } from '@countersign/tls'
 import { Connection, connectionOf, register } from './connection.ts'
 import { createDispatcher, type Dispatcher } from './dispatch.ts'
 import { createFrontDoor } from './front-door.ts'
 import type { Answerer } from './handler.ts'
 import { createServer } from './node-http.ts'
-import { originOf, rememberOrigin } from './origin.ts'
+import { originOf, rememberOrigin, setOrigin } from './origin.ts'
+import type { ProxyAllowance } from './proxy-protocol.ts'
+import { failureOf } from './refusal.ts'
 import { createLane } from './secure-lane.ts'
+import type { Site, Terms } from './sites.ts'
 import type { ServerState } from './state.ts'
 
 /** What answers. */
@@ -44,33 +46,44 @@ export class Lanes {
   readonly #secured = new Set<Socket>()
   /** The same for every lane, so that a new certificate ends no session; the epoch of a context does. */
   readonly #ticketKeys = randomBytes(48)
-  #current: Lane
+  readonly #current = new Map<Site, Lane>()
   #whenEmpty: (() => void) | undefined
 
-  constructor(state: ServerState, answerers: Answerers) {
-    const { context, limits } = state
+  constructor(state: ServerState, answerers: Answerers, proxies?: ProxyAllowance) {
+    const { sites, limits } = state
     this.#state = state
     this.#dispatcher = createDispatcher(state, answerers.main)
-    if (context === undefined) {
+    if (sites === undefined && proxies === undefined) {
       const server = plainServer(this.#dispatcher)
       this.#plain = { server, open: 0 }
-      this.#current = this.#plain
       this.front = server
       server.prependListener('connection', (socket) => this.#accept(socket, this.#plain))
     } else {
       this.#plain = {
-        server: plainServer(createDispatcher(state, answerers.plain)),
+        server: plainServer(
+          sites === undefined ? this.#dispatcher : createDispatcher(state, answerers.plain),
+        ),
         open: 0,
       }
-      this.#current = this.#secure(context)
+      for (const site of sites ?? []) this.#current.set(site, this.#secure(site, site.terms))
       // Node starts to watch for late headers when a server begins to listen, which this one never does.
       this.#plain.server.emit('listening')
       this.front = createFrontDoor(
         {
-          tls: (socket) => this.#enter(socket, this.#current),
+          tls:
+            sites &&
+            ((socket, { serverName }) => {
+              const lane = this.#current.get(sites.find(serverName))
+              if (lane === undefined) socket.destroy()
+              else this.#enter(socket, lane)
+            }),
           http: (socket) => this.#enter(socket, this.#plain),
+          onOrigin: setOrigin,
+          onRefused: (socket, refusal) => {
+            state.reportHandshake(failureOf(refusal, originOf(socket)))
+          },
         },
-        limits.handshakeMs,
+        { waitMs: limits.handshakeMs, proxies },
       )
       this.front.prependListener('connection', (socket) => this.#accept(socket, undefined))
     }
@@ -81,14 +94,30 @@ export class Lanes {
     })
   }
 
-  /** New connections go through `context` from now on; those that are open finish where they are. */
-  swap(context: TlsContext): void {
-    const next = this.#secure(context)
-    const previous = this.#current
-    this.#state.context = context
-    this.#current = next
-    this.#retired.add(previous)
-    this.#release(previous)
+  /**
+   * New connections are made by these terms from now on; those that are open finish where they are.
+   *
+   * @param next - every site there is from now on, with its terms; equal terms change nothing
+   */
+  swap(next: ReadonlyMap<Site, Terms>): void {
+    const { sites } = this.#state
+    if (sites === undefined) return
+    // All of them are made before the first is used.
+    const lanes = new Map<Site, Lane>()
+    for (const [site, terms] of next) {
+      const current = this.#current.get(site)
+      const keep = current !== undefined && site.terms === terms
+      lanes.set(site, keep ? current : this.#secure(site, terms))
+    }
+    const previous = [...this.#current].filter(([site, lane]) => lanes.get(site) !== lane)
+    this.#current.clear()
+    for (const [site, lane] of lanes) this.#current.set(site, lane)
+    for (const [site, terms] of next) site.terms = terms
+    sites.replaceHosts([...next.keys()].filter((site) => site !== sites.main))
+    for (const [, lane] of previous) {
+      this.#retired.add(lane)
+      this.#release(lane)
+    }
   }
 
   /**
@@ -115,15 +144,24 @@ export class Lanes {
       clearInterval(sweep)
       clearTimeout(deadline)
       signal?.removeEventListener('abort', cut)
-      for (const lane of [this.#plain, this.#current, ...this.#retired]) lane.server.close()
+      for (const lane of this.#lanes()) lane.server.close()
     }
   }
 
-  #secure(context: TlsContext): Lane {
-    return {
-      server: createLane(this.#state, context, this.#dispatcher, this.#ticketKeys, this.#secured),
-      open: 0,
-    }
+  #lanes(): Lane[] {
+    return [this.#plain, ...this.#current.values(), ...this.#retired]
+  }
+
+  #secure(site: Site, terms: Terms): Lane {
+    const lane = createLane({
+      state: this.#state,
+      site,
+      terms,
+      dispatcher: this.#dispatcher,
+      ticketKeys: this.#ticketKeys,
+      sockets: this.#secured,
+    })
+    return { server: lane, open: 0 }
   }
 
   #accept(socket: Socket, lane: Lane | undefined): void {
@@ -145,7 +183,10 @@ export class Lanes {
   #admit(socket: Socket, lane: Lane): void {
     lane.open++
     const peer = { ...originOf(socket), encrypted: false }
-    register(socket, new Connection({ peer, context: undefined, refusal: undefined }))
+    register(
+      socket,
+      new Connection({ peer, site: undefined, terms: undefined, refusal: undefined }),
+    )
   }
 
   #forget(socket: Socket): void {
@@ -171,7 +212,7 @@ export class Lanes {
     for (const socket of this.#secured) {
       if (isUnused(socket)) socket.destroy()
     }
-    for (const lane of [this.#plain, this.#current, ...this.#retired]) {
+    for (const lane of this.#lanes()) {
       lane.server.closeIdleConnections()
     }
     // What is left then are handshakes, and nobody is served any more.

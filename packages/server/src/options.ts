@@ -1,7 +1,7 @@
 /**
  * What `serve` and `reload` take.
  *
- * Not here: how they become a TLS context (`identity-source.ts`), and limits (`limits.ts`).
+ * Not here: how they become the terms of a site (`context-source.ts`, `terms.ts`), and limits (`limits.ts`).
  *
  * @module
  */
@@ -20,7 +20,10 @@ import type { IncomingMessage } from 'node:http'
 import type { AdhocOptions } from './adhoc.ts'
 import type { Handler } from './handler.ts'
 import type { LimitOptions } from './limits.ts'
+import type { ProxyProtocolOptions } from './proxy-protocol.ts'
 import type { HandshakeFailure } from './refusal.ts'
+import type { RevocationOptions } from './revocation-index.ts'
+import type { ReloadOutcome, WatchOptions } from './watch-options.ts'
 
 /** What a server proves its own identity with, and whom it believes. Paths are read again by every `reload`. */
 export interface TlsSources {
@@ -34,10 +37,29 @@ export interface TlsSources {
   pfx?: Uint8Array | string | undefined
   /** The authorities that may sign client certificates. Needed by `verifyUser`. */
   ca?: CaSources | undefined
-  /** Revocation lists of those authorities. */
+  /**
+   * Revocation lists of those authorities, of every one between client and root unless `revocation` says otherwise. Of several of one
+   * authority the newest counts.
+   */
   crl?: CrlSource | readonly CrlSource[] | undefined
   /** A context made before, with purpose `client-auth`; instead of all of these. */
   context?: TlsContext | undefined
+}
+
+/** What a host name has of its own; what is left out is the server's. */
+export interface HostOptions extends TlsSources {
+  /** As {@link ServeOptions.verifyUser}. */
+  verifyUser?: boolean | 'ask' | undefined
+  /** As {@link ServeOptions.strict}. */
+  strict?: boolean | undefined
+  /** As {@link ServeOptions.revocation}. */
+  revocation?: RevocationOptions | undefined
+}
+
+/** What `reload` takes: what is left out stays as it is, and paths are read again. */
+export interface ReloadOptions extends TlsSources {
+  /** All hosts there are from now on. */
+  hosts?: Readonly<Record<string, HostOptions>> | undefined
 }
 
 /** How {@link serve} serves. */
@@ -49,10 +71,29 @@ export interface ServeOptions extends TlsSources {
   /** Serve HTTPS; plain HTTP on the same port then gets `plain`. @defaultValue true where a certificate is given */
   https?: boolean | undefined
   /**
-   * Mutual TLS: only clients with a certificate signed by `ca` get through. `'ask'` lets clients without any through as
-   * nobody, and refuses a bad one. @defaultValue false
+   * Mutual TLS: only clients with a certificate signed by `ca` get through; the others get 403 with the reason. `'ask'` lets clients
+   * without any through as nobody, and refuses a bad one. @defaultValue false
    */
   verifyUser?: boolean | 'ask' | undefined
+  /**
+   * Cut a client that is refused off in its handshake instead of telling it why. OpenSSL then holds `crl` as well, and walks through
+   * the lists at every handshake. @defaultValue false
+   */
+  strict?: boolean | undefined
+  /** Whose lists are wanted, and what one is worth once the next is due. @defaultValue every authority's; nothing */
+  revocation?: RevocationOptions | undefined
+  /**
+   * Host names with certificates or rules of their own: `{ 'admin.corp.internal': { verifyUser: true, ca }, '*.corp.internal': {} }`.
+   * The client's first message (SNI) decides; the nearest name wins. Where any of them asks for certificates, a request whose `Host`
+   * belongs to another of them gets 421. @defaultValue none
+   */
+  hosts?: Readonly<Record<string, HostOptions>> | undefined
+  /** Proxies that say who is behind them; the port then takes the PROXY protocol from them, and from nobody else. @defaultValue none */
+  proxyProtocol?: ProxyProtocolOptions | undefined
+  /** Reload by itself when the files of certificates, keys, authorities or lists change; a file that cannot be used changes nothing. @defaultValue false */
+  watch?: boolean | WatchOptions | undefined
+  /** Gets what every reload by `watch` came to. @defaultValue a fault is written to standard error */
+  onReload?: ((outcome: ReloadOutcome) => void) | undefined
   /** Make an authority and a certificate for the host now; the authority's key is forgotten at once. @defaultValue false */
   adhoc?: boolean | AdhocOptions | undefined
   /** `modern` speaks TLS 1.3 only. @defaultValue 'intermediate' (Mozilla 6.0) */
@@ -88,6 +129,17 @@ export const SOURCE_OPTIONS: readonly (keyof TlsSources)[] = [
   'context',
 ]
 
+/** The names of {@link HostOptions}. */
+export const HOST_OPTIONS: readonly (keyof HostOptions)[] = [
+  ...SOURCE_OPTIONS,
+  'verifyUser',
+  'strict',
+  'revocation',
+]
+
+/** The names of {@link ReloadOptions}. */
+export const RELOAD_OPTIONS: readonly (keyof ReloadOptions)[] = [...SOURCE_OPTIONS, 'hosts']
+
 /** The names of {@link ServeOptions}. */
 export const SERVE_OPTIONS: readonly (keyof ServeOptions)[] = [
   ...SOURCE_OPTIONS,
@@ -95,6 +147,12 @@ export const SERVE_OPTIONS: readonly (keyof ServeOptions)[] = [
   'port',
   'https',
   'verifyUser',
+  'strict',
+  'revocation',
+  'hosts',
+  'proxyProtocol',
+  'watch',
+  'onReload',
   'adhoc',
   'profile',
   'minVersion',

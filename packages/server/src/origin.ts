@@ -17,8 +17,15 @@ export function rememberOrigin(socket: Socket): void {
   ORIGINS.set(socket, originOf(socket))
 }
 
-/** Where a live connection comes from. */
+/** What a proxy says about a connection of its own: who is behind it. */
+export function setOrigin(socket: Socket, origin: Origin): void {
+  ORIGINS.set(socket, origin)
+}
+
+/** Where a connection comes from, as it was remembered or as a live socket says. */
 export function originOf(socket: Socket): Origin {
+  const known = ORIGINS.get(socket)
+  if (known !== undefined) return known
   const address = socket.remoteAddress
   return {
     address: address === undefined ? UNKNOWN.address : plainAddress(address),

@@ -11,6 +11,10 @@ export type RefusalCode =
   | TlsErrorCode
   /** What the server trusts changed, and this connection cannot be judged anew: a new one can. */
   | 'connection-outdated'
+  /** The request is for another site than the one the connection was made to. */
+  | 'misdirected-request'
+  /** The certificate counts, but not for this: {@link requireCertificate}. */
+  | 'certificate-not-permitted'
 
 /** Why. */
 export interface Refusal {
@@ -19,22 +23,25 @@ export interface Refusal {
   readonly hint?: string | undefined
 }
 
-/** A handshake that failed, or a connection whose certificate does not count any more. */
-export interface HandshakeFailure extends Refusal {
-  /** The address of the client; `unknown` where the connection was gone before it could be read. */
-  readonly address: string
-  readonly port: number
+/** A refusal, with what OpenSSL called it. */
+export interface RefusalFacts extends Refusal {
   /** The code of Node's own error: `CERT_HAS_EXPIRED`. */
   readonly nodeCode?: string | undefined
 }
 
+/** A handshake that failed, or a connection whose certificate does not count any more. */
+export interface HandshakeFailure extends RefusalFacts {
+  /** The address of the client; `unknown` where the connection was gone before it could be read. */
+  readonly address: string
+  readonly port: number
+}
+
 /** A refusal, with whom it met. */
 export function failureOf(
-  refusal: Refusal | TlsError,
+  refusal: RefusalFacts | TlsError,
   { address, port }: { readonly address: string; readonly port: number },
 ): HandshakeFailure {
-  const { code, message, hint } = refusal
-  const nodeCode = 'nodeCode' in refusal ? refusal.nodeCode : undefined
+  const { code, message, hint, nodeCode } = refusal
   return { code, message, hint, address, port, nodeCode }
 }
 

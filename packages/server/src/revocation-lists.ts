@@ -1,40 +1,79 @@
 /**
- * The revocation lists behind a context that this package built, for {@link recheck}.
+ * The revocation lists of a server: read from where the options point, a long one in slices so that a reload holds nobody up.
  *
  * @module
  */
-import { readFileSync } from 'node:fs'
-import type { CrlSource, TlsContext } from '@countersign/tls'
-import { CertificateRevocationList } from '@countersign/x509'
+import { readFile } from 'node:fs/promises'
+import { errorCode, errorMessage } from '@countersign/core'
+import { type CrlSource, TlsError } from '@countersign/tls'
+import { CertificateRevocationList, X509Error } from '@countersign/x509'
 
-/** Remembers the lists of a context; read now, parsed when they are first asked for. */
-export function rememberLists(
-  context: TlsContext,
+/** A list, and the digest that says whether it is another. */
+export interface LoadedList {
+  readonly list: CertificateRevocationList
+  /** SHA-256 of the list, lower-case hex. */
+  readonly sha256: string
+}
+
+/**
+ * Reads lists from PEM text, DER bytes or paths.
+ *
+ * @throws TlsError `crl-unreadable`, `crl-malformed`, naming the path
+ */
+export async function loadLists(
   sources: CrlSource | readonly CrlSource[] | undefined,
-): void {
-  const all = sources === undefined ? [] : isOne(sources) ? [sources] : sources
-  const data = all.map((source) => read(source))
-  let lists: CertificateRevocationList[] | undefined
-  LISTS.set(context, () => {
-    lists ??= data.flatMap((one) => CertificateRevocationList.parseAll(one, 'option crl'))
-    return lists
-  })
+): Promise<LoadedList[]> {
+  if (sources === undefined) return []
+  const all = isOne(sources) ? [sources] : sources
+  if (all.length === 0) throw malformed('option crl is empty')
+  const loaded: LoadedList[] = []
+  for (const source of all) {
+    for (const list of await readLists(source)) loaded.push({ list, sha256: list.fingerprint })
+  }
+  return loaded
 }
 
-/** The lists of a context; `undefined` for one that was built elsewhere. */
-export function listsOf(context: TlsContext): readonly CertificateRevocationList[] | undefined {
-  return LISTS.get(context)?.()
-}
-
-function read(source: CrlSource): string | Uint8Array {
-  // A path, by the same rule by which the context has just read it.
+/** Whether a source is a path, by the rule of every option that takes one. */
+export function isPath(source: CrlSource): source is string {
   return typeof source === 'string' && !source.includes('-----BEGIN')
-    ? readFileSync(source)
-    : source
+}
+
+async function readLists(source: CrlSource): Promise<CertificateRevocationList[]> {
+  const name = isPath(source) ? `option crl: ${source}` : 'option crl'
+  const data = isPath(source) ? await readPath(source) : source
+  if (data.length === 0) throw malformed(`${name} is empty`)
+  try {
+    return await CertificateRevocationList.parseAllInSlices(data, name)
+  } catch (error) {
+    if (!(error instanceof X509Error)) throw error
+    throw malformed(error.message, error)
+  }
+}
+
+async function readPath(file: string): Promise<Uint8Array> {
+  if (file === '') throw malformed('option crl is empty')
+  try {
+    return await readFile(file)
+  } catch (error) {
+    const code = errorCode(error)
+    throw new TlsError(
+      'crl-unreadable',
+      code === 'ENOENT'
+        ? `option crl: there is no file ${file}`
+        : `option crl: cannot read ${file}: ${errorMessage(error)}`,
+      { source: 'crl', path: file, nodeCode: code, cause: error },
+    )
+  }
+}
+
+function malformed(message: string, cause?: unknown): TlsError {
+  return new TlsError('crl-malformed', message, {
+    source: 'crl',
+    cause,
+    hint: 'give PEM that begins with -----BEGIN X509 CRL-----, DER bytes, or the path of such a file',
+  })
 }
 
 function isOne(sources: CrlSource | readonly CrlSource[]): sources is CrlSource {
   return typeof sources === 'string' || sources instanceof Uint8Array
 }
-
-const LISTS = new WeakMap<TlsContext, () => readonly CertificateRevocationList[]>()

@@ -1,38 +1,44 @@
 /**
  * An HTTPS server without a port of its own: the front door hands it connections.
  *
- * Every context gets a lane. To change certificates or trust, a new lane takes over new connections while the old one
- * finishes what it has: nothing is ever half changed.
+ * Every site gets a lane, and a new one whenever its terms change: it takes over new connections while the old one finishes what it
+ * has, so that nothing is ever half changed.
  *
  * @module
  */
 import { createServer, type Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { handshakeFailure, type TlsContext, type TlsError } from '@countersign/tls'
+import { handshakeFailure } from '@countersign/tls'
 import { type Certificate, X509Error } from '@countersign/x509'
 import { Connection, NO_CERTIFICATE, register } from './connection.ts'
 import type { Dispatcher } from './dispatch.ts'
 import { originUnder } from './origin.ts'
 import type { Peer } from './peer.ts'
 import { readPresented } from './presented-certificate.ts'
-import { failureOf, type Refusal } from './refusal.ts'
+import { failureOf, type Refusal, type RefusalFacts } from './refusal.ts'
+import type { Site, Terms } from './sites.ts'
 import type { ServerState } from './state.ts'
 
-/**
- * Makes a lane.
- *
- * @param ticketKeys - 48 bytes; the same for every lane of a server, so that sessions live on when only the certificate
- * changes. When the trust changes, the context's epoch ends them.
- * @param sockets - gets every connection whose handshake is done, for as long as it is open
- */
-export function createLane(
-  state: ServerState,
-  context: TlsContext,
-  dispatcher: Dispatcher,
-  ticketKeys: Buffer,
-  sockets: Set<Socket>,
-): HttpsServer {
+/** What a lane works with. */
+export interface LaneParts {
+  readonly state: ServerState
+  readonly site: Site
+  readonly terms: Terms
+  readonly dispatcher: Dispatcher
+  /**
+   * 48 bytes; the same for every lane of a server, so that sessions live on when only the certificate changes. When the trust
+   * changes, the context's epoch ends them.
+   */
+  readonly ticketKeys: Buffer
+  /** Gets every connection whose handshake is done, for as long as it is open. */
+  readonly sockets: Set<Socket>
+}
+
+/** Makes a lane. */
+export function createLane(parts: LaneParts): HttpsServer {
+  const { state, site, terms, dispatcher, ticketKeys, sockets } = parts
+  const { context, strict } = terms
   const { ALPNProtocols } = context.nodeServerOptions()
   const lane = createServer(
     {
@@ -45,12 +51,18 @@ export function createLane(
     dispatcher.listener,
   )
   context.applyTo(lane, ticketKeys)
+  // A client that Node refuses cannot be told why. So the handshake goes on, and what verifies instead is ClientJudge: verifyChain of
+  // @countersign/x509 for purpose "client" with the site's roots and our index of its lists, on every connection, resumed ones too;
+  // whom OpenSSL did not verify is refused there as well, and none of its requests reaches a handler.
+  if (!strict) Object.assign(lane, { rejectUnauthorized: false })
   // Before the HTTP server's own listener: a request must never come from a connection that is not known.
   lane.prependListener('secureConnection', (socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     try {
-      register(socket, openConnection(state, context, socket))
+      const { connection, refusal } = openConnection(state, site, terms, socket)
+      register(socket, connection)
+      if (strict && refusal !== undefined) socket.destroy()
     } catch (error) {
       // Whatever a client sends, it costs it its own connection and nothing else.
       state.reportError(error)
@@ -66,9 +78,15 @@ export function createLane(
   return lane
 }
 
-function openConnection(state: ServerState, context: TlsContext, socket: TLSSocket): Connection {
+function openConnection(
+  state: ServerState,
+  site: Site,
+  terms: Terms,
+  socket: TLSSocket,
+): { connection: Connection; refusal: RefusalFacts | undefined } {
   const origin = originUnder(socket)
-  const identity = context.clientCertificates === 'none' ? NOBODY : identityOf(socket, context)
+  const identity =
+    terms.context.clientCertificates === 'none' ? NOBODY : identityOf(socket, terms, state.now())
   const serverName = socket.servername
   const peer: Peer = {
     ...origin,
@@ -77,40 +95,45 @@ function openConnection(state: ServerState, context: TlsContext, socket: TLSSock
     serverName: typeof serverName === 'string' && serverName !== '' ? serverName : undefined,
     certificate: identity.certificate,
   }
-  if (identity.refusal !== undefined) {
-    state.reportHandshake(failureOf(identity.refusal, origin))
-  }
-  return new Connection({ peer, context, refusal: identity.refusal })
+  const { refusal, goodUntil } = identity
+  if (refusal !== undefined) state.reportHandshake(failureOf(refusal, origin))
+  return { connection: new Connection({ peer, site, terms, refusal, goodUntil }), refusal }
 }
 
 interface Identity {
   readonly certificate: Certificate | undefined
-  readonly refusal: Refusal | TlsError | undefined
+  readonly refusal: RefusalFacts | undefined
+  readonly goodUntil?: number | undefined
 }
 
 /**
  * The certificate the client proved, or why there is none.
  *
  * `authorized` alone is no identity: before Node 24.21 it was true for a client without any certificate that resumed a
- * session. So both count, the word of the verifier and the certificate itself.
+ * session. So both count, the word of OpenSSL and the certificate itself.
  */
-function identityOf(socket: TLSSocket, context: TlsContext): Identity {
+function identityOf(socket: TLSSocket, { context, judge }: Terms, now: number): Identity {
   // Read once: it copies the chain, at a third of what a whole request costs.
-  const der = socket.getPeerX509Certificate()?.raw
+  const presented = socket.getPeerX509Certificate()
+  const der = presented?.raw
   if (der === undefined || der.length === 0) {
     const refusal = context.clientCertificates === 'require' ? NO_CERTIFICATE : undefined
     return { certificate: undefined, refusal }
   }
-  if (!socket.authorized) {
-    return { certificate: undefined, refusal: handshakeFailure(REFUSED, socket) }
-  }
+  let certificate: Certificate
   try {
-    return { certificate: readPresented(der), refusal: undefined }
+    certificate = readPresented(der)
   } catch (error) {
     if (!(error instanceof X509Error)) throw error
     // OpenSSL reads more than we do; what we cannot read, nobody can decide about.
     return { certificate: undefined, refusal: unreadable(error) }
   }
+  const word = socket.authorized ? undefined : handshakeFailure(REFUSED, socket)
+  const judgement = judge.admit(certificate, { refusal: word, presented }, now)
+  if (typeof judgement === 'number') {
+    return { certificate, refusal: undefined, goodUntil: judgement }
+  }
+  return { certificate: undefined, refusal: { ...judgement, nodeCode: word?.nodeCode } }
 }
 
 function unreadable(error: X509Error): Refusal {

@@ -6,14 +6,18 @@
 import { inspect } from 'node:util'
 import { checkOptions } from '@countersign/core'
 import { checkAddress, urlHost } from './bind.ts'
-import { buildContext, contextSource, wantsHttps } from './context-source.ts'
+import { serverSource, type ServerSource, termsSources, wantsHttps } from './context-source.ts'
+import { ServerError } from './errors.ts'
 import type { Answerer, Handler } from './handler.ts'
 import { resolveHandler } from './handler.ts'
 import { resolveLimits } from './limits.ts'
 import { SERVE_OPTIONS, type ServeOptions } from './options.ts'
 import { redirectToHttps } from './plain-answer.ts'
+import { ProxyAllowance } from './proxy-protocol.ts'
 import { checkDuration, openServer, type Server } from './server.ts'
+import { Site, Sites } from './sites.ts'
 import type { ServerState } from './state.ts'
+import { buildTerms } from './terms.ts'
 
 /**
  * Serves a handler: over HTTP, over HTTPS (`https: true`), or over mutual TLS (`verifyUser: true` as well).
@@ -34,10 +38,11 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
   const { host = '127.0.0.1', port = 0, drainMs = 10_000, clock } = options
   checkAddress(host, port)
   checkDuration(drainMs, 'drainMs')
-  const source = wantsHttps(options) ? contextSource(options, host) : undefined
+  const { watch = false, onReload, proxyProtocol } = options
+  const source = wantsHttps(options) ? serverSource(options, host) : undefined
   const state: ServerState = {
     draining: false,
-    context: source === undefined ? undefined : buildContext(source),
+    sites: source === undefined ? undefined : await buildSites(source),
     limits: resolveLimits(options.limits),
     now: clock === undefined ? Date.now : () => clock().getTime(),
     reportError: guarded(options.onError ?? writeError),
@@ -50,7 +55,29 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
         ? { listener: redirectToHttps, takesEndedRequests: true }
         : await answererOf(state, options.plain, 'serve: plain', host),
   }
-  return openServer({ state, answerers, source, address: { host, port }, drainMs })
+  return openServer({
+    state,
+    answerers,
+    source,
+    address: { host, port },
+    drainMs,
+    proxies: proxyProtocol && new ProxyAllowance(proxyProtocol),
+    watch: watch === false ? undefined : watch === true ? {} : watch,
+    onReload: guarded(
+      onReload ??
+        ((outcome) => {
+          if (!outcome.ok) state.reportError(outcome.error)
+        }),
+    ),
+  })
+}
+
+async function buildSites(source: ServerSource): Promise<Sites> {
+  const [main, ...hosts] = termsSources(source)
+  if (main === undefined) throw new ServerError('option-invalid', 'a server has a site')
+  const built: Site[] = []
+  for (const host of hosts) built.push(new Site(host.pattern, await buildTerms(host)))
+  return new Sites(new Site(undefined, await buildTerms(main)), built)
 }
 
 async function answererOf(

@@ -5,21 +5,19 @@
  */
 import { checkOptions } from '@countersign/core'
 import type { Certificate } from '@countersign/x509'
-import type { TlsContext } from '@countersign/tls'
 import { type Address, bind, urlHost } from './bind.ts'
-import { buildContext, type ContextSource, mergeSources } from './context-source.ts'
+import { mergeSources, type ServerSource, termsSources } from './context-source.ts'
 import { ServerError } from './errors.ts'
 import { type Answerers, Lanes } from './lanes.ts'
-import { SOURCE_OPTIONS, type TlsSources } from './options.ts'
+import { RELOAD_OPTIONS, type ReloadOptions } from './options.ts'
+import type { ProxyAllowance } from './proxy-protocol.ts'
+import { checkNext } from './reload-check.ts'
+import { changeOf, type Reloaded, type SiteChange } from './reloaded.ts'
+import { Site, type Sites, type Terms } from './sites.ts'
 import type { ServerState } from './state.ts'
-
-/** What a reload changed. */
-export interface Reloaded {
-  /** What is another now; empty where the files said what they had said before. */
-  readonly changed: readonly ('certificate' | 'trust' | 'settings')[]
-  /** The certificate served from now on. */
-  readonly certificate: Certificate | undefined
-}
+import { buildTerms } from './terms.ts'
+import { FileWatch } from './watch.ts'
+import type { ReloadOutcome, WatchOptions } from './watch-options.ts'
 
 /** How {@link Server.close} closes. */
 export interface CloseOptions {
@@ -33,9 +31,14 @@ export interface CloseOptions {
 export interface ServerParts {
   readonly state: ServerState
   readonly answerers: Answerers
-  readonly source: ContextSource | undefined
+  readonly source: ServerSource | undefined
   readonly address: Address
   readonly drainMs: number
+  readonly proxies: ProxyAllowance | undefined
+  /** `undefined` where the files are not followed. */
+  readonly watch: WatchOptions | undefined
+  /** Never throws. */
+  readonly onReload: (outcome: ReloadOutcome) => void
 }
 
 /**
@@ -44,7 +47,7 @@ export interface ServerParts {
  * @throws {@link ServerError} `port-in-use` and the others of the address
  */
 export async function openServer(parts: ServerParts): Promise<Server> {
-  const lanes = new Lanes(parts.state, parts.answerers)
+  const lanes = new Lanes(parts.state, parts.answerers, parts.proxies)
   try {
     const port = await bind(lanes.front, parts.address)
     return new Server(parts, lanes, port)
@@ -63,7 +66,10 @@ export class Server implements AsyncDisposable {
   readonly #state: ServerState
   readonly #lanes: Lanes
   readonly #drainMs: number
-  #source: ContextSource | undefined
+  readonly #watch: FileWatch | undefined
+  #source: ServerSource | undefined
+  /** One reload after the other: each builds on what the one before left. */
+  #reloading: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
 
   /** Made by `serve`. */
@@ -76,45 +82,79 @@ export class Server implements AsyncDisposable {
     this.#lanes = lanes
     this.#drainMs = parts.drainMs
     this.#source = parts.source
+    this.#watch =
+      parts.watch &&
+      new FileWatch({
+        options: parts.watch,
+        sources: () => (this.#source === undefined ? [] : termsSources(this.#source)),
+        reload: () => this.reload(),
+        report: parts.onReload,
+      })
   }
 
   /** The certificate of the server; `undefined` on plain HTTP. */
   get certificate(): Certificate | undefined {
-    return this.#state.context?.certificate
+    return this.#state.sites?.main.terms.context.certificate
   }
 
   /** PEM of the authority that `adhoc` made: what clients must trust. */
   get adhocRoots(): string | undefined {
-    return this.#source?.adhoc?.root.pem
+    return this.#source?.main.adhoc?.root.pem
   }
 
   /**
-   * Serves with another certificate, other authorities or revocation lists from now on. What is left out stays; paths
+   * Serves with another certificate, other authorities, revocation lists or hosts from now on. What is left out stays; paths
    * are read again, so that `reload()` takes up files that were replaced.
    *
-   * Everything is checked first and swapped as one: after an error the server goes on as before. Open connections stay
-   * open; where the trust changed, sessions are not resumed, and each client certificate is judged anew at its next request.
+   * Everything is checked first and swapped as one: after an error the server goes on as before. A certificate is refused too that
+   * lacks the issuer or every name of the one before, or has a defect that one has not. Open connections stay open; where the trust
+   * changed, sessions are not resumed, and each client certificate is judged anew at its next request.
    *
    * @throws TlsError or X509Error naming the file and the fault; {@link ServerError} `not-https`, `server-closed`,
-   * `option-conflict`; CoreError `option-unknown`
+   * `option-conflict`, `host-not-covered`, `reload-refused`; CoreError `option-unknown`
    */
-  async reload(given: TlsSources = {}): Promise<Reloaded> {
-    checkOptions(given, SOURCE_OPTIONS, 'reload')
-    if (this.#closing !== undefined) {
-      throw new ServerError('server-closed', 'the server is closed')
-    }
-    const before = this.#state.context
-    if (this.#source === undefined || before === undefined) {
+  async reload(given: ReloadOptions = {}): Promise<Reloaded> {
+    checkOptions(given, RELOAD_OPTIONS, 'reload')
+    const turn = this.#reloading.then(() => this.#reload(given))
+    this.#reloading = turn.catch(() => {})
+    return await turn
+  }
+
+  /** Looks at the files now, where `watch` follows them, and resolves once what has changed is in force or reported. */
+  async checkFiles(): Promise<void> {
+    await this.#watch?.check()
+  }
+
+  async #reload(given: ReloadOptions): Promise<Reloaded> {
+    this.#refuseClosed()
+    const { sites } = this.#state
+    if (this.#source === undefined || sites === undefined) {
       throw new ServerError('not-https', 'a server of plain HTTP has nothing to reload', {
         hint: 'serve with https: true',
       })
     }
     const source = mergeSources(this.#source, given)
-    const context = buildContext(source)
-    const changed = changes(before, context, given)
-    if (changed.length > 0) this.#lanes.swap(context)
+    const next = await nextTerms(source, sites, given)
+    // Lists take their time: it may have been closed meanwhile.
+    this.#refuseClosed()
+    const changes = changesOf(sites, next, given)
+    if (changes.length > 0) {
+      const touched = new Set(changes.map(({ host }) => host))
+      // What says what it said before keeps its lane, its sessions and what is known of its clients.
+      for (const site of next.keys()) if (!touched.has(site.pattern)) next.set(site, site.terms)
+      this.#lanes.swap(next)
+    }
     this.#source = source
-    return { changed, certificate: context.certificate }
+    return {
+      changed: [...new Set(changes.flatMap(({ changed }) => changed))],
+      certificate: this.certificate,
+      sites: changes,
+    }
+  }
+
+  #refuseClosed(): void {
+    if (this.#closing === undefined) return
+    throw new ServerError('server-closed', 'the server is closed')
   }
 
   /**
@@ -126,6 +166,7 @@ export class Server implements AsyncDisposable {
     const timeoutMs = options.timeoutMs ?? this.#drainMs
     checkDuration(timeoutMs, 'timeoutMs')
     this.#closing ??= this.#lanes.drain(timeoutMs, options.signal)
+    await this.#watch?.close()
     await this.#closing
   }
 
@@ -146,20 +187,46 @@ export function checkDuration(milliseconds: number, option: string): void {
   })
 }
 
-function changes(
-  before: TlsContext,
-  context: TlsContext,
-  given: TlsSources,
-): ('certificate' | 'trust' | 'settings')[] {
-  const changed: ('certificate' | 'trust' | 'settings')[] = []
-  if (chainOf(before) !== chainOf(context)) changed.push('certificate')
-  if (before.epoch !== context.epoch) changed.push('trust')
-  if (changed.length === 0 && given.context !== undefined && given.context !== before) {
-    changed.push('settings')
+/** The terms of every site there will be; the sites are those there are, as far as they stay. */
+async function nextTerms(
+  source: ServerSource,
+  sites: Sites,
+  given: ReloadOptions,
+): Promise<Map<Site, Terms>> {
+  const known = new Map([...sites].map((site) => [site.pattern, site]))
+  const next = new Map<Site, Terms>()
+  for (const one of termsSources(source)) {
+    const terms = await buildTerms(one)
+    const site = known.get(one.pattern)
+    if (site !== undefined) {
+      const named = site === sites.main ? given : given.hosts
+      const fromFiles =
+        named === given
+          ? given.cert === undefined && given.pfx === undefined && given.context === undefined
+          : named === undefined
+      checkNext(site.terms.context, terms.context, fromFiles)
+    }
+    next.set(site ?? new Site(one.pattern, terms), terms)
   }
-  return changed
+  return next
 }
 
-function chainOf({ chain }: TlsContext): string {
-  return chain.map(({ fingerprint }) => fingerprint).join(' ')
+function changesOf(
+  sites: Sites,
+  next: ReadonlyMap<Site, Terms>,
+  given: ReloadOptions,
+): SiteChange[] {
+  const before = new Set(sites)
+  const after = [...next].map(([site, terms]) => {
+    const old = before.has(site) ? site.terms : undefined
+    const otherContext =
+      site === sites.main
+        ? given.context !== undefined && given.context !== old?.context
+        : given.hosts !== undefined
+    return changeOf(site.pattern, old, terms, otherContext)
+  })
+  const removed = [...before]
+    .filter((site) => !next.has(site))
+    .map((site) => changeOf(site.pattern, site.terms, undefined, false))
+  return [...after, ...removed].filter((change) => change !== undefined)
 }

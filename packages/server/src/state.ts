@@ -3,17 +3,17 @@
  *
  * @module
  */
-import type { TlsContext } from '@countersign/tls'
 import type { IncomingMessage } from 'node:http'
 import type { HandshakeFailure } from './refusal.ts'
 import type { Limits } from './limits.ts'
+import type { Sites } from './sites.ts'
 
 /** The state of a server. */
 export interface ServerState {
   /** Set once, by close: every answer from then on ends its connection. */
   draining: boolean
-  /** What new connections are made with; swapped as one by reload. `undefined` on plain HTTP. */
-  context: TlsContext | undefined
+  /** What TLS connections are made with; `undefined` on plain HTTP. */
+  readonly sites: Sites | undefined
   readonly limits: Limits
   /** The time in milliseconds; asked on every request of a client with a certificate. */
   readonly now: () => number

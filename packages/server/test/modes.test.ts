@@ -68,7 +68,7 @@ describe('S1: three modes by two switches', () => {
     })
     const tls = { ca: authority.rootPem, cert: client.chainPem, key: client.keyPem }
     assert.equal((await ask(running.url, { tls })).body, 'Top-level content')
-    await assert.rejects(ask(running.url, { tls: { ca: authority.rootPem } }))
+    assert.equal((await ask(running.url, { tls: { ca: authority.rootPem } })).status, 403)
   })
 
   it('answers all three to curl', { skip: skipWithout('curl') }, async () => {

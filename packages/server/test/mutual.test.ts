@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { Agent } from 'node:https'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -14,7 +14,7 @@ import {
   temporaryFolder,
   testAuthority,
 } from '@countersign/testkit'
-import { ask, curl, Failures, openTls } from './support.ts'
+import { ask, curl, Failures, openTls, talk } from './support.ts'
 
 scrubProcess()
 
@@ -54,23 +54,103 @@ describe('S5: mutual TLS', () => {
     assert.equal((await ask(server.url, { tls: as(alice) })).body, 'alice')
   })
 
-  for (const [name, client, code] of [
-    ['an absent', undefined, 'no-client-certificate'],
-    ['an untrusted', stranger, 'missing-intermediate|untrusted-root|untrusted-root-sent'],
-    ['an expired', expired, 'expired'],
-    ["a server's", wrongPurpose, 'wrong-purpose'],
+  for (const [name, client, code, words] of [
+    ['an absent', undefined, /^no-client-certificate$/, /none was presented/],
+    [
+      'an untrusted',
+      stranger,
+      /^(missing-intermediate|untrusted-root)/,
+      /signed by .*no authority/,
+    ],
+    ['an expired', expired, /^expired$/, /expired on 2020-02-01T00:00:00\.000Z/],
+    ["a server's", wrongPurpose, /^wrong-purpose$/, /clientAuth|client/],
   ] as const) {
-    it(`does not let ${name} certificate in, and knows why`, async () => {
+    const tls = client === undefined ? { ca } : as(client)
+
+    it(`tells a client with ${name} certificate why it is not let in, and the log as well`, async () => {
       const failures = new Failures()
-      await using server = await start({ onHandshakeError: failures.add })
-      await assert.rejects(ask(server.url, { tls: client === undefined ? { ca } : as(client) }))
+      let handled = 0
+      await using server = await serve(
+        () => {
+          handled++
+          return new Response('the page')
+        },
+        {
+          cert: identity.chainPem,
+          key: identity.keyPem,
+          ca,
+          verifyUser: true,
+          onHandshakeError: failures.add,
+        },
+      )
+      const answer = await ask(server.url, { tls })
+      assert.equal(answer.status, 403)
+      assert.equal(answer.headers['content-type'], 'application/problem+json')
+      assert.equal(answer.headers.connection, 'close')
+      const problem = JSON.parse(answer.body)
+      assert.match(problem.code, code)
+      assert.match(problem.detail, words)
+      assert.notEqual(problem.hint, undefined)
+      assert.deepEqual(problem.acceptedAuthorities, [authority.root.subject.toString()])
       const failure = await failures.next()
-      assert.match(failure.code, new RegExp(`^(${code})$`), failure.message)
+      assert.match(failure.code, code)
+      assert.match(failure.message, words)
       assert.equal(failure.address, '127.0.0.1')
       assert.ok(failure.port > 0)
-      assert.notEqual(failure.hint, undefined)
+      assert.equal(handled, 0)
+    })
+
+    it(`cuts a client with ${name} certificate off in its handshake where it is strict`, async () => {
+      const failures = new Failures()
+      await using server = await start({ strict: true, onHandshakeError: failures.add })
+      await assert.rejects(ask(server.url, { tls }))
+      const failure = await failures.next()
+      assert.match(failure.code, name === 'an untrusted' ? /root|intermediate/ : code)
+      assert.equal(failure.address, '127.0.0.1')
     })
   }
+
+  it('does not hand a refused client to a handler, however many requests it sends', async () => {
+    let handled = 0
+    await using server = await serve(
+      () => {
+        handled++
+        return new Response('the page')
+      },
+      { cert: identity.chainPem, key: identity.keyPem, ca, verifyUser: true },
+    )
+    const socket = await openTls(server.port, as(stranger))
+    const answer = await talk(socket, 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(5))
+    assert.match(answer, /^HTTP\/1\.1 403 /)
+    assert.doesNotMatch(answer, / 200 /)
+    assert.equal(handled, 0)
+  })
+
+  it('takes a certificate of version 1, as old recipes make them, and names no issuer that it holds not', {
+    skip: skipWithout('openssl'),
+  }, async () => {
+    const openssl = outsideTool('openssl') ?? ''
+    writeFileSync(at('v1-ca.key'), authority.rootKey.toPem(), { mode: 0o600 })
+    writeFileSync(at('v1-ca.crt'), authority.rootPem)
+    const name = ['-subj', '/CN=recipe', '-out', at('v1.csr'), '-keyout', at('v1.key')]
+    await runCommand(openssl, ['req', '-new', '-nodes', '-newkey', 'rsa:2048', ...name])
+    const by = ['-CA', at('v1-ca.crt'), '-CAkey', at('v1-ca.key'), '-CAcreateserial']
+    const made = await runCommand(openssl, [
+      'x509',
+      '-req',
+      '-in',
+      at('v1.csr'),
+      ...by,
+      '-out',
+      at('v1.crt'),
+      '-days',
+      '2',
+    ])
+    assert.equal(made.code, 0, made.stderr)
+    await using server = await start()
+    const tls = { ca, cert: readFileSync(at('v1.crt')), key: readFileSync(at('v1.key')) }
+    assert.equal((await ask(server.url, { tls })).body, 'recipe')
+  })
 
   it('gives curl the page with PEM and with PKCS#12, and without neither', {
     skip: skipWithout('curl'),
@@ -91,6 +171,13 @@ describe('S5: mutual TLS', () => {
     writeFileSync(old, expired.chainPem + expired.keyPem)
     for (const args of [to, ['--cert', strange, ...to], ['--cert', old, ...to]]) {
       const { code, stdout } = await curl(file, args)
+      assert.equal(code, 0)
+      assert.match(stdout, /"status":403/)
+      assert.doesNotMatch(stdout, /^alice/)
+    }
+    await using strict = await start({ strict: true })
+    for (const args of [[], ['--cert', strange], ['--cert', old]]) {
+      const { code, stdout } = await curl(file, [...args, '--cacert', roots, strict.url])
       assert.notEqual(code, 0)
       assert.equal(stdout, '')
     }
@@ -199,6 +286,11 @@ async function read(socket: TLSSocket): Promise<string> {
   await once(socket, 'end')
   socket.destroy()
   return answer
+}
+
+/** A file of these tests. */
+function at(name: string): string {
+  return path.join(folder, name)
 }
 
 /** A session that the server issued to this client. */
