@@ -3,8 +3,11 @@
  *
  * @module
  */
-import { CountersignError, type ErrorDetail } from '@countersign/core'
-import type { Explanation } from './explain/explanation.ts'
+import { type CoreErrorCode, CountersignError, type ErrorDetail } from '@countersign/core'
+import type { CertificateFacts } from './certificate-description.ts'
+import type { ExplanationOf } from './explain/explanation.ts'
+
+export type { CertificateFacts }
 
 /**
  * Why a connection was not trusted. The same words stand in every error, every answer of `explain` and `verify`.
@@ -84,18 +87,8 @@ export type TlsErrorCode =
   | 'unread-data'
   | 'write-failed'
 
-/** One certificate of a chain, as facts for a message or a log. */
-export interface CertificateFacts {
-  subject: string
-  issuer: string
-  serialNumber: string
-  notBefore: string
-  notAfter: string
-  /** SHA-256 over the DER, lower-case hex. */
-  fingerprint: string
-  /** What its subject alternative name holds: `DNS:api.corp.internal`, `IP:10.0.0.1`. */
-  names: readonly string[]
-}
+/** What `explain()` answers, and what the error of a handshake carries. */
+export type Explanation = ExplanationOf<TlsErrorCode | CoreErrorCode>
 
 /** What a {@link TlsError} may carry beside its code and message. */
 export interface TlsErrorDetail extends ErrorDetail {

@@ -4,6 +4,7 @@ export { connect } from './connect.ts'
 export { createDefaultContext, TlsContext } from './context.ts'
 export {
   type CertificateFacts,
+  type Explanation,
   type ReasonCode,
   TlsError,
   type TlsErrorCode,
@@ -12,7 +13,8 @@ export {
 export type { ChannelBinding } from './channel-binding.ts'
 export { explain, type ExplainOptions } from './explain/explain.ts'
 export type { ExplainTarget } from './explain/target.ts'
-export { explainChain, type ExplainChainOptions } from './explain/explain-chain.ts'
+export { explainChain } from './explain/explain-chain.ts'
+export type { ExplainChainOptions } from './explain/explain-options.ts'
 export {
   type BrokenLink,
   type ClientCertificateStory,
@@ -20,7 +22,6 @@ export {
   type ExplainedCertificate,
   type ExplainedConnection,
   type ExplainedTarget,
-  type Explanation,
   explanationToJson,
   type Fix,
   type Fixes,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { CertificateFacts } from './errors.ts'
+import type { CertificateFacts } from './certificate-description.ts'
 
 /** What kind of place holds a certificate. */
 export type PlaceKind = 'system' | 'bundled' | 'environment' | 'data-folder' | 'mkcert' | 'other'

@@ -9,25 +9,9 @@ import path from 'node:path'
 import { errorCode, errorMessage } from '@countersign/core'
 import { Certificate, X509Error } from '@countersign/x509'
 import { TlsError } from './errors.ts'
+import type { TrustSource } from './trust-description.ts'
 
-/** Where a part of a trust store came from. */
-export interface TrustSource {
-  readonly kind:
-    | 'file'
-    | 'folder'
-    | 'data-folder'
-    | 'pem'
-    | 'der'
-    | 'certificate'
-    | 'store'
-    | 'system'
-    | 'bundled'
-  /** The option or environment variable that named it: `option ca`, `SSL_CERT_FILE`. */
-  readonly name: string
-  readonly path?: string | undefined
-  /** Certificates it holds, before duplicates are dropped. */
-  readonly count: number
-}
+export type { TrustSource }
 
 /** A source and what it holds. */
 export interface TrustPart {

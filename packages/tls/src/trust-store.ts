@@ -7,6 +7,7 @@ import { checkOptions } from '@countersign/core'
 import { Certificate, type Name, type TrustAnchors } from '@countersign/x509'
 import { TlsError } from './errors.ts'
 import { TrustContent } from './trust-content.ts'
+import type { TrustDescription } from './trust-description.ts'
 import { type Environment, EXTRA, environmentTrust } from './trust-environment.ts'
 import { bundledRoots, systemRoots } from './trust-roots.ts'
 import {
@@ -18,7 +19,6 @@ import {
   readFolder,
   readPath,
   type TrustPart,
-  type TrustSource,
 } from './trust-source.ts'
 
 /** One source of trusted certificates: a path (file or folder), PEM text, DER bytes, a certificate, a store. */
@@ -37,16 +37,7 @@ export interface TrustOptions {
   env?: Environment | undefined
 }
 
-/** What {@link TrustStore.describe} answers. */
-export interface TrustDescription {
-  sources: TrustSource[]
-  /** Which source won and what it beat, one sentence each. */
-  trace: string[]
-  /** Certificates, duplicates counted once. */
-  count: number
-  /** SHA-256 over the sorted fingerprints: equal for equal sets. */
-  sha256: string
-}
+export type { TrustDescription }
 
 /** A set of trusted certificates. Every one is a trust anchor: a root, an intermediate, or a pinned leaf. */
 export class TrustStore {

@@ -4,41 +4,9 @@
  * @module
  */
 import { checkOptions } from '@countersign/core'
-import type { Certificate } from '@countersign/x509'
-import type { TlsErrorCode } from '../errors.ts'
-import type { Place } from '../trust-places.ts'
-import type { TrustStore } from '../trust-store.ts'
+import type { Explanation } from '../errors.ts'
 import { explainEvidence } from './explain-evidence.ts'
-import type { ExplainedTarget, Explanation } from './explanation.ts'
-
-/** What {@link explainChain} takes. */
-export interface ExplainChainOptions {
-  /** DER as sent, leaf first; empty where nothing was seen. */
-  chain: readonly Uint8Array[]
-  trust: TrustStore
-  /** The host name or address that the certificate must hold. @defaultValue none: any name */
-  name?: string | undefined
-  /** What the leaf is for. @defaultValue 'server' */
-  purpose?: 'server' | 'client' | undefined
-  /** The time to judge by. @defaultValue now */
-  time?: Date | undefined
-  /** DER of revocation lists. @defaultValue none */
-  crls?: readonly Uint8Array[] | undefined
-  /** Why the connection failed, where it did. @defaultValue what the chain itself says */
-  code?: TlsErrorCode | undefined
-  /** What was said with `code`. @defaultValue the standing words of the code */
-  message?: string | undefined
-  /** What can be done about `code`. @defaultValue the standing words of the code */
-  hint?: string | undefined
-  /** Node's or OpenSSL's code. */
-  nodeCode?: string | undefined
-  /** The certificate that we offered. */
-  own?: Certificate | undefined
-  /** What was asked about. @defaultValue nothing is known of it */
-  target?: ExplainedTarget | undefined
-  /** Where else the missing certificate is. @defaultValue nowhere */
-  elsewhere?: readonly Place[] | undefined
-}
+import type { ExplainChainOptions } from './explain-options.ts'
 
 /**
  * Explains why a chain is believed or not: the chain, its broken link, the names, the dates, and one way out for each side.

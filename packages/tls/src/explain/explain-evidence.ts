@@ -5,39 +5,18 @@
  */
 import { isIP } from 'node:net'
 import type { Certificate } from '@countersign/x509'
-import type { TlsErrorCode } from '../errors.ts'
+import type { TlsErrorCode, Explanation } from '../errors.ts'
 import { hintOf, messageOf } from '../reasons.ts'
 import { normalHost } from '../server-name.ts'
 import type { Place } from '../trust-places.ts'
 import { type Analysis, analyse } from './analysis.ts'
 import { brokenLink, chainView, pathOf, readSent, shownFacts, shownTitle } from './chain-view.ts'
-import type { ExplainChainOptions } from './explain-chain.ts'
-import type {
-  ClientCertificateStory,
-  ClockCheck,
-  ExplainedTarget,
-  Explanation,
-  Opinion,
-} from './explanation.ts'
+import type { ExplainChainOptions, Seen } from './explain-options.ts'
+import type { ClientCertificateStory, ClockCheck, ExplainedTarget, Opinion } from './explanation.ts'
 import { fixesOf } from './fixes.ts'
 import { checkNames } from './name-check.ts'
 import { notesOf, oldCopies } from './notes.ts'
 import { duration, plainText } from './plain-text.ts'
-
-/** What somebody saw who asked the server. */
-export interface Seen {
-  /** OpenSSL believed the chain, so that only the name can be wrong. */
-  believed?: boolean | undefined
-  clientCertificates?: ClientCertificateStory | undefined
-  /** The server's clock minus ours. */
-  skewMs?: number | undefined
-  /** What the port speaks instead of TLS: `HTTP`, `SSH`. */
-  speaks?: string | undefined
-  /** A name of the certificate that leads to the same server. */
-  reachable?: string | undefined
-  /** The data folder of an authority whose client certificates the server accepts. */
-  issueFrom?: string | undefined
-}
 
 /** @param seen - what a probe adds */
 export function explainEvidence(options: ExplainChainOptions, seen: Seen = {}): Explanation {

@@ -5,19 +5,18 @@
  *
  * @module
  */
-import type { CoreErrorCode } from '@countersign/core'
 import type { RefusalFacts } from '@countersign/x509'
-import type { CertificateFacts, TlsErrorCode } from '../errors.ts'
-import type { Place } from '../trust-places.ts'
-import type { TrustDescription } from '../trust-store.ts'
+import type { CertificateFacts } from '../certificate-description.ts'
+import type { TrustDescription } from '../trust-description.ts'
+import type { Place } from '../trust-place.ts'
 import { printableText } from './plain-text.ts'
 
 /** Why a connection is, or is not, trusted. Everything in it is data: {@link explanationToJson} makes JSON of it. */
-export interface Explanation {
+export interface ExplanationOf<Code extends string> {
   /** Whether a client of this package connects and believes the server. */
   ok: boolean
   /** Absent where it is `ok`. */
-  code?: TlsErrorCode | CoreErrorCode | undefined
+  code?: Code | undefined
   /** The verdict in one line; no capital, no full stop. */
   message: string
   /** What the caller can do, in one sentence or one command; the same as `fixes.caller`, in short. */
@@ -180,7 +179,7 @@ export interface ClientCertificateStory {
  * The explanation as a JSON value: dates in ISO 8601, numbers of any length as strings, nothing `undefined`, and no text that a terminal
  * obeys.
  */
-export function explanationToJson(explanation: Explanation): Record<string, unknown> {
+export function explanationToJson(explanation: ExplanationOf<string>): Record<string, unknown> {
   return jsonObject(explanation)
 }
 

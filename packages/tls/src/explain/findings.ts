@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Explanation } from '../errors.ts'
 import { errorCode, errorMessage } from '@countersign/core'
 import { type Certificate, Name, X509Error } from '@countersign/x509'
 import type { TlsContext } from '../context.ts'
@@ -10,9 +11,8 @@ import { ROWS } from '../reason-table.ts'
 import { alertOf, classify, messageOf } from '../reasons.ts'
 import { protocolOf } from './banner.ts'
 import { shownFacts } from './chain-view.ts'
-import type { ExplainChainOptions } from './explain-chain.ts'
-import type { Seen } from './explain-evidence.ts'
-import type { ClientCertificateStory, Explanation } from './explanation.ts'
+import type { ExplainChainOptions, Seen } from './explain-options.ts'
+import type { ClientCertificateStory } from './explanation.ts'
 import { plainText } from './plain-text.ts'
 import type { ProbeResult } from './probe.ts'
 
@@ -65,7 +65,7 @@ export function findingOf(result: ProbeResult, spoken?: string): Finding {
  * Whether the server gave up for want of a client certificate it takes. Some say so by an alert; OpenSSL's servers of TLS 1.2 say
  * only "handshake failure", and Node's nothing at all: they close.
  */
-export function wasRefused({ stage, end, error, flight }: ProbeResult): boolean {
+function wasRefused({ stage, end, error, flight }: ProbeResult): boolean {
   const row = classify(error)
   if (row?.code === 'server-refused-client-cert') return true
   if (flight.certificateRequest === undefined) return false

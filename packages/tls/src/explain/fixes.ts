@@ -19,7 +19,7 @@ import {
   plainGetCommand,
   trustFlags,
 } from './commands.ts'
-import type { Seen } from './explain-evidence.ts'
+import type { Seen } from './explain-options.ts'
 import type { ExplainedTarget, Fix, Fixes } from './explanation.ts'
 import { duration, plainText, shellCommand } from './plain-text.ts'
 

@@ -24,7 +24,7 @@ export interface ServerFlight {
 }
 
 /** What a server wants of a client's certificate. */
-export interface CertificateRequest {
+interface CertificateRequest {
   /** DER of the names of authorities; empty where the server did not name any. */
   authorities: readonly Uint8Array[]
   /** Numbers of signature schemes. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Explanation } from '../errors.ts'
 import { lookup } from 'node:dns/promises'
 import path from 'node:path'
 import { isIP } from 'node:net'
@@ -13,8 +14,7 @@ import type { Environment } from '../trust-environment.ts'
 import { findElsewhere, type Place } from '../trust-places.ts'
 import { TrustStore } from '../trust-store.ts'
 import { connectableNames } from './commands.ts'
-import type { ExplainChainOptions } from './explain-chain.ts'
-import type { Explanation } from './explanation.ts'
+import type { ExplainChainOptions } from './explain-options.ts'
 
 /** Where on this machine the certificate lies that the chain lacks. */
 export async function placesOf(
