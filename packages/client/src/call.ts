@@ -8,7 +8,7 @@ import type { TokenSource } from './auth.ts'
 import { CallClock } from './call-clock.ts'
 import type { CookieJar } from './cookie-jar.ts'
 import { cookieHeader } from './cookies.ts'
-import { type ClientError, OptionError, RedirectError } from './errors.ts'
+import { type ClientError, OptionError } from './errors.ts'
 import { type CallEvent, publish } from './events.ts'
 import type { Head } from './exchange.ts'
 import { isLostConnection } from './failure.ts'
@@ -18,11 +18,12 @@ import { warnInsecure } from './insecure-warning.ts'
 import type { Limits } from './options.ts'
 import { type ConnectionPools, isRetired } from './pools.ts'
 import type { ProxyChoice, SessionProxies } from './proxy.ts'
-import { type Hop, isRedirect, nextHop } from './redirect.ts'
+import type { Hop } from './redirect.ts'
+import { RedirectTrail } from './redirect-trail.ts'
 import { isReplayable, type RequestBody } from './request-body.ts'
 import { ClientResponse, listOf } from './response.ts'
 import { isIdempotent, isPassing, retryDelay } from './retry.ts'
-import { currentTracing, type RequestSpan, type Tracing } from './tracing.ts'
+import { currentTracing, type Tracing } from './tracing.ts'
 import type { SessionTrust } from './trust.ts'
 import type { TrustPlan } from './trust-plan.ts'
 import { isForwarding, proxyWantsCredentials } from './tunnel.ts'
@@ -68,9 +69,7 @@ class Call {
   readonly #plan: CallPlan
   readonly #support: CallSupport
   readonly #started = performance.now()
-  readonly #history: ClientResponse[] = []
-  /** Hops made, with their cookies: a page that sets one and redirects to itself is no loop. */
-  #seen: Set<string> | undefined
+  readonly #trail: RedirectTrail
   #sentCookies: string | undefined
   #attempt: Attempt | undefined
   /** The one whose answer was handed out. */
@@ -86,6 +85,7 @@ class Call {
   constructor(plan: CallPlan, support: CallSupport) {
     this.#plan = plan
     this.#support = support
+    this.#trail = new RedirectTrail(plan.url, plan.limits)
     this.#clock = new CallClock(plan, () => this.#attempt?.exchange.phase, this.#giveUp)
   }
 
@@ -98,10 +98,11 @@ class Call {
         const { response, attempt } = await this.#send(hop)
         const next = await this.#follow(hop, response)
         if (next === undefined) {
+          const { hooks } = this.#plan
+          if (hooks !== undefined) await this.#unlessGiven(afterResponse(hooks, response))
           this.#final = attempt
           // Else the clock goes on: a body that drips in is part of the call.
           if (attempt.exchange.over) this.#clock.stop()
-          if (this.#plan.hooks !== undefined) await afterResponse(this.#plan.hooks, response)
           return response
         }
         hop = next
@@ -124,11 +125,13 @@ class Call {
     for (;;) {
       const token = source === undefined ? undefined : await this.#token(source)
       let headers = this.#headersFor(hop, token)
-      if (this.#plan.hooks !== undefined)
-        headers = await beforeRequest(this.#plan.hooks, hop, headers, this.#attempts)
-      const tracing = currentTracing()
-      const span = tracing === undefined ? undefined : await this.#traced(hop, tracing)
-      const attempt = this.#dispatch(hop, headers, span)
+      const { hooks } = this.#plan
+      if (hooks !== undefined) {
+        headers = await this.#unlessGiven(beforeRequest(hooks, hop, headers, this.#attempts))
+      }
+      const found = currentTracing()
+      const tracing = found instanceof Promise ? await found : found
+      const attempt = this.#dispatch(hop, headers, tracing)
       const mayRepeat = maySendTwice && this.#retries < retry.limit && retry.methods.has(hop.method)
       let answer: Head
       try {
@@ -203,10 +206,16 @@ class Call {
   /** The token to send; whoever gives the call up does not wait for it, but others who do still get it. */
   async #token(source: TokenSource, refused?: string): Promise<string> {
     if (this.#given !== undefined) throw this.#given
+    return this.#unlessGiven(source.get(refused))
+  }
+
+  /** Waits for what is not ours, and not longer than the call may take. */
+  async #unlessGiven<T>(work: Promise<T>): Promise<T> {
     const { promise, reject } = Promise.withResolvers<never>()
     this.#wake = reject
+    if (this.#given !== undefined) reject(this.#given)
     try {
-      return await Promise.race([source.get(refused), promise])
+      return await Promise.race([work, promise])
     } finally {
       this.#wake = undefined
     }
@@ -222,16 +231,7 @@ class Call {
     return headers
   }
 
-  async #traced(
-    hop: Hop,
-    tracing: Tracing | Promise<Tracing | undefined>,
-  ): Promise<RequestSpan | undefined> {
-    const { method, url } = hop
-    const found = await tracing
-    return found?.begin({ method, url, shownUrl: shownUrl(url), attempt: this.#attempts })
-  }
-
-  #dispatch(hop: Hop, list: HeaderList, span: RequestSpan | undefined): Attempt {
+  #dispatch(hop: Hop, list: HeaderList, tracing: Tracing | undefined): Attempt {
     if (this.#given !== undefined) throw this.#given
     const support = this.#support
     const { limits, home, trust, proxy } = this.#plan
@@ -247,21 +247,23 @@ class Call {
     if (security === undefined && limits.http === '2') throw noHttp2(url)
     if (security?.verified === false && limits.warnInsecure) warnInsecure(url.origin)
     const http = security === undefined ? '1.1' : limits.http
+    const route = { url, security, http, connectTimeoutMs, tlsTimeoutMs, socketPath, way } as const
+    const entry = support.pools.entryFor(route)
+    const number = this.#attempts++
+    // From here on nothing is thrown: a span that was begun is ended.
+    const span = tracing?.begin({
+      method: hop.method,
+      url,
+      shownUrl: shownUrl(url),
+      attempt: number,
+    })
     const attempt = new Attempt({
       hop,
       call: this.#id,
-      number: this.#attempts++,
+      number,
       facts: { url, method: hop.method, security },
       limits,
-      entry: support.pools.entryFor({
-        url,
-        security,
-        http,
-        connectTimeoutMs,
-        tlsTimeoutMs,
-        socketPath,
-        way,
-      }),
+      entry,
       forwarder: isForwarding(way, url) ? way : undefined,
       span,
       onSettled: this.#onSettled,
@@ -289,7 +291,7 @@ class Call {
     return new ClientResponse(head, {
       method: hop.method,
       url: hop.url,
-      history: this.#history,
+      history: this.#trail.history,
       startedAt: this.#started,
       connection: reused ? undefined : link.times,
       peer: link.peer,
@@ -305,46 +307,17 @@ class Call {
 
   /** @returns the next hop, or `undefined` where the response is the answer */
   async #follow(hop: Hop, response: ClientResponse): Promise<Hop | undefined> {
-    const { redirect, maxRedirects } = this.#plan.limits
-    if (redirect === 'manual' || !isRedirect(response.status)) return undefined
-    const location = response.headers.get('location')
-    if (location === null) return undefined
-    await response.close()
-    const detail = { status: response.status, location: '', url: shownUrl(hop.url) }
-    if (redirect === 'error') {
-      throw new RedirectError(
-        'redirect-refused',
-        `${shownUrl(hop.url)} redirects, and redirect is 'error'`,
-        detail,
-      )
+    const sent = this.#sentCookies
+    const next = await this.#trail.next(hop, response, (one) =>
+      one === hop ? sent : this.#cookiesFor(one),
+    )
+    if (next !== undefined) {
+      publish('redirect', () => ({
+        ...this.#facts,
+        status: response.status,
+        location: shownUrl(next.url),
+      }))
     }
-    const next = nextHop(hop, response.status, location, this.#plan.url.origin)
-    detail.location = shownUrl(next.url)
-    if (this.#history.length >= maxRedirects) {
-      throw new RedirectError(
-        'redirect-limit',
-        `${shownUrl(this.#plan.url)} redirects more than ${maxRedirects} times`,
-        {
-          ...detail,
-          hint: 'raise maxRedirects if that is meant',
-        },
-      )
-    }
-    this.#seen ??= new Set()
-    this.#seen.add(`${hop.method} ${hop.url.href} ${this.#sentCookies}`)
-    if (this.#seen.has(`${next.method} ${next.url.href} ${this.#cookiesFor(next)}`)) {
-      throw new RedirectError(
-        'redirect-loop',
-        `${shownUrl(hop.url)} redirects in a loop, back to ${shownUrl(next.url)}`,
-        detail,
-      )
-    }
-    this.#history.push(response)
-    publish('redirect', () => ({
-      ...this.#facts,
-      status: response.status,
-      location: shownUrl(next.url),
-    }))
     return next
   }
 

@@ -3,7 +3,15 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import * as net from 'node:net'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
-import { ConnectError, get, OptionError, post, type Retry, Session } from '@countersign/client'
+import {
+  ConnectError,
+  get,
+  OptionError,
+  post,
+  type Retry,
+  Session,
+  TimeoutError,
+} from '@countersign/client'
 import { scrubProcess, temporaryFolder, testAuthority } from '@countersign/testkit'
 import { context, propagation, SpanStatusCode, trace } from '@opentelemetry/api'
 import {
@@ -81,6 +89,24 @@ describe('hooks', () => {
     await assert.rejects(get(busy.url, { retry: 1, onRetry: broken }), /hook failed/)
     const error = await failureOf(get(server.url, asGiven({ onRequest: 5 })))
     assert.ok(error instanceof OptionError)
+  })
+
+  it('that never come to an end are given up with the call', async () => {
+    await using server = await startServer((_request, response) => sendJson(response, 1))
+    const hang = (): Promise<void> => new Promise(() => {})
+    for (const hook of [{ onRequest: hang }, { onResponse: hang }]) {
+      const error = await failureOf(get(server.url, { ...hook, timeoutMs: 100 }))
+      assert.ok(error instanceof TimeoutError)
+    }
+    const controller = new AbortController()
+    const aborting = (): Promise<void> => {
+      controller.abort()
+      return new Promise(() => {})
+    }
+    const error = await failureOf(
+      get(server.url, { onRequest: aborting, signal: controller.signal }),
+    )
+    assert.equal(error.code, 'aborted')
   })
 
   it('are told of every repetition and what it is for', async () => {
