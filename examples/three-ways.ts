@@ -31,8 +31,9 @@ await using running = await serve(() => new Response('Top-level content\n'), {
 const url = `${https ? 'https' : 'http'}://localhost:${running.port}/`
 
 if (verifyUser) {
-  const anonymous = await get(url, { ca: server.roots }).catch((error: unknown) => error)
-  console.log(anonymous instanceof Error ? anonymous.message : 'let in')
+  const anonymous = await get(url, { ca: server.roots })
+  const { detail }: { detail: string } = await anonymous.json()
+  console.log(anonymous.status, detail)
 }
 const response = await get(url, {
   ...(https ? { ca: server.roots } : {}),
