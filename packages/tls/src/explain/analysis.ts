@@ -14,6 +14,7 @@ import {
 import type { TlsErrorCode } from '../errors.ts'
 import { checkServerName, describeNames } from '../server-name.ts'
 import type { TrustStore } from '../trust-store.ts'
+import { readable } from './readable.ts'
 
 /** What is in hand. */
 export interface Evidence {
@@ -64,7 +65,9 @@ export function refinedCode(
 ): TlsErrorCode {
   // OpenSSL checks the purpose before it looks whether an authority is one.
   if (code === 'wrong-purpose') {
-    return linkedPart(chain).some((one, depth) => depth > 0 && !one.isCa) ? 'not-a-ca' : code
+    return linkedPart(chain).some((one, depth) => depth > 0 && readable(() => one.isCa) !== true)
+      ? 'not-a-ca'
+      : code
   }
   if (code !== 'missing-intermediate' && code !== 'untrusted-root' && code !== 'bad-signature') {
     return code
@@ -72,13 +75,12 @@ export function refinedCode(
   const linked = linkedPart(chain)
   const top = linked.at(-1)
   if (top === undefined) return code
-  const sameName = [
-    ...trust.findBySubject(top.issuer),
-    ...chain.filter((one) => !one.equals(top) && one.subject.equals(top.issuer)),
-  ]
+  const sent = chain.filter((one) => one.subject.equals(top.issuer))
+  const sameName = [...trust.findBySubject(top.issuer), ...sent].filter((one) => !one.equals(top))
   if (sameName.length > 0 && !sameName.some((issuer) => isIssuer(top, issuer))) {
-    const keyId = top.authorityKeyId
-    const hasKey = keyId !== undefined && sameName.some((one) => one.subjectKeyId === keyId)
+    const keyId = readable(() => top.authorityKeyId)
+    const hasKey =
+      keyId !== undefined && sameName.some((one) => readable(() => one.subjectKeyId) === keyId)
     return hasKey ? 'bad-signature' : 'key-mismatch'
   }
   if (code === 'bad-signature' || linked.length > 1) return code
@@ -92,7 +94,9 @@ function linkedPart(chain: readonly Certificate[]): Certificate[] {
   let rest = chain.slice(1)
   for (;;) {
     const top = linked.at(-1)
-    const next = top && rest.find((one) => one.subject.equals(top.issuer) && isIssuer(top, one))
+    const next =
+      top &&
+      rest.find((one) => !one.equals(top) && one.subject.equals(top.issuer) && isIssuer(top, one))
     if (next === undefined) return linked
     linked.push(next)
     rest = rest.filter((one) => one !== next)
@@ -101,10 +105,13 @@ function linkedPart(chain: readonly Certificate[]): Certificate[] {
 
 /** As OpenSSL has it, for whom the key identifiers are a rule. */
 function isIssuer(certificate: Certificate, issuer: Certificate): boolean {
-  const wanted = certificate.authorityKeyId
-  const offered = issuer.subjectKeyId
-  if (wanted !== undefined && offered !== undefined && wanted !== offered) return false
-  return !certificate.equals(issuer) && certificate.verifySignature(issuer.publicKey)
+  const found = readable(() => {
+    const wanted = certificate.authorityKeyId
+    const offered = issuer.subjectKeyId
+    if (wanted !== undefined && offered !== undefined && wanted !== offered) return false
+    return certificate.verifySignature(issuer.publicKey)
+  })
+  return found === true
 }
 
 /** Without the issuer there is no proof; its name, and who of the same organisation is trusted, are the evidence. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Certificate, type Fault, X509Error } from '@countersign/x509'
+import type { Certificate, Fault } from '@countersign/x509'
 import { certificateFacts, certificateTitle } from '../certificate-facts.ts'
 import type { CertificateFacts } from '../errors.ts'
 import { readPresentedChain } from '../presented.ts'
@@ -11,6 +11,7 @@ import type { TrustStore } from '../trust-store.ts'
 import type { BrokenLink, ExplainedCertificate } from './explanation.ts'
 import type { Analysis } from './analysis.ts'
 import { plainText } from './plain-text.ts'
+import { readable } from './readable.ts'
 
 /** What was sent, and what is trusted. */
 export interface ChainFacts {
@@ -148,15 +149,6 @@ function issuersOf(top: Certificate, { sent, trust }: ChainFacts): Certificate[]
 
 function isFaulty(one: Certificate, fault: Fault | undefined): boolean {
   return fault?.certificate?.equals(one) === true
-}
-
-function readable<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof X509Error) return undefined
-    throw error
-  }
 }
 
 const LONGEST_PATH = 16

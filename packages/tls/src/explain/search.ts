@@ -15,6 +15,7 @@ import { findElsewhere, type Place } from '../trust-places.ts'
 import { TrustStore } from '../trust-store.ts'
 import { connectableNames } from './commands.ts'
 import type { ExplainChainOptions } from './explain-options.ts'
+import { readable } from './readable.ts'
 
 /** Where on this machine the certificate lies that the chain lacks. */
 export async function placesOf(
@@ -29,7 +30,7 @@ export async function placesOf(
   if (top === undefined) return []
   return findElsewhere({
     issuer: top.issuer,
-    keyId: top.authorityKeyId,
+    keyId: readable(() => top.authorityKeyId),
     isIssuer: (candidate) => top.verifySignature(candidate.publicKey),
     consulted: trust,
     env,
