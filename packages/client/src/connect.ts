@@ -74,25 +74,24 @@ export class ConnectFailure extends Error {
 
 /** The TLS session of a destination, offered again on its next connection. */
 export class Resumption {
-  #session: Buffer | undefined
-  #until = 0
-  #chain: readonly Uint8Array[] = []
+  #kept: KeptSession | undefined
 
   /** A resumed handshake checks no certificate, so a session never outlives the one it was made with. */
-  offer(): Buffer | undefined {
-    return Date.now() < this.#until ? this.#session : undefined
+  offer(): KeptSession | undefined {
+    return this.#kept !== undefined && Date.now() < this.#kept.until ? this.#kept : undefined
   }
 
-  /** The chain of the connection that the session was made with, and its end: a resumed one knows its leaf at most. */
-  get made(): { chain: readonly Uint8Array[]; until: number } {
-    return { chain: this.#chain, until: this.#until }
+  keep(session: KeptSession): void {
+    this.#kept = session
   }
+}
 
-  keep(session: Buffer, until: number, chain: readonly Uint8Array[]): void {
-    this.#session = session
-    this.#until = until
-    this.#chain = chain
-  }
+/** A TLS session, and what was seen in the handshake it was made in: a resumed one sees the leaf at most. */
+interface KeptSession {
+  readonly data: Buffer
+  /** When the leaf ends. */
+  readonly until: number
+  readonly chain: readonly Uint8Array[]
 }
 
 /**
@@ -109,10 +108,12 @@ export function openConnection(
   over?: net.Socket,
 ): net.Socket {
   const { host, port, socketPath, security, connectTimeoutMs, tlsTimeoutMs } = destination
+  // One that was made without Node's verification is not used again.
+  const offered = security?.pinnedAlone === true ? undefined : resumption.offer()
   const socket =
     security === undefined
       ? (over ?? net.connect(socketPath === undefined ? { host, port } : { path: socketPath }))
-      : tls.connect(tlsOptions(destination, security, resumption.offer(), over))
+      : tls.connect(tlsOptions(destination, security, offered?.data, over))
   const times = clockOf(socket)
   let chain: readonly Uint8Array[] = []
   // Until it is known, no session is kept.
@@ -163,17 +164,16 @@ export function openConnection(
     })
     // Not getPeerX509Certificate(): called here, it makes Node 24 refuse a good certificate.
     socket.prependOnceListener('secure', () => {
-      if (socket.isSessionReused()) {
-        const { made } = resumption
-        chain = made.chain
-        notAfter = made.until
+      if (offered !== undefined && socket.isSessionReused()) {
+        chain = offered.chain
+        notAfter = offered.until
         return
       }
       const presented = socket.getPeerCertificate(true)
       chain = chainOf(presented)
       if (presented.valid_to !== undefined) notAfter = Date.parse(presented.valid_to)
     })
-    socket.on('session', (session) => resumption.keep(session, notAfter, chain))
+    socket.on('session', (data) => resumption.keep({ data, until: notAfter, chain }))
     socket.once('secureConnect', () => {
       const answer = security && admission(socket, chain, security, destination.http)
       const decide = (refusal: Error | undefined): void => {
@@ -209,8 +209,7 @@ function tlsOptions(
     port: destination.port,
     ALPNProtocols: protocolsOf(destination.http),
   }
-  // One that was made without Node's verification is not used again.
-  if (session !== undefined && !security.pinnedAlone) options.session = session
+  if (session !== undefined) options.session = session
   if (over !== undefined) options.socket = over
   else if (destination.socketPath !== undefined) options.path = destination.socketPath
   // The only connections of this package that Node does not verify. `verify: false`, asked for by name for this origin: nothing
