@@ -32,8 +32,7 @@ const url = `${https ? 'https' : 'http'}://localhost:${running.port}/`
 
 if (verifyUser) {
   const anonymous = await get(url, { ca: server.roots })
-  const { detail }: { detail: string } = await anonymous.json()
-  console.log(anonymous.status, detail)
+  console.log(anonymous.status, await anonymous.text())
 }
 const response = await get(url, {
   ...(https ? { ca: server.roots } : {}),
