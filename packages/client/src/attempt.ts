@@ -5,7 +5,7 @@
  */
 import { errorMessage } from '@countersign/core'
 import { BodyError, ClientError, ConnectError, type Phase, TimeoutError } from './errors.ts'
-import { publish } from './events.ts'
+import { isHeard, publish } from './events.ts'
 import { Exchange, type ExchangeOwner } from './exchange.ts'
 import { failureOf, type RequestFacts } from './failure.ts'
 import type { HeaderList } from './headers.ts'
@@ -20,8 +20,7 @@ import { shownUrl } from './url.ts'
 /** What an attempt is made of. */
 export interface AttemptParts {
   readonly hop: Hop
-  /** Of the call, for events. */
-  readonly call: number
+  readonly call: AttemptOwner
   /** 0 for the first of the call. */
   readonly number: number
   readonly facts: RequestFacts
@@ -30,8 +29,14 @@ export interface AttemptParts {
   /** The proxy that takes the request itself: an answer may be its own. */
   readonly forwarder: Way | undefined
   readonly span: RequestSpan | undefined
+}
+
+/** The call that an attempt is part of. */
+export interface AttemptOwner {
+  /** For events. */
+  readonly id: number
   /** Called when nothing more will come. */
-  readonly onSettled: (attempt: Attempt) => void
+  settled(attempt: Attempt): void
 }
 
 /** See above. */
@@ -92,21 +97,23 @@ export class Attempt implements ExchangeOwner {
   }
 
   settled(error: unknown): void {
-    const { entry, span, onSettled } = this.parts
+    const { entry, span, call } = this.parts
     entry.release()
     if (span !== undefined) {
       const errorType = error === undefined ? undefined : this.#errorType(error)
       span.end({ status: this.#status, peer: this.exchange.link?.peer, errorType })
     }
-    publish('complete', () => ({
-      call: this.parts.call,
-      method: this.parts.hop.method,
-      url: shownUrl(this.parts.hop.url),
-      attempt: this.parts.number,
-      status: this.#status,
-      error: error === undefined ? undefined : this.failure(error),
-    }))
-    onSettled(this)
+    if (isHeard('complete')) {
+      publish('complete', {
+        call: call.id,
+        method: this.parts.hop.method,
+        url: shownUrl(this.parts.hop.url),
+        attempt: this.parts.number,
+        status: this.#status,
+        error: error === undefined ? undefined : this.failure(error),
+      })
+    }
+    call.settled(this)
   }
 
   #errorType(error: unknown): string {

@@ -9,71 +9,72 @@ import { shownUrl } from './url.ts'
 
 /** What the clock is told of a call. */
 export interface TimedCall {
-  readonly method: string
-  readonly url: URL
-  readonly limits: { readonly timeoutMs: number }
-  readonly signal: AbortSignal | undefined
+  readonly plan: {
+    readonly method: string
+    readonly url: URL
+    readonly limits: { readonly timeoutMs: number }
+    readonly signal: AbortSignal | undefined
+  }
+  /** How far the call has come. */
+  readonly phase: Phase | undefined
+  /** Called with what the caller is to get. */
+  giveUp(error: ClientError): void
 }
 
 /** See above. */
 export class CallClock {
   readonly #call: TimedCall
-  readonly #phase: () => Phase | undefined
-  readonly #giveUp: (error: ClientError) => void
   #timer: NodeJS.Timeout | undefined
+  #onAbort: (() => void) | undefined
 
-  /**
-   * @param phase - how far the call has come
-   * @param giveUp - called once at most, with what the caller is to get
-   */
-  constructor(
-    call: TimedCall,
-    phase: () => Phase | undefined,
-    giveUp: (error: ClientError) => void,
-  ) {
+  constructor(call: TimedCall) {
     this.#call = call
-    this.#phase = phase
-    this.#giveUp = giveUp
   }
 
   start(): void {
-    const { limits, signal } = this.#call
+    const call = this.#call
+    const { limits, signal } = call.plan
     if (signal !== undefined) {
-      if (signal.aborted) this.#onAbort()
-      else signal.addEventListener('abort', this.#onAbort, { once: true })
+      if (signal.aborted) giveUpAborted(call)
+      else {
+        this.#onAbort = (): void => giveUpAborted(call)
+        signal.addEventListener('abort', this.#onAbort, { once: true })
+      }
     }
-    if (limits.timeoutMs !== 0) this.#timer = setTimeout(this.#onTimeout, limits.timeoutMs)
+    if (limits.timeoutMs !== 0) this.#timer = setTimeout(giveUpLate, limits.timeoutMs, call)
   }
 
   stop(): void {
-    clearTimeout(this.#timer)
+    if (this.#timer !== undefined) clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#call.signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#onAbort !== undefined) {
+      this.#call.plan.signal?.removeEventListener('abort', this.#onAbort)
+    }
   }
+}
 
-  readonly #onAbort = (): void => {
-    const { url, method, signal } = this.#call
-    this.#giveUp(
-      new AbortError('aborted', `${method} ${shownUrl(url)} was given up by its caller`, {
-        cause: signal?.reason,
+function giveUpAborted(call: TimedCall): void {
+  const { url, method, signal } = call.plan
+  call.giveUp(
+    new AbortError('aborted', `${method} ${shownUrl(url)} was given up by its caller`, {
+      cause: signal?.reason,
+      url: shownUrl(url),
+    }),
+  )
+}
+
+function giveUpLate(call: TimedCall): void {
+  const { url, method, limits } = call.plan
+  const phase = call.phase ?? 'response'
+  call.giveUp(
+    new TimeoutError(
+      `${method} ${shownUrl(url)} took longer than ${limits.timeoutMs} ms, ${PHASES[phase]}`,
+      {
+        phase,
+        timeoutMs: limits.timeoutMs,
         url: shownUrl(url),
-      }),
-    )
-  }
-
-  readonly #onTimeout = (): void => {
-    const { url, method, limits } = this.#call
-    const phase = this.#phase() ?? 'response'
-    this.#giveUp(
-      new TimeoutError(
-        `${method} ${shownUrl(url)} took longer than ${limits.timeoutMs} ms, ${PHASES[phase]}`,
-        {
-          phase,
-          timeoutMs: limits.timeoutMs,
-          url: shownUrl(url),
-          hint: 'raise timeoutMs if the server may take that long',
-        },
-      ),
-    )
-  }
+        hint: 'raise timeoutMs if the server may take that long',
+      },
+    ),
+  )
 }

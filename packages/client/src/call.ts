@@ -5,11 +5,11 @@
  */
 import { Attempt } from './attempt.ts'
 import type { TokenSource } from './auth.ts'
-import { CallClock } from './call-clock.ts'
+import { CallClock, type TimedCall } from './call-clock.ts'
 import type { CookieJar } from './cookie-jar.ts'
 import { cookieHeader } from './cookies.ts'
-import { type ClientError, OptionError } from './errors.ts'
-import { type CallEvent, publish } from './events.ts'
+import { type ClientError, OptionError, type Phase } from './errors.ts'
+import { type CallEvent, isHeard, publish } from './events.ts'
 import type { Head } from './exchange.ts'
 import { isLostConnection } from './failure.ts'
 import { type HeaderList, withFields } from './headers.ts'
@@ -18,7 +18,7 @@ import { warnInsecure } from './insecure-warning.ts'
 import type { Limits } from './options.ts'
 import { type ConnectionPools, isRetired } from './pools.ts'
 import type { ProxyChoice, SessionProxies } from './proxy.ts'
-import type { Hop } from './redirect.ts'
+import { type Hop, isRedirect } from './redirect.ts'
 import { RedirectTrail } from './redirect-trail.ts'
 import { isReplayable, type RequestBody } from './request-body.ts'
 import { ClientResponse, listOf } from './response.ts'
@@ -65,17 +65,18 @@ export function runCall(plan: CallPlan, support: CallSupport): Promise<ClientRes
   return new Call(plan, support).run()
 }
 
-class Call {
-  readonly #plan: CallPlan
+class Call implements TimedCall {
+  readonly plan: CallPlan
   readonly #support: CallSupport
   readonly #started = performance.now()
-  readonly #trail: RedirectTrail
+  #trail: RedirectTrail | undefined
   #sentCookies: string | undefined
   #attempt: Attempt | undefined
   /** The one whose answer was handed out. */
   #final: Attempt | undefined
   #attempts = 0
-  readonly #id = ++lastId
+  /** For events. */
+  readonly id = ++lastId
   readonly #clock: CallClock
   /** Why the call was given up while nothing was on the wire. */
   #given: ClientError | undefined
@@ -83,22 +84,21 @@ class Call {
   #retries = 0
 
   constructor(plan: CallPlan, support: CallSupport) {
-    this.#plan = plan
+    this.plan = plan
     this.#support = support
-    this.#trail = new RedirectTrail(plan.url, plan.limits)
-    this.#clock = new CallClock(plan, () => this.#attempt?.exchange.phase, this.#giveUp)
+    this.#clock = new CallClock(this)
   }
 
   async run(): Promise<ClientResponse> {
-    const { method, url, headers, body } = this.#plan
+    const { method, url, headers, body } = this.plan
     try {
       this.#clock.start()
       let hop: Hop = { method, url, headers, body, away: false }
       for (;;) {
         const { response, attempt } = await this.#send(hop)
-        const next = await this.#follow(hop, response)
+        const next = isRedirect(response.status) ? await this.#follow(hop, response) : undefined
         if (next === undefined) {
-          const { hooks } = this.#plan
+          const { hooks } = this.plan
           if (hooks !== undefined) await this.#unlessGiven(afterResponse(hooks, response))
           this.#final = attempt
           // Else the clock goes on: a body that drips in is part of the call.
@@ -109,23 +109,25 @@ class Call {
       }
     } catch (error) {
       this.#clock.stop()
-      publish('error', () => ({ ...this.#facts, error }))
+      if (isHeard('error')) {
+        publish('error', { ...this.#facts, error })
+      }
       throw error
     }
   }
 
   /** Sends one hop, again where that is allowed. */
   async #send(hop: Hop): Promise<{ response: ClientResponse; attempt: Attempt }> {
-    const { retry } = this.#plan.limits
+    const { retry } = this.plan.limits
     const maySendTwice = isReplayable(hop.body)
     let again = false
     let moved = false
     let refused: string | undefined
-    const source = hop.away ? undefined : this.#plan.token
+    const source = hop.away ? undefined : this.plan.token
     for (;;) {
       const token = source === undefined ? undefined : await this.#token(source)
       let headers = this.#headersFor(hop, token)
-      const { hooks } = this.#plan
+      const { hooks } = this.plan
       if (hooks !== undefined) {
         headers = await this.#unlessGiven(beforeRequest(hooks, hop, headers, this.#attempts))
       }
@@ -158,13 +160,15 @@ class Call {
         throw failure
       }
       const { status, progress } = answer
-      publish('response', () => ({
-        ...this.#facts,
-        url: shownUrl(hop.url),
-        attempt: attempt.parts.number,
-        status,
-        firstByteMs: progress.headAt - progress.sentAt,
-      }))
+      if (isHeard('response')) {
+        publish('response', {
+          ...this.#facts,
+          url: shownUrl(hop.url),
+          attempt: attempt.parts.number,
+          status,
+          firstByteMs: progress.headAt - progress.sentAt,
+        })
+      }
       if (status === 421 && attempt.exchange.reused && maySendTwice && !moved) {
         // Not over this connection: its server trusts others by now, and a new handshake decides (RFC 9110 §15.5.20).
         moved = true
@@ -234,7 +238,7 @@ class Call {
   #dispatch(hop: Hop, list: HeaderList, tracing: Tracing | undefined): Attempt {
     if (this.#given !== undefined) throw this.#given
     const support = this.#support
-    const { limits, home, trust, proxy } = this.#plan
+    const { limits, home, trust, proxy } = this.plan
     const { url } = hop
     const { connectTimeoutMs, tlsTimeoutMs } = limits
     // A Unix socket is where the call was made to, not where a redirect leads.
@@ -259,27 +263,29 @@ class Call {
     })
     const attempt = new Attempt({
       hop,
-      call: this.#id,
+      call: this,
       number,
       facts: { url, method: hop.method, security },
       limits,
       entry,
       forwarder: isForwarding(way, url) ? way : undefined,
       span,
-      onSettled: this.#onSettled,
     })
     this.#attempt = attempt
-    publish('request', () => ({
-      ...this.#facts,
-      url: shownUrl(url),
-      attempt: attempt.parts.number,
-      proxy: way?.shown,
-    }))
+    if (isHeard('request')) {
+      publish('request', {
+        ...this.#facts,
+        url: shownUrl(url),
+        attempt: attempt.parts.number,
+        proxy: way?.shown,
+      })
+    }
     attempt.send(span === undefined || hop.away ? list : withFields(list, span.fields))
     return attempt
   }
 
-  readonly #onSettled = (attempt: Attempt): void => {
+  /** Called when nothing more will come of an attempt. */
+  settled(attempt: Attempt): void {
     if (this.#final === attempt) this.#clock.stop()
   }
 
@@ -291,32 +297,35 @@ class Call {
     return new ClientResponse(head, {
       method: hop.method,
       url: hop.url,
-      history: this.#trail.history,
+      history: this.#trail?.history ?? NO_HISTORY,
       startedAt: this.#started,
       connection: reused ? undefined : link.times,
       peer: link.peer,
       request: attempt.parts.facts,
-      bounds: this.#plan.limits,
+      bounds: this.plan.limits,
     })
   }
 
   get #facts(): CallEvent {
-    const { method, url } = this.#plan
-    return { call: this.#id, method, url: shownUrl(url) }
+    const { method, url } = this.plan
+    return { call: this.id, method, url: shownUrl(url) }
   }
 
   /** @returns the next hop, or `undefined` where the response is the answer */
   async #follow(hop: Hop, response: ClientResponse): Promise<Hop | undefined> {
     const sent = this.#sentCookies
+    this.#trail ??= new RedirectTrail(this.plan.url, this.plan.limits)
     const next = await this.#trail.next(hop, response, (one) =>
       one === hop ? sent : this.#cookiesFor(one),
     )
     if (next !== undefined) {
-      publish('redirect', () => ({
-        ...this.#facts,
-        status: response.status,
-        location: shownUrl(next.url),
-      }))
+      if (isHeard('redirect')) {
+        publish('redirect', {
+          ...this.#facts,
+          status: response.status,
+          location: shownUrl(next.url),
+        })
+      }
     }
     return next
   }
@@ -324,7 +333,7 @@ class Call {
   #cookiesFor(hop: Hop): string | undefined {
     return cookieHeader(
       this.#support.jar?.pairsFor(hop.url) ?? [],
-      hop.away ? [] : this.#plan.cookies,
+      hop.away ? [] : this.plan.cookies,
     )
   }
 
@@ -338,12 +347,14 @@ class Call {
       method: hop.method,
       url: shownUrl(hop.url),
       attempt: this.#retries,
-      waitMs: retryDelay(this.#retries, asked, this.#plan.limits.retry.maxWaitMs),
+      waitMs: retryDelay(this.#retries, asked, this.plan.limits.retry.maxWaitMs),
       status: answer?.status,
       error,
     }
-    publish('retry', () => ({ ...retry, call: this.#id }))
-    for (const hook of this.#plan.hooks?.retry ?? []) hook(retry)
+    if (isHeard('retry')) {
+      publish('retry', { ...retry, call: this.id })
+    }
+    for (const hook of this.plan.hooks?.retry ?? []) hook(retry)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, retry.waitMs)
     this.#wake = reject
@@ -355,12 +366,18 @@ class Call {
     }
   }
 
-  readonly #giveUp = (error: ClientError): void => {
+  get phase(): Phase | undefined {
+    return this.#attempt?.exchange.phase
+  }
+
+  giveUp(error: ClientError): void {
     this.#given = error
     this.#wake?.(error)
     this.#attempt?.exchange.abandon(error)
   }
 }
+
+const NO_HISTORY: readonly ClientResponse[] = []
 
 let lastId = 0
 

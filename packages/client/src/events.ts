@@ -79,10 +79,14 @@ const events: Readonly<Record<keyof Payloads, Channel>> = {
   connect: channel('countersign:client:connect'),
 }
 
-/** Publishes an event; its payload is made only where somebody listens. */
-export function publish<Name extends keyof Payloads>(name: Name, make: () => Payloads[Name]): void {
-  const target = events[name]
-  if (target.hasSubscribers) target.publish(make())
+/** Whether somebody listens: only then is a payload worth making. */
+export function isHeard(name: keyof Payloads): boolean {
+  return events[name].hasSubscribers
+}
+
+/** Publishes an event. */
+export function publish<Name extends keyof Payloads>(name: Name, payload: Payloads[Name]): void {
+  events[name].publish(payload)
 }
 
 interface Payloads {

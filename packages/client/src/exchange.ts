@@ -60,7 +60,7 @@ export interface ExchangeOwner {
 }
 
 /** One request on its way. */
-export class Exchange implements Dispatcher.DispatchHandler {
+export class Exchange implements Dispatcher.DispatchHandler, Flow {
   /** Rejects with whatever was thrown; `failure.ts` puts it into words. */
   readonly head: Promise<Head>
   /** Set by the connection the request was put on. */
@@ -113,6 +113,22 @@ export class Exchange implements Dispatcher.DispatchHandler {
     } else this.#body.abort(reason)
   }
 
+  pause(): void {
+    // Nobody reads: that nothing comes in is not the server's fault.
+    if (this.#idle !== undefined) clearTimeout(this.#idle)
+    this.#idle = undefined
+    this.#controller?.pause()
+  }
+
+  resume(): void {
+    this.#idle ??= this.#allow('idle', this.#owner.limits.idleTimeoutMs)
+    this.#controller?.resume()
+  }
+
+  abort(error: Error): void {
+    this.#controller?.abort(error)
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
     if (this.#abandoned !== undefined) {
       controller.abort(this.#abandoned)
@@ -148,20 +164,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const { bodyTimeoutMs, idleTimeoutMs } = this.#owner.limits
     this.#timer = this.#allow('body', bodyTimeoutMs)
     this.#idle = this.#allow('idle', idleTimeoutMs)
-    const flow: Flow = {
-      pause: () => {
-        // Nobody reads: that nothing comes in is not the server's fault.
-        if (this.#idle !== undefined) clearTimeout(this.#idle)
-        this.#idle = undefined
-        controller.pause()
-      },
-      resume: () => {
-        this.#idle ??= this.#allow('idle', idleTimeoutMs)
-        controller.resume()
-      },
-      abort: (error) => controller.abort(error),
-    }
-    this.#body = new IncomingBody(flow)
+    this.#controller = controller
+    this.#body = new IncomingBody(this)
     this.#resolve({ status, statusText, headers, body: this.#body, progress: this.#progress })
   }
 

@@ -9,7 +9,7 @@
 import { Client, type Dispatcher, Pool } from 'undici'
 import type { HttpVersion } from './admission.ts'
 import { ConnectFailure, type Destination, type Link, type Opening, Resumption } from './connect.ts'
-import { publish } from './events.ts'
+import { isHeard, publish } from './events.ts'
 import { Exchange, type LinkHolder } from './exchange.ts'
 import type { Security } from './security.ts'
 import { openThrough, type Way } from './tunnel.ts'
@@ -265,13 +265,15 @@ class LinkedClient extends Client implements LinkHolder {
             return
           }
           this.link = opened.link
-          publish('connect', () => ({
-            origin: url.origin,
-            proxy: to.way?.shown,
-            address: opened.link.peer.address,
-            protocol: opened.link.peer.protocol,
-            times: opened.link.times,
-          }))
+          if (isHeard('connect')) {
+            publish('connect', {
+              origin: url.origin,
+              proxy: to.way?.shown,
+              address: opened.link.peer.address,
+              protocol: opened.link.peer.protocol,
+              times: opened.link.times,
+            })
+          }
           callback(null, opened.socket)
         })
         connecting.add(opening)

@@ -5,7 +5,7 @@
  */
 import { RedirectError } from './errors.ts'
 import type { Limits } from './options.ts'
-import { type Hop, isRedirect, nextHop } from './redirect.ts'
+import { type Hop, nextHop } from './redirect.ts'
 import type { ClientResponse } from './response.ts'
 import { shownUrl } from './url.ts'
 
@@ -24,7 +24,7 @@ export class RedirectTrail {
   }
 
   /**
-   * Gives a response that redirects back to its connection.
+   * Gives a response of a redirecting status back to its connection, unless it is the answer.
    *
    * @param cookiesFor - the `Cookie` header of a hop: what was sent with this one, what would go with the next
    * @returns the next hop, or `undefined` where the response is the answer
@@ -36,7 +36,7 @@ export class RedirectTrail {
     cookiesFor: (hop: Hop) => string | undefined,
   ): Promise<Hop | undefined> {
     const { redirect, maxRedirects } = this.#limits
-    if (redirect === 'manual' || !isRedirect(response.status)) return undefined
+    if (redirect === 'manual') return undefined
     const location = response.headers.get('location')
     if (location === null) return undefined
     await response.close()
