@@ -338,7 +338,10 @@ function nameNotFound(host: string, cause: Error): ConnectError {
 }
 
 function forwarding({ socket, link }: Opened): Opened {
-  return { socket, link: { ...link, peer: new Peer(socket, { verified: false, chain: [], host: '' }) } }
+  return {
+    socket,
+    link: { ...link, peer: new Peer(socket, { verified: false, chain: [], host: '' }) },
+  }
 }
 
 function withTimes(link: Link, outer: Link['times']): Link {
