@@ -34,6 +34,13 @@ describe('the examples', () => {
     assert.match(printed, /^\{ path: '\/api\/1' \}\n\{ path: '\/api\/2' \}$/m)
   })
 
+  it('trust-by-origin.ts: a bundle here, a pin there, and a change that holds at once', async () => {
+    const printed = await run('trust-by-origin.ts')
+    assert.match(printed, /^wiki true X25519MLKEM768\nprinter true X25519MLKEM768$/m)
+    assert.match(printed, /pin: the profile https:\/\/127\.0\.0\.1:\d+/)
+    assert.match(printed, /^key-mismatch: /m)
+  })
+
   it('sign-in.ts: 401 without a credential, the secret with a cookie, 403 without the role (SEEDS A3, A5, A6)', async () => {
     const lines = (await run('sign-in.ts')).trim().split('\n')
     assert.deepEqual(lines, [
