@@ -50,16 +50,21 @@ function linkFacts(link: BrokenLink): string[] {
     case 'revoked': {
       const { date, reason } = link.facts
       const why = reason === undefined ? '' : `, reason ${reason}`
-      return [`revoked on ${seconds(date.toISOString())}${why}`]
+      const by =
+        link.facts.source === 'crl'
+          ? `the list of ${link.facts.crlIssuer}`
+          : `the OCSP responder ${link.facts.responder}`
+      return [`revoked on ${seconds(date.toISOString())}${why}, by ${by}`]
     }
     case 'crl-missing':
     case 'crl-stale': {
-      const { distributionPoints, unusable } = link.facts
+      const { distributionPoints, ocspResponders, unusable } = link.facts
+      const places = [...distributionPoints, ...ocspResponders]
       return [
-        `its list is at: ${someOf(distributionPoints) || 'a place that it does not name'}`,
+        `revocation is told at: ${someOf(places) || 'no place that the certificate names'}`,
         ...unusable
           .slice(0, MOST_LISTED)
-          .map(({ issuer, why }) => `not usable: of ${issuer}, ${why}`),
+          .map(({ issuer, why }) => `not usable: the list of ${issuer}, ${why}`),
       ]
     }
     case 'path-too-long': {

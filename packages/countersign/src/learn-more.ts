@@ -48,7 +48,9 @@ function trustWords({ ca, extraCa, cert, key, data }: TrustFlags): string[] {
 function isAboutTrust(error: CountersignError): boolean {
   if (CLASSES.has(error.name)) return true
   // Of a fault in a file of ours there is nothing to ask a server.
-  if (error.name === 'TlsError') return 'host' in error && error.host !== undefined
+  if (error.name === 'TlsError') {
+    return 'host' in error && error.host !== undefined && error.code !== 'connect-failed'
+  }
   return error.name === 'ConnectError' && CONNECT_CODES.has(error.code)
 }
 
