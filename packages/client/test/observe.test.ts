@@ -93,7 +93,6 @@ describe('hooks', () => {
 
   it('that never come to an end are given up with the call', async () => {
     await using server = await startServer((_request, response) => sendJson(response, 1))
-    const hang = (): Promise<void> => new Promise(() => {})
     for (const hook of [{ onRequest: hang }, { onResponse: hang }]) {
       const error = await failureOf(get(server.url, { ...hook, timeoutMs: 100 }))
       assert.ok(error instanceof TimeoutError)
@@ -430,6 +429,10 @@ describe('a Unix socket', () => {
     }
   })
 })
+
+function hang(): Promise<void> {
+  return new Promise(() => {})
+}
 
 function broken(): never {
   throw new Error('hook failed')

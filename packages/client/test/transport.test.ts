@@ -136,12 +136,6 @@ describe('time-outs name their phase', () => {
       for (const session of sessions) session.destroy()
       server.close()
     }
-    async function* slow(): AsyncGenerator<string> {
-      for (let count = 0; count < 10; count++) {
-        yield 'x'
-        await wait(60)
-      }
-    }
     await using patient = await startServer(() => {})
     const never = await failureOf(
       post(`${patient.url}/never`, { body: slow(), headTimeoutMs: 300 }),
@@ -413,3 +407,10 @@ describe('a session that is closed between two tries or hops of a call', () => {
     assert.equal(server.open.size, 0)
   })
 })
+
+async function* slow(): AsyncGenerator<string> {
+  for (let count = 0; count < 10; count++) {
+    yield 'x'
+    await wait(60)
+  }
+}
