@@ -138,7 +138,7 @@ describe('time-outs name their phase', () => {
     }
     await using patient = await startServer(() => {})
     const never = await failureOf(
-      post(`${patient.url}/never`, { body: slow(), headTimeoutMs: 300 }),
+      post(`${patient.url}/never`, { body: slowly(), headTimeoutMs: 300 }),
     )
     assert.ok(never instanceof TimeoutError)
     assert.equal(never.phase, 'response')
@@ -408,7 +408,7 @@ describe('a session that is closed between two tries or hops of a call', () => {
   })
 })
 
-async function* slow(): AsyncGenerator<string> {
+async function* slowly(): AsyncGenerator<string> {
   for (let count = 0; count < 10; count++) {
     yield 'x'
     await wait(60)
