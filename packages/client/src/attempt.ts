@@ -32,7 +32,7 @@ export interface AttemptParts {
 }
 
 /** The call that an attempt is part of. */
-export interface AttemptOwner {
+interface AttemptOwner {
   /** For events. */
   readonly id: number
   /** Called when nothing more will come. */
