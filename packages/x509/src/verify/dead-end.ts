@@ -61,13 +61,13 @@ export function explainDeadEnd(
     return chain.length === 1
       ? {
           code: 'self-signed',
-          message: `${name} is signed by itself and is not among the ${facts.roots} roots`,
+          message: `${name} is signed by itself and ${notAmong(facts.roots)}`,
           certificate: top,
           facts,
         }
       : {
           code: 'untrusted-root-sent',
-          message: `the chain ends at ${name}, which was sent and is not among the ${facts.roots} roots`,
+          message: `the chain ends at ${name}, which was sent and ${notAmong(facts.roots)}`,
           certificate: top,
           facts,
         }
@@ -76,16 +76,20 @@ export function explainDeadEnd(
   return chain.length === 1
     ? {
         code: 'missing-intermediate',
-        message: `${name} is issued by ${facts.issuer}, which was not sent and is not among the ${facts.roots} roots`,
+        message: `${name} is issued by ${facts.issuer}, which was not sent and ${notAmong(facts.roots)}`,
         certificate: top,
         facts,
       }
     : {
         code: 'untrusted-root',
-        message: `the chain ends at ${name}, issued by ${facts.issuer}, which is not among the ${facts.roots} roots`,
+        message: `the chain ends at ${name}, issued by ${facts.issuer}, which ${notAmong(facts.roots)}`,
         certificate: top,
         facts,
       }
+}
+
+function notAmong(roots: number): string {
+  return roots === 1 ? 'is not the one root' : `is not among the ${roots} roots`
 }
 
 /** The name is there, the signature does not fit: another key, or damage. */
