@@ -4,6 +4,7 @@ export {
   makeFolder,
   writeFileAtomic,
 } from './atomic-file.ts'
+export { readBoundedFile } from './bounded-file.ts'
 export { type Clock, systemClock, wholeSeconds } from './clock.ts'
 export { parseDuration } from './duration.ts'
 export {

@@ -6,8 +6,7 @@
  *
  * @module
  */
-import { readFileSync } from 'node:fs'
-import { errorCode, errorMessage } from '@countersign/core'
+import { errorCode, errorMessage, readBoundedFile } from '@countersign/core'
 import { Certificate, PrivateKey, X509Error } from '@countersign/x509'
 import { certificateTitle } from './certificate-facts.ts'
 import { TlsError, type TlsErrorCode } from './errors.ts'
@@ -188,7 +187,7 @@ function readMaterialFile(file: string, option: 'cert' | 'key'): Material {
   const name = `option ${option}: ${file}`
   let data: Uint8Array
   try {
-    data = readFileSync(file)
+    data = readBoundedFile(file)
   } catch (error) {
     const code = errorCode(error)
     const missing: TlsErrorCode = option === 'cert' ? 'cert-missing' : 'key-missing'

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { readFileSync } from 'node:fs'
-import { errorCode, errorMessage } from '@countersign/core'
+import { errorCode, errorMessage, readBoundedFile } from '@countersign/core'
 import { decodePkcs12, type Pkcs12, X509Error } from '@countersign/x509'
 import { TlsError, type TlsErrorCode } from './errors.ts'
 
@@ -42,7 +41,7 @@ export function openPkcs12(pfx: Uint8Array | string, passphrase: string | undefi
 
 function readBundle(file: string): Uint8Array {
   try {
-    return readFileSync(file)
+    return readBoundedFile(file)
   } catch (error) {
     const code = errorCode(error)
     throw new TlsError(

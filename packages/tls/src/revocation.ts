@@ -4,8 +4,7 @@
  * @module
  */
 import { hash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { errorCode, errorMessage } from '@countersign/core'
+import { errorCode, errorMessage, readBoundedFile } from '@countersign/core'
 import { encodePem, parsePem, X509Error } from '@countersign/x509'
 import { TlsError } from './errors.ts'
 import type { CrlSource } from './context-options.ts'
@@ -62,7 +61,7 @@ function blocksOf(data: string | Uint8Array, name: string): Uint8Array[] {
 function readList(file: string): Uint8Array {
   if (file === '') throw malformed('option crl is empty')
   try {
-    return readFileSync(file)
+    return readBoundedFile(file)
   } catch (error) {
     const code = errorCode(error)
     throw new TlsError(

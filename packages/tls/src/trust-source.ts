@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import path from 'node:path'
-import { errorCode, errorMessage } from '@countersign/core'
+import { errorCode, errorMessage, readBoundedFile } from '@countersign/core'
 import { Certificate, X509Error } from '@countersign/x509'
 import { TlsError } from './errors.ts'
 import type { TrustSource } from './trust-description.ts'
@@ -47,7 +47,7 @@ export function readFile(file: string, name: string): TrustPart {
 
 /**
  * Reads every `*.pem`, `*.crt`, `*.cer` and OpenSSL-hashed file (`9d66eef0.0`) of a folder, not of folders below it.
- * A file that holds other PEM blocks only (a key) is passed over; so is a link that leads nowhere.
+ * A file that holds other PEM blocks only (a key) is passed over; so is a link that leads nowhere, and what is no ordinary file.
  */
 export function readFolder(folder: string, name: string): TrustPart {
   let files: string[]
@@ -63,7 +63,7 @@ export function readFolder(folder: string, name: string): TrustPart {
     if (!existsSync(link)) continue
     // /etc/ssl/certs holds two links to each file.
     const full = realpathSync(link)
-    if (seen.has(full) || statSync(full).isDirectory()) continue
+    if (seen.has(full) || !statSync(full).isFile()) continue
     seen.add(full)
     for (const certificate of certificatesOfFile(full, name)) {
       found.set(certificate.fingerprint, certificate)
@@ -121,10 +121,8 @@ export function empty(name: string, file?: string): TlsError {
 function certificatesOfFile(file: string, name: string): Certificate[] {
   let data: Uint8Array
   try {
-    if (statSync(file).size > LARGEST_FILE) throw tooLarge(file, name)
-    data = readFileSync(file)
+    data = readBoundedFile(file)
   } catch (error) {
-    if (error instanceof TlsError) throw error
     throw missing(file, name, error)
   }
   return certificatesOf(data, name, file)
@@ -145,14 +143,6 @@ function certificatesOf(data: string | Uint8Array, name: string, file?: string):
       hint: 'give a path, PEM text that begins with -----BEGIN CERTIFICATE-----, or DER bytes',
     })
   }
-}
-
-function tooLarge(file: string, name: string): TlsError {
-  return new TlsError('ca-malformed', `${name}: ${file} is larger than 128 MiB`, {
-    source: name,
-    path: file,
-    hint: 'name a PEM or DER file of certificates',
-  })
 }
 
 function missing(file: string, name: string, error: unknown): TlsError {
@@ -187,5 +177,3 @@ function rootsOf(folder: string): string {
 export const FOLDER_FILES: RegExp = /(?:\.(?:pem|crt|cer)|^[0-9a-f]{8}\.\d+)$/i
 const PEM_MARK = '-----BEGIN '
 const LONGEST_PATH = 200
-/** What x509 reads of PEM at most. */
-const LARGEST_FILE = 128 * 1024 * 1024

@@ -57,6 +57,8 @@ function stampFrom(all: readonly Seen[]): Stamp {
   const lines = all.map(({ file, status, fault }) => {
     if (status === undefined) return `${file} ${fault ?? ''}`
     const { dev, ino, size, mtimeNs, ctimeNs, mtimeMs } = status
+    // What a shell's pipe held is gone once it is read.
+    if (status.isFIFO()) return `${file} ${dev} ${ino}`
     changedAt = Math.max(changedAt, Number(mtimeMs))
     // The change time sees what keeps size and modification time: `cp -p` over the file.
     return `${file} ${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`

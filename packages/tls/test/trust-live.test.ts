@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   appendFileSync,
@@ -31,6 +32,17 @@ const other = testAuthority()
 
 /** Written so long ago that a second write could not look the same. */
 const LONG_AGO = new Date(Date.now() - 60_000)
+
+/** In the place of the file. */
+function linkTo(target: string, file: string): void {
+  rmSync(file)
+  symlinkSync(target, file)
+}
+
+function makePipe(file: string): void {
+  rmSync(file)
+  execFileSync('mkfifo', [file])
+}
 
 function write(file: string, data: string | Uint8Array, date: Date = LONG_AGO): string {
   mkdirSync(path.dirname(file), { recursive: true })
@@ -127,6 +139,9 @@ describe('watchTrust', () => {
       'ca-malformed',
     ],
     ['holds a key only', (file: string) => writeFileSync(file, localhost.keyPem), 'ca-empty'],
+    ['is a link to itself', (file: string) => linkTo(file, file), 'ca-missing'],
+    ['is a device that never ends', (file: string) => linkTo('/dev/zero', file), 'ca-missing'],
+    ['is a pipe that nobody writes', makePipe, 'ca-missing'],
   ] as const) {
     it(`keeps the last good store while the file ${what}, says so once, and recovers`, async (t) => {
       const file = write(path.join(temporaryFolder(t), 'roots.pem'), authority.rootPem)
