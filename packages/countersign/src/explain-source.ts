@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { styleText } from 'node:util'
-import { errorMessage } from '@countersign/core'
 import type { Explanation, TrustOptions } from '@countersign/tls'
 import { type DataFolder, defaultDataPath } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
 import { explanationText } from './explanation-text.ts'
+import { readGivenFile } from './given-file.ts'
 import { distrustedServer } from './learn-more.ts'
 import { parseTarget } from './target.ts'
 
@@ -83,9 +83,9 @@ async function explainFile(
   }
   const { Certificate, CertificateRevocationList } = await import('@countersign/x509')
   const { explainChain, findElsewhere, TrustStore } = await import('@countersign/tls')
-  const certificates = Certificate.parseAll(readBytes(file), file)
+  const certificates = Certificate.parseAll(readGivenFile(file), file)
   const lists = (flags.crl ?? []).flatMap((one) =>
-    CertificateRevocationList.parseAll(readBytes(one), one).map(({ der }) => der),
+    CertificateRevocationList.parseAll(readGivenFile(one), one).map(({ der }) => der),
   )
   const trust = TrustStore.resolve(trustOptions)
   const evidence = {
@@ -111,14 +111,4 @@ async function explainFile(
     env: trustOptions.env,
   })
   return elsewhere.length === 0 ? explanation : explainChain({ ...evidence, elsewhere })
-}
-
-function readBytes(file: string): Buffer {
-  try {
-    return readFileSync(file)
-  } catch (error) {
-    throw new ProgramError('file-unreadable', `cannot read ${file}: ${errorMessage(error)}`, {
-      cause: error,
-    })
-  }
 }

@@ -20,6 +20,7 @@ import { addTrust } from './commands/trust.ts'
 import { addUp } from './commands/up.ts'
 import { addUser } from './commands/user.ts'
 import { addVerify } from './commands/verify.ts'
+import { printable } from './output.ts'
 import { VERSION } from './version.ts'
 
 /**
@@ -40,7 +41,11 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
       subcommandTerm: (command) =>
         [command.name(), ...command.registeredArguments.map(argumentTerm)].join(' '),
     })
-    .configureOutput({ getOutHelpWidth: () => 80, getErrHelpWidth: () => 80 })
+    .configureOutput({
+      getOutHelpWidth: () => 80,
+      getErrHelpWidth: () => 80,
+      outputError: (text, write) => write(printable(text)),
+    })
   program.commandsGroup('Authority:')
   addUp(program)
   addInit(program)

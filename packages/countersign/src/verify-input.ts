@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { errorMessage } from '@countersign/core'
 import type { Certificate, Name, ReferenceName } from '@countersign/x509'
 import { InvalidArgumentError } from 'commander'
 import { ProgramError } from './errors.ts'
+import { readGivenFile } from './given-file.ts'
 import { readSecretFile } from './open-data.ts'
 import { shellWord } from './shell.ts'
 
@@ -26,7 +26,7 @@ export interface GivenChain {
  */
 export async function readChain(file: string, passwordFile?: string): Promise<GivenChain> {
   const { Certificate: Reader } = await import('@countersign/x509')
-  const bytes = readLimited(file)
+  const bytes = readGivenFile(file)
   if (isPkcs12(bytes)) return await readPkcs12(bytes, file, passwordFile)
   if (bytes[0] === 0x30) await refuseOtherDer(bytes, file)
   return sortOut(Reader.parseAll(bytes, file), file)
@@ -35,23 +35,7 @@ export async function readChain(file: string, passwordFile?: string): Promise<Gi
 /** Certificates of further files, for `--intermediates`. */
 export async function readCertificates(files: readonly string[]): Promise<Certificate[]> {
   const { Certificate: Reader } = await import('@countersign/x509')
-  return files.flatMap((file) => Reader.parseAll(readLimited(file), file))
-}
-
-/** A file that is no larger than any bundle of certificates or list that can be read. */
-export function readLimited(file: string): Buffer {
-  try {
-    const { size } = statSync(file)
-    if (size > LARGEST_FILE) {
-      throw new ProgramError('file-unreadable', `${file} is larger than 128 MiB`)
-    }
-    return readFileSync(file)
-  } catch (error) {
-    if (error instanceof ProgramError) throw error
-    throw new ProgramError('file-unreadable', `cannot read ${file}: ${errorMessage(error)}`, {
-      cause: error,
-    })
-  }
+  return files.flatMap((file) => Reader.parseAll(readGivenFile(file), file))
 }
 
 /** Reads `--name`: a host, an address with or without brackets, or an e-mail address. */
@@ -66,8 +50,13 @@ export function readName(text: string): ReferenceName {
 /** Reads `--time`: a day, or a day and a time with its zone. */
 export function readTime(text: string): Date {
   const time = new Date(text)
-  if (ISO.test(text) && !Number.isNaN(time.getTime())) return time
+  if (ISO.test(text) && !Number.isNaN(time.getTime()) && isDay(text.slice(0, 10))) return time
   throw new InvalidArgumentError('Write 2026-11-22, or 2026-11-22T14:30:00Z.')
+}
+
+/** Whether the calendar has it: `Date` takes the 30th of February for the 2nd of March. */
+function isDay(day: string): boolean {
+  return new Date(day).toISOString().startsWith(day)
 }
 
 /** The one that is no authority; a file of several such is a mistake, for only one would be looked at. */
@@ -166,6 +155,4 @@ async function refuseOtherDer(bytes: Uint8Array, file: string): Promise<void> {
   throw new ProgramError('file-unreadable', `${file} is ${kind}, not a certificate`)
 }
 
-/** No list or bundle beyond this can be read. */
-const LARGEST_FILE = 128 * 1024 * 1024
 const ISO = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))?$/

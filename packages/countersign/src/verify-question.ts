@@ -8,7 +8,8 @@ import type { TrustStore } from '@countersign/tls'
 import type { CertificateRevocationList, ReferenceName } from '@countersign/x509'
 import type { DataFolder } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
-import { type GivenChain, readCertificates, readChain, readLimited } from './verify-input.ts'
+import { readGivenFile } from './given-file.ts'
+import { type GivenChain, readCertificates, readChain } from './verify-input.ts'
 
 /** Its options, as commander read them. */
 export interface VerifyFlags {
@@ -51,7 +52,7 @@ export async function readQuestion(
     file,
     leaf,
     intermediates: [...intermediates, ...(await readCertificates(flags.intermediates ?? []))],
-    crls: (flags.crl ?? []).flatMap((one) => Reader.parseAll(readLimited(one), one)),
+    crls: (flags.crl ?? []).flatMap((one) => Reader.parseAll(readGivenFile(one), one)),
     trust: await readRoots(roots, data),
     trustFile:
       trustFile !== undefined && more.length === 0 && isFile(trustFile) ? trustFile : undefined,

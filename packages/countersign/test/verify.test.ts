@@ -245,6 +245,8 @@ describe('countersign verify refuses', () => {
   const bad: [string, () => string[], number, RegExp][] = [
     ['what is not there', () => [path.join(folder, 'none')], 1, /cannot read .*none/],
     ['a folder', () => [folder], 1, /cannot read .*EISDIR/],
+    ['a device that never ends', () => ['/dev/zero'], 1, /larger than 128 MiB/],
+    ['a device for roots', () => [chain, '--roots', '/dev/zero'], 1, /larger than 128 MiB/],
     ['an empty file', () => [file('empty', '')], 1, /empty is empty/],
     ['garbage', () => [file('garbage', 'nothing at all')], 1, /is neither PEM nor DER/],
     ['torn PEM', () => [file('torn.pem', pem(leaf).slice(0, 200))], 1, /torn\.pem/],
@@ -268,7 +270,14 @@ describe('countersign verify refuses', () => {
     ['lists that are none', () => [...good, '--crl', chain], 1, /chain\.pem/],
     ['a time that is none', () => [...good, '--time', 'tomorrow'], 2, /Write 2026-11-22/],
     ['a day that is none', () => [...good, '--time', '2026-13-45'], 2, /Write 2026-11-22/],
+    ['a day not in the calendar', () => [...good, '--time', '2026-02-30'], 2, /Write 2026-11-22/],
     ['a time without zone', () => [...good, '--time', '2026-11-22T10:00'], 2, /Write 2026-11-22/],
+    [
+      'a purpose that would colour the terminal',
+      () => [chain, '--purpose', '\u001b[31m'],
+      2,
+      /'\\u001b\[31m' is invalid/,
+    ],
     ['an unknown purpose', () => [...good, '--purpose', 'servr'], 2, /choices are server, client/],
     ['a name that is none', () => [...good, '--name', 'a b'], 2, /Give a host name/],
     ['a URL for a name', () => [...good, '--name', 'https://x/'], 2, /Give a host name/],
@@ -287,6 +296,7 @@ describe('countersign verify refuses', () => {
       assert.match(result.stderr, fault)
       assert.equal(result.stdout, '')
       assert.doesNotMatch(result.stderr, /\n\s+at |PRIVATE KEY-----/)
+      assert.ok(!result.stderr.includes('\u001b'))
     })
   }
 })

@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { readFileSync } from 'node:fs'
-import { errorMessage } from '@countersign/core'
 import type { Certificate, Finding, LintProfile } from '@countersign/x509'
 import { type Command, Option } from 'commander'
 import { addCommand, perform, type SharedFlags } from '../command.ts'
-import { EXIT, ProgramError } from '../errors.ts'
+import { EXIT } from '../errors.ts'
+import { readGivenFile } from '../given-file.ts'
 
 interface LintFlags extends SharedFlags {
   profile?: LintProfile
@@ -57,7 +56,7 @@ async function lintFile(file: string, asked: LintProfile | undefined): Promise<L
     parsePem,
     X509Error,
   } = await import('@countersign/x509')
-  const bytes = read(file)
+  const bytes = readGivenFile(file)
   const isDer = bytes[0] === 0x30
   const ders = isDer
     ? [bytes]
@@ -77,16 +76,6 @@ async function lintFile(file: string, asked: LintProfile | undefined): Promise<L
       findings,
     }
   })
-}
-
-function read(file: string): Buffer {
-  try {
-    return readFileSync(file)
-  } catch (error) {
-    throw new ProgramError('file-unreadable', `cannot read ${file}: ${errorMessage(error)}`, {
-      cause: error,
-    })
-  }
 }
 
 /** What cannot be read is among the findings. */

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { existsSync, readFileSync } from 'node:fs'
-import { errorMessage } from '@countersign/core'
+import { existsSync } from 'node:fs'
 import type { Certificate } from '@countersign/x509'
 import type { Command } from 'commander'
 import {
@@ -15,8 +14,8 @@ import {
   perform,
   type SharedFlags,
 } from '../command.ts'
-import { ProgramError } from '../errors.ts'
 import { exitCodeOf } from '../exit-code.ts'
+import { readGivenFile } from '../given-file.ts'
 import { parseTarget, type Target } from '../target.ts'
 
 interface ShowFlags extends SharedFlags {
@@ -61,14 +60,7 @@ export function addShow(program: Command): void {
 
 async function readFile(file: string): Promise<Certificate[]> {
   const { Certificate: Reader } = await import('@countersign/x509')
-  try {
-    return Reader.parseAll(readFileSync(file), file)
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EISDIR')) throw error
-    throw new ProgramError('file-unreadable', `cannot read ${file}: ${errorMessage(error)}`, {
-      cause: error,
-    })
-  }
+  return Reader.parseAll(readGivenFile(file), file)
 }
 
 /**
