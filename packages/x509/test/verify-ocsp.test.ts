@@ -217,6 +217,14 @@ describe('verifyOcsp', () => {
     assert.equal(check(more).status, 'good')
   })
 
+  it('refuses a delegate that answers for itself, and takes it from another delegate', () => {
+    const about = { certificate: delegate.certificate }
+    const response = respond({ about: delegate.certificate, delegate })
+    assertUnusable(response, 'responder-may-not-answer', about)
+    const second = respond({ about: delegate.certificate, delegate: delegateOf(issuing) })
+    assert.equal(check(second, about).status, 'good')
+  })
+
   it('refuses options that make no sense', () => {
     const response = respond()
     const wrong: [Partial<VerifyOcspOptions>, string][] = [

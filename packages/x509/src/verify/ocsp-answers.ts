@@ -125,7 +125,7 @@ function findResponder(
 function checkDelegate(
   delegate: Certificate,
   basic: BasicOcspResponse,
-  { issuer, time, isRevoked }: OcspQuestion,
+  { certificate, issuer, time, isRevoked }: OcspQuestion,
   budget: Budget,
 ): UnusableOcspReason | undefined {
   if (!delegate.issuer.equals(issuer.subject) || !budget.verify(delegate, issuer)) {
@@ -134,6 +134,8 @@ function checkDelegate(
   if (checkKey(delegate, true) !== undefined || !isStrongSignature(delegate, true)) {
     return 'weak-signature'
   }
+  // Else a delegate whose key was stolen would say for ever that it is not revoked.
+  if (delegate.equals(certificate)) return 'responder-may-not-answer'
   const { extendedKeyUsage, keyUsage, all } = delegate.extensions
   // Named, not by anyExtendedKeyUsage: the issuer must have meant it.
   if (

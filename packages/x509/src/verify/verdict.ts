@@ -100,7 +100,7 @@ export type UnusableOcspReason =
   /** It repeats another nonce than the one that was sent, or none. */
   | 'other-nonce'
   | 'not-signed-by-the-issuer'
-  /** A delegate without the extended key usage `ocspSigning`, or with a key usage or critical extension against it. */
+  /** A delegate that is asked about itself, or lacks the extended key usage `ocspSigning`, or has something against it. */
   | 'responder-may-not-answer'
   /** A delegate that was not valid at that time. */
   | 'responder-expired'
