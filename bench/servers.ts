@@ -17,6 +17,8 @@ export interface Listening {
   ca: string
   /** Sent with every request. */
   cookie?: string | undefined
+  /** What the client presents. */
+  client?: { cert: string; key: string } | undefined
 }
 
 /** A server in its own process. */
@@ -67,6 +69,44 @@ export class ServerProcess implements AsyncDisposable {
     return requests / used
   }
 
+  /**
+   * New connections per second of the server's CPU time, each with one GET, eight at once.
+   *
+   * @param resumed - whether each resumes the session of a connection before
+   */
+  async connectionsPerCpuSecond(connections = 300, resumed = false): Promise<number> {
+    const session = resumed ? await this.#session() : undefined
+    const before = await this.#cpuSeconds()
+    let left = connections
+    const client = async (): Promise<void> => {
+      while (left-- > 0) {
+        const socket = await openConnection(this.#listening, session)
+        if (socket.isSessionReused() !== resumed) throw new Error(`resumed: ${!resumed}`)
+        let asked = false
+        await runConnection(socket, undefined, () => !asked && (asked = true))
+        socket.destroy()
+      }
+    }
+    await Promise.all(Array.from({ length: 8 }, client))
+    return connections / ((await this.#cpuSeconds()) - before)
+  }
+
+  /** Asks the process for something else, and answers what it sent back. */
+  async ask(question: string): Promise<number> {
+    this.#child.send(question)
+    const [answer]: number[] = await once(this.#child, 'message')
+    return answer ?? Number.NaN
+  }
+
+  async #session(): Promise<Buffer | undefined> {
+    const socket = await openConnection(this.#listening)
+    const arrived = once(socket, 'session')
+    socket.resume()
+    const [session]: Buffer[] = await arrived
+    socket.destroy()
+    return session
+  }
+
   async #cpuSeconds(): Promise<number> {
     this.#child.send('cpu')
     const [usage]: NodeJS.CpuUsage[] = await once(this.#child, 'message')
@@ -80,9 +120,14 @@ export class ServerProcess implements AsyncDisposable {
 }
 
 /** The other side of {@link ServerProcess}: tells where it listens and answers with the CPU time used so far. */
-export function reportTo(parent: NodeJS.Process, listening: Listening): void {
-  parent.on('message', () => {
-    parent.send?.(process.cpuUsage())
+export function reportTo(
+  parent: NodeJS.Process,
+  listening: Listening,
+  answer?: (question: string) => Promise<number>,
+): void {
+  parent.on('message', (question: string) => {
+    if (question === 'cpu' || answer === undefined) parent.send?.(process.cpuUsage())
+    else void answer(question).then((value) => parent.send?.(value))
   })
   parent.send?.(listening)
 }
@@ -94,8 +139,18 @@ export function portOf(server: { address(): AddressInfo | string | null }): numb
   return address.port
 }
 
-async function openConnection({ port, ca }: Listening): Promise<TLSSocket> {
-  const socket = connect({ host: '127.0.0.1', port, ca, servername: 'localhost' })
+async function openConnection(
+  { port, ca, client }: Listening,
+  session?: Buffer,
+): Promise<TLSSocket> {
+  const socket = connect({
+    host: '127.0.0.1',
+    port,
+    ca,
+    servername: 'localhost',
+    ...client,
+    ...(session === undefined ? {} : { session }),
+  })
   await once(socket, 'secureConnect')
   return socket
 }

@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 
 const MEASURES = [
   'serve',
+  'revocation',
   'client',
   'issue',
   'verify',

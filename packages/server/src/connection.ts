@@ -36,8 +36,9 @@ export class Connection {
   /** Until when (milliseconds) requests need not ask {@link Connection.standing}, while its terms are the same. */
   goodUntil: number
   readonly site: Site | undefined
-  /** The `Host` that was last found to be of this site. */
+  /** The `Host` that was last found to be of this site, and under which map of sites. */
   checkedHost: string | undefined
+  checkedVersion = 0
   #peer: Peer
   #terms: Terms | undefined
   #refusal: Refusal | undefined

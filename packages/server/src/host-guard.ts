@@ -22,9 +22,16 @@ export function hostGuard(sites: Sites | undefined): HostGuard | undefined {
     if (sites.count === 1 && site === sites.main) return true
     const { headers, url = '' } = incoming
     const host = headers.host ?? ''
-    if (host === connection.checkedHost && url.startsWith('/')) return true
+    if (
+      host === connection.checkedHost &&
+      sites.version === connection.checkedVersion &&
+      url.startsWith('/')
+    ) {
+      return true
+    }
     if (sites.find(hostOf(host)) !== site) return false
     connection.checkedHost = host
+    connection.checkedVersion = sites.version
     // A target in absolute form counts before the header (RFC 9112 §3.2.2).
     const absolute = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(url)?.[1]
     if (absolute === undefined) return true

@@ -7,8 +7,11 @@ import type { Certificate } from '@countersign/x509'
 import { namesOf } from './reload-check.ts'
 import type { Terms } from './sites.ts'
 
-/** What is another now: the certificate, whom it trusts or who is revoked, anything else of its context. */
-export type ReloadedPart = 'certificate' | 'trust' | 'settings'
+/** The certificate, whom it trusts or who is revoked, anything else of its context. */
+export const RELOADED_PARTS = ['certificate', 'trust', 'settings'] as const
+
+/** What is another now. */
+export type ReloadedPart = (typeof RELOADED_PARTS)[number]
 
 /** What a reload changed of one site; what did not change is empty. */
 export interface SiteChange {
@@ -75,7 +78,7 @@ function partsOf(
   after: Terms | undefined,
   otherContext: boolean,
 ): ReloadedPart[] {
-  if (before === undefined || after === undefined) return ['certificate', 'trust', 'settings']
+  if (before === undefined || after === undefined) return [...RELOADED_PARTS]
   const changed: ReloadedPart[] = []
   if (chainOf(before) !== chainOf(after)) changed.push('certificate')
   if (trustOf(before) !== trustOf(after)) changed.push('trust')

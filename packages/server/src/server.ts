@@ -12,7 +12,7 @@ import { type Answerers, Lanes } from './lanes.ts'
 import { RELOAD_OPTIONS, type ReloadOptions } from './options.ts'
 import type { ProxyAllowance } from './proxy-protocol.ts'
 import { checkNext } from './reload-check.ts'
-import { changeOf, type Reloaded, type SiteChange } from './reloaded.ts'
+import { changeOf, type Reloaded, RELOADED_PARTS, type SiteChange } from './reloaded.ts'
 import { Site, type Sites, type Terms } from './sites.ts'
 import type { ServerState } from './state.ts'
 import { buildTerms } from './terms.ts'
@@ -146,7 +146,9 @@ export class Server implements AsyncDisposable {
     }
     this.#source = source
     return {
-      changed: [...new Set(changes.flatMap(({ changed }) => changed))],
+      changed: RELOADED_PARTS.filter((part) =>
+        changes.some(({ changed }) => changed.includes(part)),
+      ),
       certificate: this.certificate,
       sites: changes,
     }

@@ -37,6 +37,8 @@ export class Sites implements Iterable<Site> {
   readonly #exact = new Map<string, Site>()
   /** Longest first, so that the nearest one wins. */
   readonly #wild: { readonly suffix: string; readonly site: Site }[] = []
+  /** Another after each change. */
+  version = 0
   #askSomewhere = false
 
   constructor(main: Site, hosts: readonly Site[]) {
@@ -46,6 +48,7 @@ export class Sites implements Iterable<Site> {
 
   /** Other sites beside the main one from now on; also called when the terms of one have changed. */
   replaceHosts(hosts: readonly Site[]): void {
+    this.version++
     this.#exact.clear()
     this.#wild.length = 0
     for (const site of hosts) {

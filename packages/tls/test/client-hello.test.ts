@@ -17,7 +17,7 @@ import {
   skipWithout,
   testAuthority,
 } from '@countersign/testkit'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 
 scrubProcess()
 
