@@ -180,6 +180,24 @@ export function clientCertificateLines({ clientCertificates: story }: Explanatio
   ]
 }
 
+/** Who else would believe the chain, and who would not; nothing where all do. */
+export function otherClientLines({ clients, code }: Explanation): string[] {
+  const refusing = clients.filter(({ ok }) => !ok)
+  const believing = clients.filter(({ ok }) => ok).map(({ name }) => name)
+  if (refusing.length === 0) return []
+  const groups = Map.groupBy(refusing, (one) => (one.code === code ? undefined : one.message))
+  return [
+    ...[...groups].map(([message, all]) => {
+      const names = all.map(({ name }) => name).join(', ')
+      if (message === undefined) return `would refuse it too: ${names}`
+      return `would refuse it: ${names}: ${message} [${all[0]?.code}]`
+    }),
+    ...(believing.length === 0
+      ? []
+      : [`would take it, with the same roots: ${believing.join(', ')}`]),
+  ]
+}
+
 /** The libraries speak of `option ca`; at the command line the same is called --ca. */
 export function asOption(text: string): string {
   return text.replaceAll('option extraCa', '--extra-ca').replaceAll('option ca', '--ca')

@@ -20,6 +20,7 @@ export {
   type ClientCertificateStory,
   type ClockCheck,
   type ExplainedCertificate,
+  type ExplainedClient,
   type ExplainedConnection,
   type ExplainedTarget,
   explanationToJson,
@@ -27,7 +28,6 @@ export {
   type Fixes,
   type NameCheck,
   type NearMiss,
-  type Opinion,
 } from './explain/explanation.ts'
 export { connectionFailure, type FailureFacts } from './failure.ts'
 export { handshakeFailure } from './handshake-failure.ts'

@@ -110,7 +110,7 @@ describe('explainChain', () => {
     ] as const) {
       const found = explained(sent, { trust: TrustStore.fromDer(held.der), name: 'localhost' })
       assert.equal(found.ok, true, found.message)
-      assert.equal(found.opinions?.openssl.ok, false)
+      assert.equal(found.clients.find(({ client }) => client === 'node')?.ok, false)
     }
   })
 

@@ -9,6 +9,7 @@ import {
   type Fault,
   type Refusal,
   type Verdict,
+  type VerifyOptions,
   verifyChain,
 } from '@countersign/x509'
 import type { TlsErrorCode } from '../errors.ts'
@@ -202,12 +203,16 @@ function nameFault(leaf: Certificate, name: string): Fault {
   }
 }
 
-function verdictOf(
+function verdictOf(leaf: Certificate, evidence: Evidence, profile: 'strict' | 'openssl'): Verdict {
+  return verifyChain({ ...questionOf(leaf, evidence), profile })
+}
+
+/** The evidence, as a verifier is asked. */
+export function questionOf(
   leaf: Certificate,
   { chain, trust, name, purpose, time, crls }: Evidence,
-  profile: 'strict' | 'openssl',
-): Verdict {
-  return verifyChain({
+): VerifyOptions {
+  return {
     leaf,
     intermediates: chain.slice(1),
     roots: trust.anchors,
@@ -215,8 +220,7 @@ function verdictOf(
     name: name === undefined ? undefined : isIP(name) === 0 ? { dns: name } : { ip: name },
     time,
     crls: crls.length === 0 ? undefined : crls,
-    profile,
-  })
+  }
 }
 
 const BELIEVED: Decision = { code: undefined, fault: undefined }

@@ -9,12 +9,13 @@ import type { TlsErrorCode, Explanation } from '../errors.ts'
 import { hintOf, messageOf } from '../reasons.ts'
 import { normalHost } from '../server-name.ts'
 import type { Place } from '../trust-places.ts'
-import { type Analysis, analyse } from './analysis.ts'
+import { analyse, type Analysis } from './analysis.ts'
 import { brokenLink, chainView, pathOf, readSent, shownFacts, shownTitle } from './chain-view.ts'
 import type { ExplainChainOptions, Seen } from './explain-options.ts'
-import type { ClientCertificateStory, ClockCheck, ExplainedTarget, Opinion } from './explanation.ts'
+import type { ClientCertificateStory, ClockCheck, ExplainedTarget } from './explanation.ts'
 import { fixesOf } from './fixes.ts'
 import { checkNames } from './name-check.ts'
+import { otherClients } from './other-clients.ts'
 import { notesOf, oldCopies } from './notes.ts'
 import { duration, plainText } from './plain-text.ts'
 
@@ -48,16 +49,13 @@ export function explainEvidence(options: ExplainChainOptions, seen: Seen = {}): 
     target,
     chain,
     brokenLink: fault && brokenLink(fault, chain),
-    opinions: analysis && {
-      strict: opinionOf(analysis.strict),
-      openssl: opinionOf(analysis.openssl),
-    },
+    clients: leaf === undefined ? [] : otherClients(leaf, evidence),
     trust: trust.describe(),
     elsewhere,
     name: nameCheck,
     clock: clockOf(time, seen.skewMs),
     clientCertificates,
-    notes: notesOf(options.chain, facts, path, analysis, time).concat(oldCopies(elsewhere)),
+    notes: notesOf(options.chain, facts, path, time).concat(oldCopies(elsewhere)),
     nodeCode: options.nodeCode,
   }
   const where = whereOf(target)
@@ -120,11 +118,6 @@ function anchorWords(path: readonly Certificate[]): string {
   const anchor = path.at(-1)
   if (anchor === undefined) return 'nothing was checked'
   return path.length === 1 ? 'it is in the store itself' : `its chain ends at ${shownTitle(anchor)}`
-}
-
-function opinionOf(verdict: Analysis['strict']): Opinion {
-  if (verdict.ok) return { ok: true }
-  return { ok: false, code: verdict.code, message: plainText(verdict.message) }
 }
 
 function clockOf(time: Date, skewMs: number | undefined): ClockCheck {

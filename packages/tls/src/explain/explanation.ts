@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { RefusalFacts } from '@countersign/x509'
+import type { ClientPrediction, RefusalFacts } from '@countersign/x509'
 import type { CertificateFacts } from '../certificate-description.ts'
 import type { TrustDescription } from '../trust-description.ts'
 import type { Place } from '../trust-place.ts'
@@ -29,8 +29,8 @@ export interface ExplanationOf<Code extends string> {
   chain: ExplainedCertificate[]
   /** Where the chain breaks, and the facts behind it. */
   brokenLink?: BrokenLink | undefined
-  /** What strict clients and OpenSSL say about the same chain, each on its own. */
-  opinions?: { strict: Opinion; openssl: Opinion } | undefined
+  /** What other clients would say of the same chain, given the same roots; empty where no certificate was seen. */
+  clients: ExplainedClient[]
   /** The store that was consulted, and what it came from. */
   trust: TrustDescription
   /** Other places on this machine that hold what the store lacks, or an old one of its name. */
@@ -103,11 +103,10 @@ export type BrokenLink = {
   }
 }[keyof RefusalFacts]
 
-/** What a kind of verifier says. */
-export interface Opinion {
-  ok: boolean
-  code?: keyof RefusalFacts | undefined
-  message?: string | undefined
+/** What another client would say: Node, curl, Python, Go, Java, a browser. */
+export interface ExplainedClient extends Omit<ClientPrediction, 'certificate'> {
+  /** The certificate that it minds. */
+  readonly certificate?: CertificateFacts | undefined
 }
 
 /** Whether the certificate speaks for the name (RFC 9525). */

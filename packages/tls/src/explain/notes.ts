@@ -5,16 +5,14 @@
  */
 import type { Certificate } from '@countersign/x509'
 import type { Place } from '../trust-places.ts'
-import type { Analysis } from './analysis.ts'
 import { type ChainFacts, shownTitle } from './chain-view.ts'
 import { duration, plainText } from './plain-text.ts'
 
-/** What the chain itself gives to know: its order, what is superfluous, an end that is near, who else refuses it. */
+/** What the chain itself gives to know: its order, what is superfluous, an end that is near. */
 export function notesOf(
   chain: readonly Uint8Array[],
   { sent, places }: ChainFacts,
   path: readonly Certificate[],
-  analysis: Analysis | undefined,
   time: Date,
 ): string[] {
   const notes: string[] = []
@@ -34,11 +32,6 @@ export function notesOf(
   if (leaf?.isValidAt(time) === true) {
     const left = leaf.notAfter.getTime() - time.getTime()
     if (left < SOON_MS) notes.push(`${shownTitle(leaf)} ends in ${duration(left)}`)
-  }
-  if (analysis !== undefined && analysis.code === undefined && !analysis.strict.ok) {
-    notes.push(
-      `strict clients (Python from 3.13, browsers) may refuse it: ${plainText(analysis.strict.message)}`,
-    )
   }
   return notes
 }
