@@ -5,7 +5,7 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import type { TrustStore } from '@countersign/tls'
-import type { CertificateRevocationList, ReferenceName } from '@countersign/x509'
+import type { CertificateRevocationList, OcspResponse, ReferenceName } from '@countersign/x509'
 import type { DataFolder } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
 import { readGivenFile } from './given-file.ts'
@@ -19,6 +19,7 @@ export interface VerifyFlags {
   purpose?: 'server' | 'client'
   time?: Date
   crl?: string[]
+  ocsp?: string[]
   passwordFile?: string
 }
 
@@ -26,6 +27,7 @@ export interface VerifyFlags {
 export interface Question extends GivenChain {
   file: string
   crls: readonly CertificateRevocationList[]
+  answers: readonly OcspResponse[]
   trust: TrustStore
   /** The one file that named roots came from. */
   trustFile: string | undefined
@@ -44,7 +46,9 @@ export async function readQuestion(
   flags: VerifyFlags,
   data: DataFolder,
 ): Promise<Question> {
-  const { CertificateRevocationList: Reader } = await import('@countersign/x509')
+  const { CertificateRevocationList: ListReader, OcspResponse: AnswerReader } = await import(
+    '@countersign/x509'
+  )
   const { leaf, intermediates } = await readChain(file, flags.passwordFile)
   const { name, time = new Date(), roots } = flags
   const [trustFile, ...more] = roots ?? [data.roots]
@@ -52,7 +56,8 @@ export async function readQuestion(
     file,
     leaf,
     intermediates: [...intermediates, ...(await readCertificates(flags.intermediates ?? []))],
-    crls: (flags.crl ?? []).flatMap((one) => Reader.parseAll(readGivenFile(one), one)),
+    crls: (flags.crl ?? []).flatMap((one) => ListReader.parseAll(readGivenFile(one), one)),
+    answers: (flags.ocsp ?? []).flatMap((one) => AnswerReader.parseAll(readGivenFile(one), one)),
     trust: await readRoots(roots, data),
     trustFile:
       trustFile !== undefined && more.length === 0 && isFile(trustFile) ? trustFile : undefined,

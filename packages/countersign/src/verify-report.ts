@@ -4,7 +4,7 @@
  * @module
  */
 import type { CertificateFacts, Explanation, Fix, TrustDescription } from '@countersign/tls'
-import type { ClientPrediction, Refusal } from '@countersign/x509'
+import type { ClientPrediction, OcspStatus, Refusal } from '@countersign/x509'
 import { wrapped } from './columns.ts'
 import { chainLines, fixLines, type Paint, verdictLines } from './explanation-text.ts'
 
@@ -26,12 +26,14 @@ export interface VerifyReport {
   chain: Explanation['chain']
   /** Behind the code: which name, which date, which key. */
   facts?: Refusal['facts'] | undefined
-  /** Whose revocation was checked, and with which lists. */
+  /** Whose revocation was checked, and with which lists and answers. */
   revocation: {
-    checked: 'off' | 'chain'
+    checked: 'off' | 'leaf' | 'chain'
     lists: ListFacts[]
-    /** Which list spoke for which certificate, where the chain is trusted. */
-    proofs: { subject: string; by: string; thisUpdate: Date; nextUpdate?: Date | undefined }[]
+    /** Absent where none was given. */
+    answers?: OcspFacts[] | undefined
+    /** Which list or answer spoke for which certificate, where the chain is trusted. */
+    proofs: ProofFacts[]
   }
   clients: ClientReport[]
   file: string
@@ -48,6 +50,23 @@ export interface ListFacts {
   thisUpdate: Date
   nextUpdate?: Date | undefined
   revoked: number
+}
+
+/** A response of an OCSP responder that was given. */
+export interface OcspFacts {
+  status: OcspStatus
+  producedAt?: Date | undefined
+  /** What it says of which serial number; empty where the responder refused. */
+  says: { serialNumber: string; status: 'good' | 'revoked' | 'unknown' }[]
+}
+
+/** What said that a certificate is not revoked. */
+export interface ProofFacts {
+  subject: string
+  source: 'crl' | 'ocsp'
+  by: string
+  thisUpdate: Date
+  nextUpdate?: Date | undefined
 }
 
 /** The answer as a page of text: verdict, chain, who else would refuse, one way out. */

@@ -13,6 +13,7 @@ import {
 import {
   type Acceptance,
   type CertificateRevocationList,
+  type OcspResponse,
   predictClients,
   type RevocationProof,
   type Verdict,
@@ -20,11 +21,11 @@ import {
 } from '@countersign/x509'
 import { lintFix, refusalFix } from './verify-fix.ts'
 import type { Question } from './verify-question.ts'
-import type { ListFacts, VerifyReport } from './verify-report.ts'
+import type { ListFacts, OcspFacts, ProofFacts, VerifyReport } from './verify-report.ts'
 
 /** Verifies with the profile `strict`, which is that of everything here. */
 export function verifyQuestion(question: Question): { report: VerifyReport; fix: Fix | undefined } {
-  const { file, leaf, intermediates, name, purpose, time, crls, trust } = question
+  const { file, leaf, intermediates, name, purpose, time, crls, answers, trust } = question
   const options = {
     leaf,
     intermediates,
@@ -33,6 +34,7 @@ export function verifyQuestion(question: Question): { report: VerifyReport; fix:
     name,
     time,
     crls: crls.length === 0 ? undefined : crls,
+    ocsp: answers.length === 0 ? undefined : answers,
   }
   const verdict = verifyChain(options)
   const explanation = explainVerdict(question, verdict)
@@ -45,8 +47,9 @@ export function verifyQuestion(question: Question): { report: VerifyReport; fix:
     hint: fix && [fix.text, fix.command].filter((part) => part !== undefined).join(': '),
     chain: explanation.chain,
     revocation: {
-      checked: crls.length === 0 ? ('off' as const) : ('chain' as const),
+      checked: whoseRevocation(question),
       lists: crls.map(listFacts),
+      ...(answers.length === 0 ? {} : { answers: answers.map(answerFacts) }),
       proofs: verdict.ok ? (verdict.revocation ?? []).map(proofFacts) : [],
     },
     clients: clients.map(({ certificate, ...client }) => ({
@@ -99,13 +102,23 @@ function trustedWords({ chain }: Acceptance): string {
   return `${leaf} is trusted: ${why}`
 }
 
-function proofFacts({
-  certificate,
-  by,
-  thisUpdate,
-  nextUpdate,
-}: RevocationProof): VerifyReport['revocation']['proofs'][number] {
-  return { subject: certificateTitle(certificate), by, thisUpdate, nextUpdate }
+/** As `verifyChain` has it: lists are there for every authority, answers for one certificate each. */
+function whoseRevocation({ crls, answers }: Question): 'off' | 'leaf' | 'chain' {
+  if (crls.length > 0) return 'chain'
+  return answers.length > 0 ? 'leaf' : 'off'
+}
+
+function proofFacts(proof: RevocationProof): ProofFacts {
+  const { certificate, source, by, thisUpdate, nextUpdate } = proof
+  return { subject: certificateTitle(certificate), source, by, thisUpdate, nextUpdate }
+}
+
+function answerFacts({ status, basic }: OcspResponse): OcspFacts {
+  const says = (basic?.answers ?? []).map((one) => ({
+    serialNumber: one.id.serialNumber,
+    status: one.status,
+  }))
+  return { status, producedAt: basic?.producedAt, says }
 }
 
 function listFacts(list: CertificateRevocationList): ListFacts {

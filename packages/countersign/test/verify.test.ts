@@ -7,6 +7,9 @@ import {
   buildCrl,
   createRequest,
   encodePkcs12,
+  OcspCertId,
+  type OcspCertificateStatus,
+  OcspResponse,
   parseGeneralName,
   PrivateKey,
   type RawExtension,
@@ -41,6 +44,12 @@ function listOf(by: Holder, ...serials: string[]): string {
   }))
   const dates = { thisUpdate: days(-1), nextUpdate: days(1) }
   return buildCrl({ issuer: by.certificate, crlNumber: 7n, revoked, ...dates }, by.key.signer()).pem
+}
+
+function answerAbout({ certificate }: Holder, says: OcspCertificateStatus): OcspResponse {
+  const id = OcspCertId.of(certificate, issuing.certificate)
+  const answers = [{ ...says, id, thisUpdate: days(-1), nextUpdate: days(1) }]
+  return OcspResponse.build({ issuer: issuing.certificate, answers }, issuing.key.signer())
 }
 
 async function verify(...args: string[]): Promise<CommandResult> {
@@ -204,6 +213,30 @@ describe('countersign verify', () => {
     })
   })
 
+  it('takes OCSP answers, for the certificate alone where there are no lists', async () => {
+    const ocsp = file('good.ocsp', answerAbout(leaf, { status: 'good' }).der)
+    const good = await answer(0, chain, '--roots', roots, '--ocsp', ocsp)
+    assert.partialDeepStrictEqual(good['revocation'], {
+      checked: 'leaf',
+      lists: [],
+      answers: [{ status: 'successful', says: [{ status: 'good' }] }],
+      proofs: [{ subject: 'CN=localhost', source: 'ocsp', by: 'CN=Verify Issuing,O=Grid' }],
+    })
+    const date = days(-1)
+    const bad = answerAbout(leaf, { status: 'revoked', date, reason: 'keyCompromise' })
+    const revoked = await answer(3, chain, '--roots', roots, '--ocsp', file('bad.ocsp', bad.pem))
+    assert.partialDeepStrictEqual(revoked, {
+      code: 'revoked',
+      facts: { reason: 'keyCompromise', source: 'ocsp' },
+    })
+    const other = file('other.ocsp', answerAbout(leafOf(issuing), { status: 'good' }).der)
+    const missing = await answer(3, chain, '--roots', roots, '--ocsp', other)
+    assert.equal(missing['code'], 'crl-missing')
+    const lists = file('two.crl', listOf(issuing) + listOf(root))
+    const both = await answer(0, chain, '--roots', roots, '--ocsp', ocsp, '--crl', lists)
+    assert.partialDeepStrictEqual(both['revocation'], { checked: 'chain', proofs: [{}, {}] })
+  })
+
   it('says who else would refuse, and gives a command that says why', async () => {
     const rsa = leafOf(issuing, { key: PrivateKey.generateSync('ml-dsa-44') })
     const odd = file('odd.pem', pem(rsa, issuing))
@@ -268,6 +301,7 @@ describe('countersign verify refuses', () => {
       /e is em/,
     ],
     ['lists that are none', () => [...good, '--crl', chain], 1, /chain\.pem/],
+    ['answers that are none', () => [...good, '--ocsp', chain], 1, /chain\.pem holds no OCSP RESP/],
     ['a time that is none', () => [...good, '--time', 'tomorrow'], 2, /Write 2026-11-22/],
     ['a day that is none', () => [...good, '--time', '2026-13-45'], 2, /Write 2026-11-22/],
     ['a day not in the calendar', () => [...good, '--time', '2026-02-30'], 2, /Write 2026-11-22/],

@@ -30,6 +30,11 @@ export function addVerify(program: Command): void {
     )
     .option('--time <iso>', 'the time to judge by (default: now)', readTime)
     .option('--crl <file>', 'revocation lists; one is needed for every authority', collect)
+    .option(
+      '--ocsp <file>',
+      'OCSP answers; one about the certificate is enough without lists',
+      collect,
+    )
     .option('--password-file <file>', 'password of the file, where it is PKCS#12')
     .addHelpText(
       'after',
