@@ -39,6 +39,8 @@ export function reasonExitCode(code: string | undefined): number {
  * though the fault in its own certificate has the code of a refusal.
  */
 export function localExitCodeOf(error: unknown): number {
+  // The files that a service was started with are its state more than a mistake on the command line.
+  if (error instanceof CountersignError && isOwnFault(error)) return EXIT.failed
   return exitCodeOf(error) === EXIT.usage ? EXIT.usage : EXIT.failed
 }
 

@@ -188,10 +188,10 @@ describe('SEEDS S5: mutual TLS', { skip: skipWithout('curl') }, () => {
     assert.equal(stdout, PAGE, stderr)
   })
 
-  it('curl without a certificate does not', async () => {
-    const { code, stdout } = await call()
-    assert.notEqual(stdout, PAGE)
-    assert.ok(code !== 0 || !stdout.includes('Top-level'))
+  it('curl without a certificate does not, and is told why', async () => {
+    const { stdout } = await call()
+    assert.doesNotMatch(stdout, /Top-level/)
+    assert.equal(JSON.parse(stdout).code, 'no-client-certificate')
     await running.command.waitForOutput(/refused 127\.0\.0\.1/)
   })
 
@@ -203,7 +203,7 @@ describe('SEEDS S5: mutual TLS', { skip: skipWithout('curl') }, () => {
     const { stdout } = await call('-E', pem)
     assert.doesNotMatch(stdout, /Top-level/)
     await running.command.waitForOutput(
-      /refused 127\.0\.0\.1: .*(issuer|self-signed|not trusted|untrusted)/i,
+      /refused 127\.0\.0\.1: .*signed by .*no authority that this server accepts/i,
     )
   })
 
@@ -211,6 +211,66 @@ describe('SEEDS S5: mutual TLS', { skip: skipWithout('curl') }, () => {
     const pem = path.join(folder, 'wrong-purpose.pem')
     writeFileSync(pem, readFileSync(server.certificate, 'utf8') + readFileSync(server.key, 'utf8'))
     assert.doesNotMatch((await call('-E', pem)).stdout, /Top-level/)
+  })
+})
+
+describe('SEEDS S5: --strict', { skip: skipWithout('curl') }, () => {
+  it('ends curl in the handshake, as the document shows it', async () => {
+    const { command, port } = await startServe(
+      {
+        HTTPS_ENABLED: 'true',
+        VERIFY_USER: 'true',
+        API_CRT: server.certificate,
+        API_KEY: server.key,
+        API_CA_T: server.roots,
+      },
+      '--strict',
+    )
+    await using _ = command
+    const { code, stdout } = await curl('--cacert', server.roots, `https://localhost:${port}/`)
+    assert.notEqual(code, 0)
+    assert.equal(stdout, '')
+    await command.waitForOutput(/refused 127\.0\.0\.1: the client presented no certificate/)
+  })
+})
+
+describe('serve follows its files', { skip: skipWithout('curl') }, () => {
+  it('serves a new certificate, and keeps the old one while the files do not fit', async () => {
+    const authority = testAuthority()
+    const first = authority.issue({ names: ['localhost'] })
+    const second = authority.issue({ names: ['localhost', 'second.corp.internal'] })
+    const certificate = at('w-server.crt', first.chainPem)
+    const key = at('w-server.key', first.keyPem)
+    const roots = at('w-roots.pem', authority.rootPem)
+    const { command, port } = await startServe({ API_CRT: certificate, API_KEY: key }, '--https')
+    await using _ = command
+    at('w-server.crt', second.chainPem)
+    await command.waitForOutput(/not reloaded, going on as before: .*key/)
+    at('w-server.key', second.keyPem)
+    await command.waitForOutput(/reloaded certificate; the certificate is valid until 20/)
+    const to = ['--resolve', `second.corp.internal:${port}:127.0.0.1`]
+    const url = `https://second.corp.internal:${port}/`
+    const { stdout, stderr } = await curl('--cacert', roots, ...to, url)
+    assert.equal(stdout, PAGE, stderr)
+  })
+
+  it('refuses what makes no sense', async () => {
+    for (const [args, words] of [
+      [['--proxy-from', 'nobody'], /no address and no network/],
+      [['--https', '--ask-user', '--crl-grace', 'soon'], /soon/],
+    ] as const) {
+      const { code, stderr } = await runProgram(['serve', site, ...args], {
+        env: {
+          API_PORT: '0',
+          API_CRT: server.certificate,
+          API_KEY: server.key,
+          API_CA_T: server.roots,
+        },
+        cwd: folder,
+      })
+      assert.notEqual(code, 0)
+      assert.match(stderr, words)
+    }
   })
 })
 

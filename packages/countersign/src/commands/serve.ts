@@ -5,7 +5,8 @@
  */
 import { isIP } from 'node:net'
 import path from 'node:path'
-import type { Server } from '@countersign/server'
+import { errorMessage, parseDuration } from '@countersign/core'
+import type { ReloadOutcome, RevocationOptions, Server } from '@countersign/server'
 import type { Command } from 'commander'
 import { addCommand, collect, perform, type SharedFlags } from '../command.ts'
 import { ProgramError } from '../errors.ts'
@@ -24,6 +25,11 @@ interface ServeFlags extends SharedFlags {
   key?: string
   ca?: string
   crl?: string[]
+  crlLeafOnly?: boolean
+  crlGrace?: string
+  strict?: boolean
+  proxyFrom?: string[]
+  watch: boolean
 }
 
 /** Adds the command. */
@@ -38,6 +44,11 @@ export function addServe(program: Command): void {
     .option('--key <file>', 'its key (env: API_KEY; default: server.key)')
     .option('--ca <file>', 'roots of the clients (env: API_CA_T; default: ca.crt)')
     .option('--crl <file>', 'revocation list of the clients’ authority', collect)
+    .option('--crl-leaf-only', 'want the list of who signed the client, not of every authority')
+    .option('--crl-grace <duration>', 'go on with a list so long after its next is due: 24h')
+    .option('--strict', 'cut a refused client off in its handshake instead of telling it why')
+    .option('--proxy-from <cidr>', 'take the PROXY protocol from these addresses', collect)
+    .option('--no-watch', 'do not follow the files of certificates, roots and lists')
     .addHelpText('after', ENVIRONMENT_HELP)
     .action(async (dir: string | undefined, flags: ServeFlags) =>
       perform(
@@ -51,8 +62,9 @@ export function addServe(program: Command): void {
           const stopped = stopSignal()
           await using server = await serve(serveFolder(folder), {
             ...settings,
+            onReload: (outcome) => output.note(reloadText(outcome)),
             onHandshakeError: (failure) => {
-              output.note(`refused ${failure.address ?? 'a client'}: ${failure.message}`)
+              output.note(`refused ${failure.address}: ${failure.message}`)
             },
           })
           const url = publicUrl(server)
@@ -81,6 +93,10 @@ interface ServeSettings {
   key?: string | undefined
   ca?: string | undefined
   crl?: string[] | undefined
+  revocation?: RevocationOptions | undefined
+  strict?: boolean | undefined
+  proxyProtocol?: { from: string[] } | undefined
+  watch?: boolean | undefined
 }
 
 /** Flags before environment variables, those before the file names of the layout `server.crt`, `server.key`, `ca.crt`. */
@@ -111,7 +127,31 @@ function settle(flags: ServeFlags): ServeSettings {
     key: https && !adhoc ? (flags.key ?? environment.key ?? 'server.key') : undefined,
     ca: asks ? (flags.ca ?? environment.ca ?? 'ca.crt') : undefined,
     crl: flags.crl,
+    revocation: asks ? revocationOf(flags) : undefined,
+    strict: asks ? flags.strict : undefined,
+    proxyProtocol: flags.proxyFrom && { from: flags.proxyFrom },
+    watch: https && !adhoc && flags.watch ? true : undefined,
   }
+}
+
+function revocationOf({ crlLeafOnly, crlGrace }: ServeFlags): RevocationOptions | undefined {
+  if (crlLeafOnly === undefined && crlGrace === undefined) return undefined
+  return {
+    depth: crlLeafOnly === true ? 'leaf' : 'chain',
+    stale: crlGrace === undefined ? 'fail-closed' : parseDuration(crlGrace),
+  }
+}
+
+/** What the files that have changed came to. */
+function reloadText(outcome: ReloadOutcome): string {
+  if (outcome.ok) {
+    const { changed, certificate } = outcome.reloaded
+    const until = certificate?.notAfter.toISOString()
+    return changed.length === 0
+      ? 'the files say what they said'
+      : `reloaded ${changed.join(' and ')}; the certificate is valid until ${until}`
+  }
+  return `not reloaded, going on as before: ${errorMessage(outcome.error)}`
 }
 
 /** The server's address by a name that its certificate covers, where there is one. */
