@@ -67,7 +67,7 @@ function block(mark: string, lines: readonly string[]): string {
 }
 
 /** A header line with its secrets left out; names and schemes stay, because they are what one looks for. */
-export function withoutSecrets(line: string): string {
+function withoutSecrets(line: string): string {
   const [, name = '', value = ''] = /^(:?[^:]+):\s*(.*)$/s.exec(line) ?? []
   const lower = name.toLowerCase()
   if (lower === 'cookie') {

@@ -353,8 +353,10 @@ describe('--download', () => {
 })
 
 describe('fetch', () => {
-  it('stops at the first failure with --fail-fast, and prints what there is', async () => {
-    const urls = ['/a', '/status/500', '/b', '/c'].map((one) => server.url + one)
+  it('stops at the first failure with --fail-fast, and starts no more', async () => {
+    const urls = ['/a', '/status/500', ...Array.from({ length: 98 }, () => '/b')].map(
+      (one) => server.url + one,
+    )
     const { code, stdout } = await call(['fetch', ...urls, '--fail-fast', '--concurrency', '1'])
     assert.equal(code, 1)
     const lines = stdout
@@ -362,7 +364,8 @@ describe('fetch', () => {
       .split('\n')
       .map((line) => JSON.parse(line).url)
     assert.deepEqual(lines, urls.slice(0, 2))
-    assert.equal(server.seen.length, 2)
+    // Nothing runs further ahead of what is printed than twice the calls at once.
+    assert.ok(server.seen.length <= 4, String(server.seen.length))
   })
 
   it('prints them all without it, in order, as one array with --json', async () => {

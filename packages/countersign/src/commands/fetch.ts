@@ -6,7 +6,7 @@
  */
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
-import type { GatherProgress, GatherResult, Session } from '@countersign/client'
+import type { GatherResult } from '@countersign/client'
 import { errorMessage } from '@countersign/core'
 import type { Command } from 'commander'
 import { type ClientFlags, withClientOptions } from '../client-options.ts'
@@ -37,20 +37,26 @@ export function addFetch(program: Command): void {
         if (first === undefined) throw new ProgramError('usage', 'give a URL, or --input FILE')
         await using kept = await openSession(flags, data, first)
         const progress = showProgress(all.length)
-        const lines = new Lines(
-          all,
-          flags,
-          output.json ? undefined : (text) => progress.print(text),
-        )
-        await fetchAll(all, kept.session, flags, ({ done, failed, index, result }) => {
-          lines.add(index, result)
-          progress.update(done, failed)
-        })
-        const printed = await lines.end()
+        const { gatherEach } = await import('@countersign/client')
+        const lines: FetchLine[] = []
+        let worst: GatherResult | undefined
+        let index = 0
+        for await (const result of gatherEach(all, {
+          session: kept.session,
+          concurrency: flags.concurrency,
+          onProgress: ({ done, failed }) => progress.update(done, failed),
+        })) {
+          const line = await toLine(all[index++] ?? '', result, flags)
+          if (output.json) lines.push(line)
+          else progress.print(`${stringify(line, 0)}\n`)
+          if (!hasFailed(result)) continue
+          // No answer at all is worse than a bad one; of several the first decides.
+          if (worst === undefined || (worst.ok && !result.ok)) worst = result
+          if (flags.failFast === true) break
+        }
         await kept.save()
         progress.end()
-        if (output.json) output.result(printed, '')
-        const { worst } = lines
+        if (output.json) output.result(lines, '')
         if (worst !== undefined) {
           process.exitCode = worst.ok ? EXIT.failed : exitCodeOf(worst.error)
         }
@@ -58,99 +64,8 @@ export function addFetch(program: Command): void {
     )
 }
 
-/** Gathers; with `--fail-fast` until the first failure. */
-async function fetchAll(
-  urls: readonly string[],
-  session: Session,
-  flags: FetchFlags,
-  onProgress: (progress: GatherProgress) => void,
-): Promise<void> {
-  const { gather } = await import('@countersign/client')
-  const enough = new Error('stopped at the first failure')
-  try {
-    await gather(urls, {
-      session,
-      concurrency: flags.concurrency,
-      onProgress(progress) {
-        onProgress(progress)
-        if (flags.failFast === true && hasFailed(progress.result)) throw enough
-      },
-    })
-  } catch (error) {
-    if (error !== enough) throw error
-  }
-}
-
 function hasFailed(result: GatherResult): boolean {
   return !result.ok || result.value.status >= 400
-}
-
-/** Results as lines, printed in the order of the URLs. */
-class Lines {
-  readonly #urls: readonly string[]
-  readonly #flags: ClientFlags
-  readonly #print: ((text: string) => void) | undefined
-  /** What came in before its turn, and from then on what was printed. */
-  readonly #lines = new Map<number, FetchLine>()
-  #pending: Promise<void> = Promise.resolve()
-  #next = 0
-  #worst: Failure | undefined
-
-  constructor(
-    urls: readonly string[],
-    flags: ClientFlags,
-    print: ((text: string) => void) | undefined,
-  ) {
-    this.#urls = urls
-    this.#flags = flags
-    this.#print = print
-  }
-
-  /** The failure that decides the exit code: no answer before a bad one, then the first of them. */
-  get worst(): GatherResult | undefined {
-    return this.#worst?.result
-  }
-
-  add(index: number, result: GatherResult): void {
-    if (hasFailed(result)) this.#worst = graver(this.#worst, { index, result })
-    const line = toLine(this.#urls[index] ?? '', result, this.#flags)
-    this.#pending = this.#settle(this.#pending, index, line)
-  }
-
-  /** One after the other, so that nothing is printed before its turn. */
-  async #settle(before: Promise<void>, index: number, line: Promise<FetchLine>): Promise<void> {
-    await before
-    this.#lines.set(index, await line)
-    if (this.#print === undefined) return
-    for (let next = this.#lines.get(this.#next); next !== undefined; ) {
-      this.#take(this.#next, next)
-      next = this.#lines.get(++this.#next)
-    }
-  }
-
-  /** Prints what is left: where it was stopped, others may be missing before it. */
-  async end(): Promise<FetchLine[]> {
-    await this.#pending
-    const left = [...this.#lines].toSorted(([a], [b]) => a - b)
-    if (this.#print !== undefined) for (const [index, line] of left) this.#take(index, line)
-    return left.map(([, line]) => line)
-  }
-
-  #take(index: number, line: FetchLine): void {
-    this.#lines.delete(index)
-    this.#print?.(`${stringify(line, 0)}\n`)
-  }
-}
-
-interface Failure {
-  readonly index: number
-  readonly result: GatherResult
-}
-
-function graver(known: Failure | undefined, given: Failure): Failure {
-  if (known === undefined) return given
-  if (known.result.ok !== given.result.ok) return known.result.ok ? given : known
-  return given.index < known.index ? given : known
 }
 
 interface FetchLine {

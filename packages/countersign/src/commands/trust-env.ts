@@ -47,7 +47,7 @@ export function addTrustEnv(trust: Command): void {
  * @param bundle - absolute path of a PEM bundle
  * @param java - absolute path of a Java store; without one Java's own is left alone
  */
-export function trustVariables(bundle: string, java?: string): Record<string, string> {
+function trustVariables(bundle: string, java?: string): Record<string, string> {
   const values = Object.fromEntries(VARIABLES.map((name): [string, string] => [name, bundle]))
   if (java === undefined) return values
   const store = /[\s"']/.test(java) ? `"${java.replaceAll('"', '')}"` : java

@@ -37,7 +37,7 @@ function firefoxFolders({ platform, home, env }: Machine): string[] {
 }
 
 /** The folders of the profiles that a `profiles.ini` names. */
-export function profilesOf(folder: string): string[] {
+function profilesOf(folder: string): string[] {
   const file = path.join(folder, 'profiles.ini')
   if (!existsSync(file)) return []
   const profiles: string[] = []
