@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import * as http2 from 'node:http2'
 import { afterEach, describe, it } from 'node:test'
 import {
   get,
@@ -51,6 +52,33 @@ describe('an HTTP proxy', () => {
     )
     assert.equal(misnamed.code, 'name-mismatch')
     assert.equal(server.seen.length, 1, 'nothing was sent to a server that is not trusted')
+  })
+
+  it('carries HTTP/2 as well', async () => {
+    const server = http2.createSecureServer(secure, (request, response) => {
+      response.end(`HTTP/${request.httpVersion}`)
+    })
+    const sessions = new Set<http2.Http2Session>()
+    server.on('session', (session) => sessions.add(session))
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve)
+    })
+    try {
+      const place = server.address()
+      const target = typeof place === 'object' && place !== null ? place.port : 0
+      await using proxy = await startProxy({ target })
+      await using session = new Session({
+        ca: ours.rootPem,
+        http: 'auto',
+        proxy: `http://127.0.0.1:${proxy.port}`,
+      })
+      const response = await session.get('https://service.internal/')
+      assert.equal(await response.text(), 'HTTP/2.0')
+      assert.equal(response.peer.http, '2')
+    } finally {
+      for (const session of sessions) session.destroy()
+      server.close()
+    }
   })
 
   it('is handed a request for http whole', async () => {
