@@ -5,6 +5,7 @@
  */
 import { hash } from 'node:crypto'
 import { OptionError } from './errors.ts'
+import { warnInsecure } from './insecure-warning.ts'
 import { isLoopback, NoProxy } from './no-proxy.ts'
 import { check } from './option-checks.ts'
 import { type NamedSecurity, SessionTrust } from './trust.ts'
@@ -77,7 +78,9 @@ export class SessionProxies {
       server.protocol === 'https:'
         ? choice.trust.security(NO_PLAN, `https://${server.host}:${server.port}`, true, false)
         : undefined
-    return wayOf(server, choice.credentials ?? server.credentials, security)
+    const way = wayOf(server, choice.credentials ?? server.credentials, security)
+    if (security?.verified === false) warnInsecure(way.shown)
+    return way
   }
 }
 
@@ -105,10 +108,22 @@ function proxyChoice(
       'proxy: auth and credentials in its URL contradict each other',
     )
   }
+  const plan = trustPlan(trust)
+  if (plan !== NO_PLAN && server !== undefined && server.protocol !== 'https:') {
+    throw new OptionError(
+      'option-conflict',
+      `proxy: there is nothing to verify at a proxy of ${server.protocol}//`,
+      {
+        hint: 'write https:// if the proxy speaks TLS; trust in the server behind it stands beside proxy',
+      },
+    )
+  }
+  const checked = new SessionTrust(plan, readEnvironment)
+  if (plan !== NO_PLAN) checked.readNamed()
   return {
     server,
     noProxy: noProxyOf(noProxy),
-    trust: new SessionTrust(trustPlan(trust), readEnvironment),
+    trust: checked,
     credentials: auth === undefined ? undefined : checkedCredentials(auth, 'option proxy'),
   }
 }

@@ -18,7 +18,7 @@ import { SocksTalk } from '../src/socks.ts'
 import { hostOf, portOf } from '../src/url.ts'
 import { asGiven, failureOf } from './failures.ts'
 import { startProxy, startSocks, type TestProxy } from './proxies.ts'
-import { sendJson, startServer, startTcp, type TestServer } from './servers.ts'
+import { sendJson, startServer, startTcp, type TestServer, warningsOf } from './servers.ts'
 
 scrubProcess()
 const ours = testAuthority()
@@ -195,6 +195,20 @@ describe('an HTTPS proxy', () => {
       'proxy-unreachable',
     )
     assert.equal(proxy.asked.length, 2, 'a proxy that is not trusted is asked for nothing')
+  })
+
+  it('that is not verified is warned about once', async () => {
+    await using server = await echo(secure)
+    await using proxy = await startProxy({ target: server.port, secure: proxySecure })
+    const url = `https://localhost:${proxy.port}`
+    await using session = new Session({ ca: ours.rootPem, proxy: { url, verify: false } })
+    const warnings = await warningsOf('CountersignInsecure', async () => {
+      for (let turn = 0; turn < 2; turn++) {
+        await (await session.get('https://service.internal/')).bytes()
+      }
+    })
+    assert.equal(warnings.length, 1)
+    assert.match(warnings[0] ?? '', new RegExp(url))
   })
 
   it('is shown the certificate that is for it, and the server the one for the server', async () => {
@@ -483,6 +497,9 @@ describe('a proxy in the options', () => {
       [{ url: 'http://proxy', auth: { username: 'A', password: 'hunter2\r\n' } }, 'option-invalid'],
       [{ url: 'http://proxy', noProxy: 5 }, 'option-invalid'],
       [{ url: 'http://proxy', verify: 5 }, 'option-invalid'],
+      [{ url: 'http://proxy', ca: ours.rootPem }, 'option-conflict'],
+      [{ url: 'socks5://proxy', verify: false }, 'option-conflict'],
+      [{ url: 'https://proxy', ca: '/nowhere/roots.pem' }, 'ca-missing'],
     ]
     for (const [proxy, code] of rows) {
       try {
