@@ -7,7 +7,7 @@ import type { Clock } from '@countersign/core'
 import { isUniqueViolation, type Store } from '@countersign/store'
 import { Certificate, parseGeneralName, type RevocationReason, X509Error } from '@countersign/x509'
 import type { Hono } from 'hono'
-import { activeCa, type CaRecord } from './ca-records.ts'
+import { activeCa, type CaRecord, writePublicUrl } from './ca-records.ts'
 import { checkConstraints } from './constraints.ts'
 import { AuthorityError } from './errors.ts'
 import {
@@ -22,6 +22,7 @@ import type { LedgerTables } from './ledger-schema.ts'
 import { LedgerWriter } from './ledger-writer.ts'
 import type { NameSpace } from './name-space.ts'
 import { checkNames, type Policy } from './policy.ts'
+import { parsePublicUrl } from './public-url.ts'
 import { Revocation } from './revocation.ts'
 import type {
   Authority,
@@ -59,7 +60,8 @@ export class OpenedAuthority implements Authority {
   /** Every generation of root and issuer, for the routes. */
   readonly records: readonly CaRecord[]
   readonly #clock: Clock
-  readonly #rules: IssuingRules
+  #rules: IssuingRules
+  readonly #store: Store
   readonly #issuerRecord: CaRecord
   readonly #ledger: Ledger
   readonly #writer: LedgerWriter
@@ -68,7 +70,7 @@ export class OpenedAuthority implements Authority {
   #routes: Hono | undefined
 
   constructor(parts: AuthorityParts) {
-    const { store, clock, records, publicUrl } = parts
+    const { store, clock, records } = parts
     const root = activeCa(records, 'root')
     const issuer = activeCa(records, 'issuer')
     this.records = records
@@ -81,6 +83,7 @@ export class OpenedAuthority implements Authority {
     this.trustDomain = parts.trustDomain
     this.constraints = parts.constraints
     this.#clock = clock
+    this.#store = store
     this.#issuerRecord = issuer
     this.#rules = {
       policy: parts.policy,
@@ -90,13 +93,23 @@ export class OpenedAuthority implements Authority {
       issuer: issuer.certificate,
       issuerId: issuer.id,
       authorityKeys: records.map((record) => record.certificate.publicKey),
-      crlUrl: publicUrl === undefined ? undefined : `${publicUrl}/crl/${issuer.id}.crl`,
-      issuerUrl: publicUrl === undefined ? undefined : `${publicUrl}/crl/${issuer.id}.crt`,
+      publicUrl: parts.publicUrl,
     }
     this.#ledger = new Ledger(store.database<LedgerTables>())
     this.#writer = new LedgerWriter(store)
     this.#revocation = new Revocation(store, records, clock)
     this.#createRoutes = parts.createRoutes
+  }
+
+  get publicUrl(): string | undefined {
+    return this.#rules.publicUrl
+  }
+
+  async setPublicUrl(text: string): Promise<void> {
+    const publicUrl = parsePublicUrl(text)
+    if (publicUrl === undefined || publicUrl === this.publicUrl) return
+    await writePublicUrl(this.#store.database<LedgerTables>(), publicUrl)
+    this.#rules = { ...this.#rules, publicUrl }
   }
 
   get routes(): Hono {

@@ -12,6 +12,7 @@ import { randomBytes } from 'node:crypto'
 import { nameConstraintsOf } from './constraints.ts'
 import { buildLinted } from './lint-before-sign.ts'
 import type { NameSpace } from './name-space.ts'
+import type { PublicAddresses } from './public-url.ts'
 
 /** Which of the two a certificate authority is. */
 export type CaKind = 'root' | 'issuer'
@@ -60,11 +61,12 @@ export function makeIssuer(
   request: CaRequest & {
     readonly root: Certificate
     readonly rootSigner: SyncSigner
-    /** Where the root's revocation list is, if anywhere. */
-    readonly rootCrlUrl: string | undefined
+    /** Where the root's revocation list and certificate are, if anywhere. */
+    readonly rootAddresses: PublicAddresses
   },
 ): NewCa {
-  const { organization, key, notBefore, constraints, root, rootSigner, rootCrlUrl } = request
+  const { organization, key, notBefore, constraints, root, rootSigner } = request
+  const { crlUrl, issuerUrl } = request.rootAddresses
   const { id, subject } = identify('issuer', organization, notBefore)
   const end = addYears(notBefore, ISSUER_YEARS)
   const certificate = buildLinted(
@@ -78,7 +80,8 @@ export function makeIssuer(
       keyUsage: ['keyCertSign', 'cRLSign'],
       authorityKeyId: root.publicKey.keyId(),
       nameConstraints: constraints === undefined ? undefined : nameConstraintsOf(constraints),
-      crlDistributionPoints: rootCrlUrl === undefined ? undefined : [rootCrlUrl],
+      crlDistributionPoints: crlUrl === undefined ? undefined : [crlUrl],
+      authorityInfoAccess: issuerUrl === undefined ? undefined : { caIssuers: [issuerUrl] },
     },
     rootSigner,
     'issuer',

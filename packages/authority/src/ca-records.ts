@@ -27,6 +27,14 @@ export async function readSettings(
   return await database.selectFrom('authority').selectAll().executeTakeFirst()
 }
 
+/** Keeps where clients reach the authority, for every process that opens it. */
+export async function writePublicUrl(
+  database: Kysely<LedgerTables>,
+  publicUrl: string,
+): Promise<void> {
+  await database.updateTable('authority').set({ public_url: publicUrl }).execute()
+}
+
 /** Every generation, the newest first. */
 export async function readCaRecords(
   database: Kysely<LedgerTables>,

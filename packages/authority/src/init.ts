@@ -26,7 +26,7 @@ import { LEDGER_MIGRATIONS, type LedgerTables } from './ledger-schema.ts'
 import { describeNameSpace } from './name-space.ts'
 import { OPEN_OPTIONS, openWith } from './open.ts'
 import { parsePolicy } from './policy.ts'
-import { parsePublicUrl } from './public-url.ts'
+import { addressesOf, parsePublicUrl } from './public-url.ts'
 import { signCrl } from './revocation.ts'
 import { parseTrustDomain, trustDomainOf } from './trust-domain.ts'
 import type { Authority, InitAuthorityOptions, SignedCrl } from './types.ts'
@@ -198,7 +198,7 @@ async function makeAuthority(plan: Plan): Promise<Made> {
     constraints,
     root: root.certificate,
     rootSigner: rootKey.signer(),
-    rootCrlUrl: publicUrl === undefined ? undefined : `${publicUrl}/crl/${root.id}.crl`,
+    rootAddresses: addressesOf(publicUrl, root.id),
   })
   const rootCrl = signCrl({ ...root, kind: 'root' }, rootKey.signer(), 1, now, [])
   return { root, issuer, rootCrl }
@@ -206,7 +206,7 @@ async function makeAuthority(plan: Plan): Promise<Made> {
 
 /** One transaction; the single row of `authority` lets one of two through. */
 async function record(store: Store, id: string, plan: Plan, made: Made): Promise<void> {
-  const { organization, trustDomain, constrain, now } = plan
+  const { organization, trustDomain, constrain, publicUrl, now } = plan
   const { root, issuer, rootCrl } = made
   await store.transaction<LedgerTables, void>(async (transaction) => {
     await transaction
@@ -218,6 +218,7 @@ async function record(store: Store, id: string, plan: Plan, made: Made): Promise
         trust_domain: trustDomain,
         constrain: constrain === undefined ? null : json(constrain),
         created_at: now.getTime(),
+        public_url: publicUrl ?? null,
       })
       .execute()
     await transaction

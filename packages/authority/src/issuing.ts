@@ -22,6 +22,7 @@ import type { NewEntry } from './ledger-writer.ts'
 import type { NameSpace } from './name-space.ts'
 import { buildLinted } from './lint-before-sign.ts'
 import { checkNames, lifetimeMs, type Policy } from './policy.ts'
+import { addressesOf, responderUrl } from './public-url.ts'
 import { keyUsageOf, PROFILES, type ProfileName, parseProfile } from './profiles.ts'
 import { nameText, type RequestedSubject, subjectOfRequest, subjectOfTexts } from './subject.ts'
 import type { Issued, IssueRequest } from './types.ts'
@@ -39,9 +40,8 @@ export interface IssuingRules {
   readonly issuerId: string
   /** The keys of every generation: none of them gets a leaf. */
   readonly authorityKeys: readonly PublicKey[]
-  /** Where the issuer's revocation list and certificate are, if anywhere. */
-  readonly crlUrl: string | undefined
-  readonly issuerUrl: string | undefined
+  /** Where the authority is asked about certificates, if anywhere; without a slash at its end. */
+  readonly publicUrl: string | undefined
 }
 
 /** A request that was found good. */
@@ -100,7 +100,9 @@ export function signLeaf(
   serialNumber: Uint8Array = randomSerial(),
 ): SignedLeaf {
   const { publicKey, profile, commonName, names, requester } = approved
-  const { issuer, root, crlUrl, issuerUrl } = rules
+  const { issuer, root, publicUrl } = rules
+  const { crlUrl, issuerUrl } = addressesOf(publicUrl, rules.issuerId)
+  const ocspUrl = responderUrl(publicUrl)
   const validity = leafValidity(now, approved.lifetimeMs, issuer, root)
   const certificate = buildLinted(
     {
@@ -115,7 +117,10 @@ export function signLeaf(
       extendedKeyUsage: [PROFILES[profile].extendedKeyUsage],
       authorityKeyId: issuer.publicKey.keyId(),
       crlDistributionPoints: crlUrl === undefined ? undefined : [crlUrl],
-      authorityInfoAccess: issuerUrl === undefined ? undefined : { caIssuers: [issuerUrl] },
+      authorityInfoAccess:
+        issuerUrl === undefined || ocspUrl === undefined
+          ? undefined
+          : { ocsp: [ocspUrl], caIssuers: [issuerUrl] },
     },
     signer,
     profile,

@@ -23,6 +23,8 @@ export interface LedgerTables {
     /** The option `constrain`, or null without it. */
     constrain: JsonColumn<readonly string[] | null>
     created_at: number
+    /** Where clients reach the authority, for every process that issues; null until somebody has said. */
+    public_url: string | null
   }
   certificate_authority: {
     /** `issuer-2026-a1b2` */
@@ -137,4 +139,5 @@ export const LEDGER_MIGRATIONS: Readonly<Record<string, Migration>> = {
       ) {table}`,
     ],
   },
+  '002-public-url': { statements: ['alter table authority add column public_url {text}'] },
 }

@@ -32,7 +32,7 @@ export async function openAuthority(options: OpenAuthorityOptions): Promise<Auth
 export async function openWith(options: OpenAuthorityOptions): Promise<OpenedAuthority> {
   const { store, folder, passphrase, authorize, clock = systemClock } = options
   const policy = parsePolicy(options.policy)
-  const publicUrl = parsePublicUrl(options.publicUrl)
+  const givenUrl = parsePublicUrl(options.publicUrl)
   await store.migrate('authority', LEDGER_MIGRATIONS)
   const database = store.database<LedgerTables>()
   const settings = await readSettings(database)
@@ -57,12 +57,13 @@ export async function openWith(options: OpenAuthorityOptions): Promise<OpenedAut
         : constrainedSpace(settings.constrain, settings.trust_domain),
     records: await readCaRecords(database, folder, passphrase),
     policy,
-    publicUrl,
+    publicUrl: settings.public_url ?? undefined,
     createRoutes:
       createRoutes === undefined || authorize === undefined
         ? undefined
         : (opened) => createRoutes(opened, authorize),
   })
+  if (givenUrl !== undefined) await authority.setPublicUrl(givenUrl)
   if ((await readOptional(path.join(folder, ROOTS_FILE))) !== authority.rootsPem) {
     await writeRoots(folder, authority.rootsPem)
   }

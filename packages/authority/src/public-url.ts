@@ -1,9 +1,28 @@
 /**
- * Where clients find revocation lists.
+ * Where clients find revocation lists, the responder and the issuer's certificate.
  *
  * @module
  */
 import { AuthorityError } from './errors.ts'
+
+/** What a certificate says about where its issuer can be asked; nothing where the authority has no address. */
+export interface PublicAddresses {
+  /** The revocation list, whole. */
+  readonly crlUrl: string | undefined
+  /** The certificate of whoever signed. */
+  readonly issuerUrl: string | undefined
+}
+
+/** The addresses of one certificate authority, by its id: the routes of `routes.ts`. */
+export function addressesOf(publicUrl: string | undefined, id: string): PublicAddresses {
+  if (publicUrl === undefined) return { crlUrl: undefined, issuerUrl: undefined }
+  return { crlUrl: `${publicUrl}/crl/${id}.crl`, issuerUrl: `${publicUrl}/crl/${id}.crt` }
+}
+
+/** The address of the OCSP responder, which is one for every issuer. */
+export function responderUrl(publicUrl: string | undefined): string | undefined {
+  return publicUrl === undefined ? undefined : `${publicUrl}/ocsp`
+}
 
 /**
  * Checks the option `publicUrl`.

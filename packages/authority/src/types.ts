@@ -28,8 +28,9 @@ export interface OpenAuthorityOptions {
   /** What may be asked for. @defaultValue every valid name, 90 days at most */
   policy?: PolicyOptions | undefined
   /**
-   * Where clients reach the revocation lists, over plain HTTP: `http://ca.corp.internal`. Written into every certificate.
-   * @defaultValue none, and certificates name no revocation list
+   * Where clients reach revocation lists and responder, over plain HTTP: `http://ca.corp.internal`. Written into every
+   * certificate from now on, and kept in the database for whoever opens the authority without it.
+   * @defaultValue what the database has; where that is nothing, certificates name neither list nor responder
    */
   publicUrl?: string | undefined
   /** Says who is calling; without it the authority has no routes. @defaultValue none */
@@ -133,12 +134,21 @@ export interface Authority {
   readonly issuer: Certificate
   readonly organization: string
   readonly trustDomain: string
+  /** Where clients reach revocation lists and responder, without a slash at its end; `undefined` until somebody has said. */
+  readonly publicUrl: string | undefined
   /**
    * GET /roots.pem, GET /crl/:file, GET and POST /ca/certificates, POST /ca/certificates/:serial/revoke.
    *
    * @throws {@link AuthorityError} `routes-unavailable` where the authority was opened without `authorize`
    */
   readonly routes: Hono
+  /**
+   * Says where clients reach revocation lists and responder from now on, for a service that learns its port as it starts.
+   * Certificates that were issued before keep the address that they name.
+   *
+   * @throws {@link AuthorityError} `option-invalid`; StoreError
+   */
+  setPublicUrl(publicUrl: string): Promise<void>
   /**
    * Opens the issuer's key now instead of at the first signature, so that a wrong passphrase shows early.
    *

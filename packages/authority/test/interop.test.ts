@@ -165,17 +165,21 @@ describe('what we issue', () => {
     const { authority, folder } = await makeAuthority(t, { publicUrl: 'http://127.0.0.1:9' })
     const files = new Files(folder, authority)
     const { certificate, serialNumber } = await authority.issue(serverRequest())
-    const verify = async (): Promise<string> => {
+    await authority.setPublicUrl('http://127.0.0.1:10')
+    const moved = await authority.issue(serverRequest())
+    const verify = async (leaf: Certificate = certificate): Promise<string> => {
       for (const crl of await authority.crl()) writeFileSync(path.join(folder, crl.ca), crl.der)
       const lists = (await authority.crl()).flatMap((crl) => [
         '-CRLfile',
         path.join(folder, crl.ca),
       ])
-      return await verifyWithOpenssl(openssl, files, certificate, '-crl_check_all', ...lists)
+      return await verifyWithOpenssl(openssl, files, leaf, '-crl_check_all', ...lists)
     }
     assert.equal(await verify(), 'OK')
+    assert.equal(await verify(moved.certificate), 'OK', 'of another address')
     await authority.revoke(serialNumber, 'keyCompromise')
     assert.match(await verify(), /certificate revoked/)
+    assert.equal(await verify(moved.certificate), 'OK')
   })
 })
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { openAuthority } from '@countersign/authority'
+import { type Authority, openAuthority } from '@countersign/authority'
 import { openStore, type Store } from '@countersign/store'
 import { scrubProcess } from '@countersign/testkit'
 import { CertificateRequest, createRequest, Name, PrivateKey } from '@countersign/x509'
@@ -284,10 +284,28 @@ describe('issue', () => {
         `http://ca.corp.internal:8080/crl/${id}.crl`,
       ])
       assert.deepEqual(dictionary.caIssuers, [`http://ca.corp.internal:8080/crl/${id}.crt`])
+      assert.deepEqual(dictionary.OCSP, ['http://ca.corp.internal:8080/ocsp'])
       const without = (
         await suite.current.authority.issue(serverRequest())
       ).certificate.toPythonDict()
       assert.equal(without.crlDistributionPoints, undefined)
+      assert.equal(without.OCSP, undefined)
+    })
+
+    it('names the address that was said last, also where another process issues', async (t) => {
+      const { authority, store, folder } = await makeAuthority(t, { publicUrl: 'http://a.test' })
+      const listOf = async (by: Authority): Promise<unknown> =>
+        (await by.issue(serverRequest())).certificate.toPythonDict().crlDistributionPoints
+      const [list] = await authority.crl()
+      const name = `crl/${list?.ca}.crl`
+      assert.deepEqual(await listOf(authority), [`http://a.test/${name}`])
+      await authority.setPublicUrl('http://b.test:8080/')
+      assert.equal(authority.publicUrl, 'http://b.test:8080')
+      assert.deepEqual(await listOf(authority), [`http://b.test:8080/${name}`])
+      const other = await openAuthority({ store, folder })
+      assert.deepEqual(await listOf(other), [`http://b.test:8080/${name}`])
+      assert.equal(await codeOf(authority.setPublicUrl('https://c.test')), 'option-invalid')
+      assert.equal(authority.publicUrl, 'http://b.test:8080')
     })
 
     it('refuses an address that cannot be fetched without a certificate', async () => {

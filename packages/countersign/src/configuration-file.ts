@@ -15,6 +15,8 @@ export interface Configuration {
   names?: string[] | undefined
   /** Address and port of the service, `HOST:PORT`. */
   listen?: string | undefined
+  /** Where clients reach revocation lists and responder, by plain HTTP; made from name and port where it is left out. */
+  publicUrl?: string | undefined
 }
 
 /**
@@ -54,4 +56,5 @@ const schema = z.strictObject({
   database: z.string().min(1).optional(),
   names: z.array(z.string().min(1)).max(100).optional(),
   listen: z.string().min(1).optional(),
+  publicUrl: z.string().min(1).optional(),
 })

@@ -7,6 +7,7 @@ import { initAuthority } from '@countersign/authority'
 import { Session } from '@countersign/client'
 import { ensurePrivateFolder } from '@countersign/core'
 import { scrubProcess, temporaryFolder } from '@countersign/testkit'
+import { updateConfiguration } from '../src/configuration.ts'
 import { dataFolder } from '../src/data-folder.ts'
 import { openDataStore } from '../src/open-data.ts'
 import { openApiDocument } from '../src/service/openapi.ts'
@@ -41,6 +42,9 @@ describe('the service', () => {
 
   it('keeps its certificate over a restart, and makes another when a name is added', async (t) => {
     const data = dataFolder(path.join(temporaryFolder(t), 'data'))
+    ensurePrivateFolder(data.path)
+    // The port is another one with every start, and the address at which clients ask would be as well.
+    await updateConfiguration(data, { publicUrl: 'http://ca.corp.internal' })
     const serials: string[] = []
     for (const names of [[], [], ['ca.corp.internal']]) {
       await using service = await startService({

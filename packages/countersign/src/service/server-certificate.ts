@@ -9,6 +9,7 @@ import { type Clock, CountersignError, writeFileAtomic } from '@countersign/core
 import { Certificate, type GeneralName, parseGeneralName, PrivateKey } from '@countersign/x509'
 import type { DataFolder } from '../data-folder.ts'
 import { ProgramError } from '../errors.ts'
+import { namesAddress } from './public-address.ts'
 
 /** A certificate with its key, as `serve` takes them. */
 export interface ServerIdentity {
@@ -105,7 +106,10 @@ function toIdentity(certificate: Certificate, chainPem: string, keyPem: string):
   return { certificate, chainPem, keyPem, renewAt: new Date(start + (life * 2) / 3) }
 }
 
-/** Whether a certificate can be shown a while longer: young, not revoked, of this issuer, with all the names. */
+/**
+ * Whether a certificate can be shown a while longer: young, not revoked, of this issuer, with all the names, and with the
+ * address at which clients ask about it now.
+ */
 export async function stillServes(
   identity: ServerIdentity,
   authority: Authority,
@@ -117,6 +121,7 @@ export async function stillServes(
     certificate.isValidAt(now) &&
     now < identity.renewAt &&
     certificate.issuedBy(authority.issuer) &&
+    (authority.publicUrl === undefined || namesAddress(identity, authority.publicUrl)) &&
     names.every((name) => covers(certificate, parseGeneralName(name)))
   if (!fits) return false
   return (await authority.find(certificate.fingerprint))?.revokedAt === undefined

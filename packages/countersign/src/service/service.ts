@@ -21,6 +21,7 @@ import { reportFaults } from './faults.ts'
 import { parseListenAddress } from './listen-address.ts'
 import { ServiceLock } from './lock.ts'
 import { Metrics } from './metrics.ts'
+import { publicAddress } from './public-address.ts'
 import {
   ensureServerIdentity,
   permittedNames,
@@ -89,10 +90,20 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const store = undo.use(await openServiceStore(data, options.database, firstRun))
   const faults = reportFaults(note)
   const auth = await createAuth({ store, clock, host, onEvent: faults })
+  const reachedAt = (boundPort: number): string =>
+    publicAddress({
+      configured: configuration.publicUrl,
+      names: [...(options.names ?? []), ...(configuration.names ?? [])],
+      host,
+      localNames: localNames(),
+      port: boundPort,
+    })
+  const isPortKnown = port !== 0 || configuration.publicUrl !== undefined
   const authority = await createAuthority({
     store,
     folder: data.path,
     passphrase: givenPassphrase(),
+    publicUrl: isPortKnown ? reachedAt(port) : undefined,
     authorize: authorizeWith(auth),
     clock,
   })
@@ -108,9 +119,16 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const app = buildApp({ store, authority, auth, metrics, note })
   const server = await listen()
   undo.use(server)
+  if (!isPortKnown) {
+    await authority.setPublicUrl(reachedAt(server.port))
+    if (!(await stillServes(identity, authority, names, clock()))) await renew()
+  }
   const renewal = async (): Promise<void> => {
     try {
-      if (!(await stillServes(identity, authority, names, clock()))) await renew()
+      if (await stillServes(identity, authority, names, clock())) return
+      await renew()
+      const { notAfter } = identity.certificate
+      note(`renewed the service's certificate, valid until ${notAfter.toISOString()}`)
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
       // Told as a request would tell it: once a minute, not at every look.
@@ -146,9 +164,6 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const next: ServerIdentity = await ensureServerIdentity(authority, data, names, clock)
     await server.reload({ cert: next.chainPem, key: next.keyPem })
     identity = next
-    note(
-      `renewed the service's certificate, valid until ${next.certificate.notAfter.toISOString()}`,
-    )
   }
 }
 
