@@ -53,7 +53,8 @@ what has no error; else it answers \`lint-refused\` with the findings.
 A certificate is held to be a **root** or an **issuer** where it says CA:TRUE, a **server** or a **client** by its extended key
 usage, and without one by its names; a **leaf** is one for anything else, such as signing mail. \`--profile\` or the option
 \`profile\` overrules that. \`refused by\` names the clients that were measured to refuse such a certificate (\`python-strict\` is
-CPython from 3.13); where it is empty, those six let it pass or were not asked.
+CPython from 3.13); where it is empty, those six let it pass or were not asked,
+or, for \`key-few-clients\` and \`extension-must-not-be-critical\`, it depends on the key or the extension: the finding says it.
 
 Exit code of the program: 1 where a finding is an error, else 0. A rule's name never changes its meaning.
 

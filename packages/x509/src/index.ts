@@ -77,7 +77,7 @@ export { type EncryptPkcs8Options, decryptPkcs8, encryptPkcs8 } from './pbes.ts'
 export { type Pkcs12, type Pkcs12Contents, decodePkcs12, encodePkcs12 } from './pkcs12.ts'
 export { type ClientPrediction, predictClients } from './predict-clients.ts'
 export { verifyChain } from './verify-chain.ts'
-export type { ClientId } from './verify/client-rules.ts'
+export type { ClientId } from './verify/client-support.ts'
 export type { CrlInput, OcspInput, VerifyOptions } from './verify/options.ts'
 export { type CertificateInput, TrustAnchors } from './verify/trust-anchors.ts'
 export type {

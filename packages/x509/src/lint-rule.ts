@@ -36,12 +36,18 @@ export interface LintRuleFacts {
   readonly citation: string
   /** The way out, in one sentence. */
   readonly fix: string
-  /** Clients that were measured to refuse it. @defaultValue none */
+  /** Clients that were measured to refuse it, whatever it is that was found. @defaultValue none */
   readonly refusedBy?: readonly LintClient[] | undefined
 }
 
 /** A fault in other words than `about`, or whether there is one. */
-export type LintFault = string | boolean | undefined
+export type LintFault = string | boolean | RefusedFault | undefined
+
+/** A fault of which it depends who refuses it. */
+export interface RefusedFault {
+  readonly message: string
+  readonly refusedBy: readonly LintClient[]
+}
 
 /** A rule about what a certificate says; where a part cannot be read it may throw an X509Error. */
 export interface CertificateRule extends LintRuleFacts {
@@ -84,3 +90,8 @@ export const ALL_CLIENTS: readonly LintClient[] = [
   'chromium',
   'firefox',
 ]
+
+/** Of those whose verdict is predicted, the ones that findings name. */
+export function measured(clients: readonly string[]): LintClient[] {
+  return ALL_CLIENTS.filter((client) => clients.includes(client))
+}

@@ -4,9 +4,10 @@
  * @module
  */
 import type { Certificate } from './certificate.ts'
-import { ALL, type CertificateRule, LEAVES } from './lint-rule.ts'
+import { ALL, type CertificateRule, LEAVES, measured } from './lint-rule.ts'
 import { OID } from './oid.ts'
 import { oidName } from './oid-names.ts'
+import { refusersOfCritical } from './verify/client-support.ts'
 
 /** The rules of this file. */
 export const EXTENSION_RULES: readonly CertificateRule[] = [
@@ -53,7 +54,12 @@ export const EXTENSION_RULES: readonly CertificateRule[] = [
     fix: 'Write it without the flag.',
     find: ({ extensions }) => {
       const found = extensions.all.find(({ critical, oid }) => critical && NEVER_CRITICAL.has(oid))
-      return found && `the extension ${oidName(found.oid) ?? found.oid} must not be critical`
+      return (
+        found && {
+          message: `the extension ${oidName(found.oid) ?? found.oid} must not be critical`,
+          refusedBy: measured(refusersOfCritical(found.oid)),
+        }
+      )
     },
   },
   {

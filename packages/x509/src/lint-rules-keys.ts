@@ -7,9 +7,17 @@ import type { Certificate } from './certificate.ts'
 import { hash } from 'node:crypto'
 import { DerReader } from './der-reader.ts'
 import type { KeyUsage } from './extension-types.ts'
-import { ALL, AUTHORITIES, type CertificateRule, LEAVES, type LintProfile } from './lint-rule.ts'
+import {
+  ALL,
+  AUTHORITIES,
+  type CertificateRule,
+  LEAVES,
+  type LintProfile,
+  measured,
+} from './lint-rule.ts'
 import { OID } from './oid.ts'
 import type { PublicKey } from './public-key.ts'
+import { refusersOfKey } from './verify/client-support.ts'
 
 const BELOW_ROOT: readonly LintProfile[] = ['issuer', ...LEAVES]
 
@@ -58,13 +66,14 @@ export const KEY_RULES: readonly CertificateRule[] = [
     id: 'key-few-clients',
     severity: 'notice',
     profiles: ALL,
-    about: 'a key that few clients can check: no browser takes Ed25519, Ed448 or ML-DSA yet',
+    about: 'a key that not every client can check: Ed25519, Ed448, ML-DSA',
     citation: 'RFC 8410, RFC 9881',
-    fix: 'Keep it where you choose the clients; use P-256 where browsers call.',
+    fix: 'Keep it where you choose the clients; use P-256 where others call.',
     find: ({ publicKey }) =>
-      FEW_CLIENTS.has(publicKey.algorithm)
-        ? `a ${publicKey.description} key: no browser takes it yet`
-        : undefined,
+      FEW_CLIENTS.has(publicKey.algorithm) && {
+        message: `a ${publicKey.description} key, which not every client can check`,
+        refusedBy: measured(refusersOfKey(publicKey)),
+      },
   },
   {
     id: 'signature-broken',

@@ -211,8 +211,9 @@ function derOf(input: string | Uint8Array): Uint8Array | undefined {
   }
 }
 
-function findingOf(rule: LintRule, fault: string | true): Finding {
+function findingOf(rule: LintRule, fault: Exclude<LintFault, false | undefined>): Finding {
   const { id, severity, about, citation, fix, refusedBy = [] } = rule
+  if (typeof fault === 'object') return { id, severity, citation, fix, ...fault }
   return { id, severity, message: fault === true ? about : fault, citation, fix, refusedBy }
 }
 

@@ -8,7 +8,8 @@
 import type { Certificate } from './certificate.ts'
 import { Budget } from './verify/budget.ts'
 import { buildPath } from './verify/build-path.ts'
-import { CLIENT_RULES, type ClientId, type ClientRules } from './verify/client-rules.ts'
+import { CLIENT_RULES, type ClientRules } from './verify/client-rules.ts'
+import type { ClientId } from './verify/client-support.ts'
 import { readSettings, type Settings, type VerifyOptions } from './verify/options.ts'
 import type { PolicyRule, ReasonCode } from './verify/verdict.ts'
 

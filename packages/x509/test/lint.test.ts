@@ -32,6 +32,12 @@ import { oddCertificates } from './odd-certificates.ts'
 
 const ids = (findings: readonly Finding[]): string[] => findings.map(({ id }) => id)
 
+/** Who refuses what the case of the rule has, where it depends on that: a subject key identifier, an ML-DSA key. */
+const BY_FINDING: Record<string, string[]> = {
+  'extension-must-not-be-critical': ['node', 'python-strict', 'java', 'chromium'],
+  'key-few-clients': ['python-strict', 'go', 'java', 'firefox'],
+}
+
 describe('lint', () => {
   for (const profile of ALL) {
     it(`finds nothing in a sound certificate: ${profile}`, () => {
@@ -51,7 +57,7 @@ describe('lint', () => {
       assert.match(finding.message, /^(?:DNS |[^A-Z]).*[^.]$/s)
       assert.deepEqual(
         { ...finding, message: '' },
-        { id, severity, message: '', citation, fix, refusedBy },
+        { id, severity, message: '', citation, fix, refusedBy: BY_FINDING[id] ?? refusedBy },
       )
       const rest = lint(lintable(profile, accepted), { profile, time })
       assert.equal(ids(rest).includes(id), false, JSON.stringify(rest))

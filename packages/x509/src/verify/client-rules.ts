@@ -7,8 +7,6 @@
  * @module
  */
 import type { Certificate } from '../certificate.ts'
-import type { PublicKey } from '../public-key.ts'
-import { OID } from '../oid.ts'
 import {
   CHAIN_CHECKS,
   type Check,
@@ -17,14 +15,12 @@ import {
   checkPathLength,
   checkValidity,
   first,
-  HANDLED,
 } from './check-chain.ts'
 import {
   anchorIsNotTheLeaf,
   constraintsAreOfKnownKinds,
   emptySubjectHasCriticalNames,
   isStrictForOpenssl,
-  type KeyRule,
   keysAre,
   checkJavaAnchor,
   leafMaySign,
@@ -37,23 +33,13 @@ import {
   matchesNameLikePython,
   type NameRule,
 } from './client-names.ts'
+import { type ClientId, SUPPORT } from './client-support.ts'
 import { type CommonNameReading, checkNameConstraints } from './name-constraints.ts'
 import { matchesNameLikeNode } from './openssl-name.ts'
 import { checkReadableForOpenssl } from './readable.ts'
 import { checkRevocation } from './revocation.ts'
-import { checkHash, rsaBits, WEAK_HASHES } from './strength.ts'
+import { checkHash, WEAK_HASHES } from './strength.ts'
 import { checkAuthority, checkPurpose } from './usage.ts'
-
-/** A client whose judgement is predicted. `python-strict` is CPython from 3.13 on, whose default context is strict. */
-export type ClientId =
-  | 'node'
-  | 'curl'
-  | 'python'
-  | 'python-strict'
-  | 'go'
-  | 'java'
-  | 'chromium'
-  | 'firefox'
 
 /** How one client judges. */
 export interface ClientRules {
@@ -69,27 +55,20 @@ export interface ClientRules {
 }
 
 interface OpensslTraits {
+  client: ClientId
   names: NameRule
-  keys?: KeyRule
   more?: readonly Check[]
 }
 
 /** What the profile `openssl` checks, with names and keys of one program, and what it asks beyond. */
-function onOpenssl({ names, keys, more = [] }: OpensslTraits): readonly Check[] {
-  return [
-    ...CHAIN_CHECKS,
-    ...(keys === undefined ? [] : [keysAre(keys)]),
-    nameBy(names),
-    ...more,
-    checkRevocation,
-  ]
+function onOpenssl({ client, names, more = [] }: OpensslTraits): readonly Check[] {
+  return [...CHAIN_CHECKS, keysAre(SUPPORT[client].keys), nameBy(names), ...more, checkRevocation]
 }
 
 interface Traits {
+  client: ClientId
   names: NameRule
-  keys: KeyRule
   weakHashes: RegExp
-  handled: ReadonlySet<string>
   commonNames?: CommonNameReading
   /** Whether a root without basic constraints is an authority. @defaultValue false */
   takesBareRoots?: boolean
@@ -100,7 +79,7 @@ interface Traits {
 function onItsOwn(traits: Traits): readonly Check[] {
   return [
     (chain) => first(chain, checkReadableForOpenssl),
-    keysAre(traits.keys),
+    keysAre(SUPPORT[traits.client].keys),
     (chain) =>
       first(chain.slice(0, -1), (certificate) => checkHash(certificate, traits.weakHashes)),
     ...pathChecks(traits, true),
@@ -114,7 +93,7 @@ function onJava(traits: Traits): readonly Check[] {
   const below = pathChecks(traits, false)
   return [
     (chain) => first(chain, checkReadableForOpenssl),
-    keysAre(traits.keys),
+    keysAre(SUPPORT[traits.client].keys),
     (chain) =>
       first(chain.slice(0, -1), (certificate) => checkHash(certificate, traits.weakHashes)),
     (chain) => first(chain.slice(1).slice(-1), checkJavaAnchor),
@@ -131,9 +110,10 @@ function onJava(traits: Traits): readonly Check[] {
 }
 
 function pathChecks(
-  { handled, commonNames = 'unread', takesBareRoots = false }: Traits,
+  { client, commonNames = 'unread', takesBareRoots = false }: Traits,
   checksPurposes: boolean,
 ): readonly Check[] {
+  const { handled } = SUPPORT[client]
   return [
     (chain, { time }) => first(chain, (certificate) => checkValidity(certificate, time, true)),
     (chain) => first(chain, (certificate) => checkCritical(certificate, handled)),
@@ -163,35 +143,6 @@ function nameBy(matches: NameRule): Check {
       : checkName(leaf, name, matches)
 }
 
-function keysOf(fewestRsaBits: number, ...others: readonly string[]): KeyRule {
-  return {
-    accepts: (key: PublicKey) => {
-      const bits = rsaBits(key)
-      return bits === undefined ? others.includes(key.description) : bits >= fewestRsaBits
-    },
-    needed: [...others, `RSA of ${fewestRsaBits} bits or more`].join(', '),
-  }
-}
-
-/** OpenSSL 3.0; what its security level asks is asked of every client on OpenSSL. */
-const OPENSSL_3_0: KeyRule = {
-  accepts: ({ description }) => !description.startsWith('ML-DSA'),
-  needed: 'RSA, elliptic curves, Ed25519 or Ed448',
-}
-const GO_KEYS = keysOf(1, 'P-224', 'P-256', 'P-384', 'P-521', 'Ed25519')
-const JAVA_KEYS = keysOf(1024, 'P-256', 'P-384', 'P-521', 'Ed25519', 'Ed448')
-const FIREFOX_KEYS = keysOf(1024, 'P-256', 'P-384', 'P-521')
-const CHROMIUM_KEYS = keysOf(1024, 'P-256', 'P-384', 'P-521', 'ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87')
-/** `processExtensions` of crypto/x509 knows these not at all; newer ones than the measured one know the policies. */
-const HANDLED_BY_GO: ReadonlySet<string> = HANDLED.strict.difference(
-  new Set<string>([OID.policyConstraints, OID.policyMappings, OID.inhibitAnyPolicy]),
-)
-
-/** It refuses key identifiers that are critical. */
-const HANDLED_BY_CHROMIUM: ReadonlySet<string> = HANDLED.strict.difference(
-  new Set<string>([OID.authorityKeyIdentifier, OID.subjectKeyIdentifier]),
-)
-
 /** In the order of the predictions. */
 export const CLIENT_RULES: readonly ClientRules[] = [
   {
@@ -200,7 +151,7 @@ export const CLIENT_RULES: readonly ClientRules[] = [
     verifiesClients: true,
     isOpenssl: true,
     partialChains: false,
-    checks: onOpenssl({ names: matchesNameLikeNode }),
+    checks: onOpenssl({ client: 'node', names: matchesNameLikeNode }),
   },
   {
     client: 'curl',
@@ -208,7 +159,7 @@ export const CLIENT_RULES: readonly ClientRules[] = [
     verifiesClients: false,
     isOpenssl: true,
     partialChains: true,
-    checks: onOpenssl({ names: matchesNameLikeCurl, keys: OPENSSL_3_0 }),
+    checks: onOpenssl({ client: 'curl', names: matchesNameLikeCurl }),
   },
   {
     client: 'python',
@@ -216,7 +167,7 @@ export const CLIENT_RULES: readonly ClientRules[] = [
     verifiesClients: true,
     isOpenssl: true,
     partialChains: false,
-    checks: onOpenssl({ names: matchesNameLikePython, keys: OPENSSL_3_0 }),
+    checks: onOpenssl({ client: 'python', names: matchesNameLikePython }),
   },
   {
     client: 'python-strict',
@@ -225,8 +176,8 @@ export const CLIENT_RULES: readonly ClientRules[] = [
     isOpenssl: true,
     partialChains: true,
     checks: onOpenssl({
+      client: 'python-strict',
       names: matchesNameLikePython,
-      keys: OPENSSL_3_0,
       more: [isStrictForOpenssl],
     }),
   },
@@ -237,10 +188,9 @@ export const CLIENT_RULES: readonly ClientRules[] = [
     isOpenssl: false,
     partialChains: true,
     checks: onItsOwn({
+      client: 'go',
       names: matchesNameLikeGo,
-      keys: GO_KEYS,
       weakHashes: WEAK_HASHES.openssl,
-      handled: HANDLED_BY_GO,
       more: [constraintsAreOfKnownKinds],
     }),
   },
@@ -251,10 +201,9 @@ export const CLIENT_RULES: readonly ClientRules[] = [
     isOpenssl: false,
     partialChains: true,
     checks: onJava({
+      client: 'java',
       names: matchesNameLikeJava,
-      keys: JAVA_KEYS,
       weakHashes: /md[245]/i,
-      handled: HANDLED.openssl,
       commonNames: 'always',
       more: [leafMaySign, emptySubjectHasCriticalNames],
     }),
@@ -266,10 +215,9 @@ export const CLIENT_RULES: readonly ClientRules[] = [
     isOpenssl: false,
     partialChains: true,
     checks: onItsOwn({
+      client: 'chromium',
       names: matchesAlternativeName,
-      keys: CHROMIUM_KEYS,
       weakHashes: WEAK_HASHES.openssl,
-      handled: HANDLED_BY_CHROMIUM,
       takesBareRoots: true,
       more: [leafMaySign, emptySubjectHasCriticalNames, anchorIsNotTheLeaf],
     }),
@@ -281,10 +229,9 @@ export const CLIENT_RULES: readonly ClientRules[] = [
     isOpenssl: false,
     partialChains: true,
     checks: onItsOwn({
+      client: 'firefox',
       names: matchesAlternativeName,
-      keys: FIREFOX_KEYS,
       weakHashes: WEAK_HASHES.openssl,
-      handled: HANDLED.strict,
     }),
   },
 ]
