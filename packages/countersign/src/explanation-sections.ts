@@ -154,7 +154,8 @@ export function connectionLines({ connection: made }: Explanation): string[] {
     address === undefined ? undefined : `${address}${port === undefined ? '' : ` port ${port}`}`
   const agreed = [
     group === undefined ? undefined : `key exchange ${group}`,
-    protocol === undefined ? undefined : `application protocol ${alpn ?? 'not agreed on'}`,
+    // Nothing more is agreed on where the handshake ended early.
+    cipher === undefined ? undefined : `application protocol ${alpn ?? 'not agreed on'}`,
   ]
   return [[where, protocol, cipher], agreed]
     .map((parts) => parts.filter((part) => part !== undefined).join(', '))
@@ -189,12 +190,12 @@ export function otherClientLines({ clients, code }: Explanation): string[] {
   return [
     ...[...groups].map(([message, all]) => {
       const names = all.map(({ name }) => name).join(', ')
-      if (message === undefined) return `would refuse it too: ${names}`
-      return `would refuse it: ${names}: ${message} [${all[0]?.code}]`
+      if (message === undefined) return `would refuse the chain too: ${names}`
+      return `would refuse the chain: ${names}: ${message} [${all[0]?.code}]`
     }),
     ...(believing.length === 0
       ? []
-      : [`would take it, with the same roots: ${believing.join(', ')}`]),
+      : [`would take it, given the same roots: ${believing.join(', ')}`]),
   ]
 }
 

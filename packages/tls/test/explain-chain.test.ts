@@ -114,6 +114,24 @@ describe('explainChain', () => {
     }
   })
 
+  it('does not promise that a root mends a name or a date', () => {
+    const alone = TrustStore.fromPem(makeAuthority('Another Root').certificate.pem)
+    const caller = (changes: object, name: string): string => {
+      const found = explained([makeLeaf(changes, makeAuthority('Far Root')).certificate], {
+        trust: alone,
+        name,
+      })
+      assert.match(found.code ?? '', /untrusted-root|missing-intermediate/)
+      assert.equal(found.clients.length, 8)
+      assert.ok(found.clients.every(({ ok }) => !ok))
+      return found.fixes.caller?.text ?? ''
+    }
+    assert.match(caller({}, 'other.test'), /will not do: the certificate is not for other\.test$/)
+    const ended = { notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') }
+    assert.match(caller(ended, 'localhost'), /will not do: the certificate ended on 2021-01-01/)
+    assert.doesNotMatch(caller({}, 'localhost'), /will not do/)
+  })
+
   it('says how long ago it ended, by which clock', () => {
     const notAfter = new Date('2026-06-01T12:00:00Z')
     const notBefore = new Date('2026-05-01T00:00:00Z')

@@ -73,6 +73,39 @@ describe('explain tells what a server wants of a client:', () => {
       assert.ok(found.chain.every(({ link }) => link === 'ok'))
     })
 
+    for (const [status, contentType] of [
+      [400, 'text/html'],
+      [403, 'application/problem+json; charset=utf-8'],
+    ] as const) {
+      it(`${version}: one, from a server that says so with ${status}`, async () => {
+        const answering = { ...versions, status, contentType }
+        await using server = await serveChain(CHAIN, localhost.key, {
+          ...answering,
+          ca: authority.rootPem,
+          requestCert: true,
+        })
+        const identity = { cert: alice.chainPem, key: alice.keyPem }
+        const found = await explainServer(server, identity)
+        assert.equal(found.code, 'server-refused-client-cert', found.message)
+        assert.match(found.message, new RegExp(`answers this client with ${status}$`))
+        assert.equal(found.clientCertificates?.accepted, false)
+        await using open = await serveChain(CHAIN, localhost.key, answering)
+        assert.equal((await explainServer(open, identity)).ok, true)
+      })
+    }
+
+    it(`${version}: one, perhaps`, async () => {
+      await using server = await serveChain(CHAIN, localhost.key, {
+        ...versions,
+        status: 403,
+        ca: authority.rootPem,
+        requestCert: true,
+      })
+      const found = await explainServer(server, { cert: alice.chainPem, key: alice.keyPem })
+      assert.equal(found.ok, true, found.message)
+      assert.match(found.notes.join(), /answers HEAD \/ with 403: it may be for want of a client/)
+    })
+
     it(`${version}: one, and takes ours`, async () => {
       await using server = await requiring()
       const found = await explainServer(server, { cert: alice.chainPem, key: alice.keyPem })

@@ -108,6 +108,7 @@ describe('explain says what else stands in the way:', () => {
     await using server = await serveChain(CHAIN, localhost.key, { ALPNProtocols: ['h2'] })
     const found = await explainServer(server, { alpn: ['http/1.1'] })
     assert.equal(found.code, 'alpn-mismatch', found.message)
+    assert.match(found.fixes.owner?.text ?? '', /http\/1\.1/)
     const shared = await explainServer(server, { alpn: ['h2', 'http/1.1'] })
     assert.equal(shared.ok, true)
     assert.equal(shared.connection?.alpn, 'h2')
@@ -121,6 +122,19 @@ describe('explain says what else stands in the way:', () => {
     const found = await explainServer(server)
     assert.equal(found.code, 'server-name-refused', found.message)
     assert.deepEqual(found.alert, { number: 112, name: 'unrecognized_name' })
+    assert.match(found.fixes.caller?.text ?? '', /localhost is none$/)
+    const byAddress = await explainServer(server, { serverName: '127.0.0.1' })
+    assert.match(byAddress.fixes.caller?.text ?? '', /not by its address$/)
+  })
+
+  it('the two sides share no cipher', async () => {
+    await using server = await serveChain(CHAIN, localhost.key, {
+      maxVersion: 'TLSv1.2',
+      ciphers: 'ECDHE-ECDSA-AES128-SHA',
+    })
+    const found = await explainServer(server)
+    assert.equal(found.code, 'handshake-failed', found.message)
+    assert.match(found.fixes.owner?.text ?? '', /AES-GCM or ChaCha20.*certificate for localhost$/)
   })
 
   it('a server that cuts its first flight short', async () => {

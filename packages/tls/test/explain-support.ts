@@ -30,19 +30,24 @@ export interface Served extends AsyncDisposable {
 export interface ServeOptions extends Omit<ServerOptions, 'cert' | 'key'> {
   /** Of the answer. @defaultValue now */
   date?: Date | undefined
+  /** Of the answer. @defaultValue 200 */
+  status?: number | undefined
+  /** Of the answer. @defaultValue none */
+  contentType?: string | undefined
 }
 
 /** Serves HTTPS with these certificates, in this order, whatever they are. */
 export async function serveChain(
   chain: readonly Certificate[],
   key: PrivateKey,
-  { date, ...options }: ServeOptions = {},
+  { date, status = 200, contentType, ...options }: ServeOptions = {},
 ): Promise<Served> {
   const server = createHttpsServer(
     { ...options, cert: chain.map(({ pem }) => pem).join(''), key: key.toPem() },
     (_request, response) => {
       if (date !== undefined) response.setHeader('Date', date.toUTCString())
-      response.end()
+      if (contentType !== undefined) response.setHeader('Content-Type', contentType)
+      response.writeHead(status).end()
     },
   )
   return served(server)

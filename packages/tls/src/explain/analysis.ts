@@ -233,7 +233,7 @@ type DeadEnd =
   | 'untrusted-root-sent'
 
 /** How a chain can end before it reaches what is trusted. A bad signature is one too, but cannot be claimed without proof. */
-const DEAD_ENDS: ReadonlySet<TlsErrorCode> = new Set<DeadEnd>([
+export const DEAD_ENDS: ReadonlySet<TlsErrorCode> = new Set<DeadEnd>([
   'untrusted-root',
   'missing-intermediate',
   'key-mismatch',

@@ -55,7 +55,7 @@ export function explainEvidence(options: ExplainChainOptions, seen: Seen = {}): 
     name: nameCheck,
     clock: clockOf(time, seen.skewMs),
     clientCertificates,
-    notes: notesOf(options.chain, facts, path, time).concat(oldCopies(elsewhere)),
+    notes: notesOf(options.chain, facts, path, time).concat(oldCopies(elsewhere), seen.notes ?? []),
     nodeCode: options.nodeCode,
   }
   const where = whereOf(target)
@@ -71,6 +71,7 @@ export function explainEvidence(options: ExplainChainOptions, seen: Seen = {}): 
     target,
     trust,
     name,
+    time,
     elsewhere,
     hint: options.hint,
     seen: { ...seen, clientCertificates },

@@ -47,6 +47,8 @@ export interface Seen {
   skewMs?: number | undefined
   /** What the port speaks instead of TLS: `HTTP`, `SSH`. */
   speaks?: string | undefined
+  /** What else is worth knowing, one sentence each. */
+  notes?: readonly string[] | undefined
   /** A name of the certificate that leads to the same server. */
   reachable?: string | undefined
   /** The data folder of an authority whose client certificates the server accepts. */

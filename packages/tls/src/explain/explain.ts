@@ -16,7 +16,7 @@ import type { Environment } from '../trust-environment.ts'
 import type { TrustOptions, TrustStore } from '../trust-store.ts'
 import type { ExplainChainOptions, Seen } from './explain-options.ts'
 import { explainEvidence } from './explain-evidence.ts'
-import { alertNamed, chainFinding, findingOf, storyOf } from './findings.ts'
+import { alertNamed, chainFinding, doubtfulAnswer, findingOf, storyOf } from './findings.ts'
 import { askPlainly } from './plain-question.ts'
 import { probe, type ProbeResult, type ProbeTarget } from './probe.ts'
 import { issuingFolder, nameThatLeadsTo, placesOf } from './search.ts'
@@ -105,6 +105,7 @@ export async function explain(
     ...finding,
     clientCertificates: storyOf(sight, named, context),
     skewMs: named?.skewMs ?? sight.skewMs,
+    notes: doubtfulAnswer(decisive),
   }
   const first = explainEvidence(evidence, seen)
   const more = options.searchElsewhere === false ? {} : await search(first, evidence, sight, env)

@@ -65,17 +65,41 @@ export function findingOf(result: ProbeResult, spoken?: string): Finding {
  * Whether the server gave up for want of a client certificate it takes. Some say so by an alert; OpenSSL's servers of TLS 1.2 say
  * only "handshake failure", and Node's nothing at all: they close.
  */
-function wasRefused({ stage, end, error, flight }: ProbeResult): boolean {
+function wasRefused(result: ProbeResult): boolean {
+  const { stage, end, error, flight } = result
   const row = classify(error)
   if (row?.code === 'server-refused-client-cert') return true
   if (flight.certificateRequest === undefined) return false
+  if (refusedByAnswer(result)) return true
   if (stage === 'secured') return end === 'closed' || row?.code === 'reset'
   return end === 'closed' || row?.code === 'reset' || row?.code === 'handshake-failed'
 }
 
-function refusalWords({ error, stage }: ProbeResult): string {
+/**
+ * Some finish the handshake, and refuse in HTTP: nginx with 400, for which a bare `HEAD /` gives no other reason; servers of ours with
+ * 403 and a problem document.
+ */
+function refusedByAnswer({ answer }: ProbeResult): boolean {
+  if (answer === undefined) return false
+  return REFUSING.has(answer.status) || (answer.status === 403 && answer.isProblem)
+}
+
+/** An answer that may be about a client certificate, or about anything else that a server wants of its callers. */
+export function doubtfulAnswer({ flight, answer }: ProbeResult): string[] {
+  if (flight.certificateRequest === undefined || answer === undefined) return []
+  if (answer.isProblem || (answer.status !== 401 && answer.status !== 403)) return []
+  return [
+    `the server answers HEAD / with ${answer.status}: it may be for want of a client certificate that it takes`,
+  ]
+}
+
+function refusalWords(result: ProbeResult): string {
+  const { error, stage, answer } = result
   const row = classify(error)
   if (row?.code === 'server-refused-client-cert') return row.message
+  if (answer !== undefined && refusedByAnswer(result)) {
+    return `the server asked for a client certificate, and answers this client with ${answer.status}`
+  }
   return stage === 'secured'
     ? 'the server asked for a client certificate, and closed without a word after the handshake'
     : 'the server asked for a client certificate, and ended the handshake'
@@ -147,3 +171,6 @@ function firstOf(error: unknown): unknown {
 function codedError(code: string): Error {
   return Object.assign(new Error(code), { code })
 }
+
+/** Statuses of nginx for a client without a certificate, or with one that it does not take. */
+const REFUSING: ReadonlySet<number> = new Set([400, 495, 496])

@@ -6,8 +6,10 @@
 import type { Certificate, Fault } from '@countersign/x509'
 import type { TlsErrorCode } from '../errors.ts'
 import { hintOf } from '../reasons.ts'
+import { checkServerName } from '../server-name.ts'
 import type { Place } from '../trust-places.ts'
 import type { TrustStore } from '../trust-store.ts'
+import { DEAD_ENDS } from './analysis.ts'
 import { shownTitle } from './chain-view.ts'
 import {
   clientCertificateCommand,
@@ -16,9 +18,9 @@ import {
   getCommand,
   issueCommand,
   newAuthorityCommand,
-  plainGetCommand,
   trustFlags,
 } from './commands.ts'
+import { connectionFixes } from './connection-fixes.ts'
 import type { Seen } from './explain-options.ts'
 import type { ExplainedTarget, Fix, Fixes } from './explanation.ts'
 import { duration, plainText, shellCommand } from './plain-text.ts'
@@ -33,6 +35,8 @@ export interface FixFacts {
   trust: TrustStore
   /** The name that was asked for. */
   name: string | undefined
+  /** The time to judge by. */
+  time: Date
   elsewhere: readonly Place[]
   seen: Seen
   /** What the tables say, where the certificates say nothing. */
@@ -42,7 +46,25 @@ export interface FixFacts {
 /** One way out for each side, as far as there is one. */
 export function fixesOf(facts: FixFacts): Fixes {
   const { code, hint } = facts
-  return WAYS.get(code)?.(facts) ?? { caller: { text: (hint ?? hintOf(code)) || NO_WAY } }
+  const way = WAYS.get(code)
+  if (way === undefined) {
+    return connectionFixes(code, facts) ?? { caller: { text: (hint ?? hintOf(code)) || NO_WAY } }
+  }
+  const fixes = way(facts)
+  const further = furtherFault(facts)
+  if (fixes.caller === undefined || further === undefined) return fixes
+  // Its command would end at the next fault.
+  return { ...fixes, caller: { text: `${fixes.caller.text}; that alone will not do: ${further}` } }
+}
+
+/** What is wrong besides a chain that leads nowhere: no root mends a name or a date. */
+function furtherFault({ code, leaf, name, time }: FixFacts): string | undefined {
+  if (leaf === undefined || !DEAD_ENDS.has(code)) return undefined
+  if (time > leaf.notAfter) return `the certificate ended on ${leaf.notAfter.toISOString()}`
+  if (time < leaf.notBefore) return `the certificate begins on ${leaf.notBefore.toISOString()}`
+  return name === undefined || checkServerName(name, leaf) === undefined
+    ? undefined
+    : `the certificate is not for ${name}`
 }
 
 type Way = (facts: FixFacts) => Fixes
@@ -67,7 +89,7 @@ function missingIntermediate(facts: FixFacts): Fixes {
       text: `only the owner can mend this for everybody; with the certificate of ${issuer} in a file, give it as \`--extra-ca\``,
     },
     owner: {
-      text: `let the server send its whole chain: its certificate, then that of ${issuer}; the .crt file that \`countersign issue\` writes holds both`,
+      text: `let the server send its whole chain: its certificate, then that of ${issuer}, in one file; or issue it anew, into a .crt file that holds both`,
       command: issueCommand(facts),
     },
   }
@@ -260,23 +282,6 @@ function clientRefused({ target, trust, seen }: FixFacts): Fixes {
   }
 }
 
-function notTls({ target, seen: { speaks } }: FixFacts): Fixes {
-  if (speaks === undefined || speaks === 'HTTP') {
-    return {
-      caller: {
-        text: `the port ${speaks === undefined ? 'probably speaks' : 'speaks'} plain HTTP: use http://, or the port that speaks https`,
-        command: plainGetCommand(target),
-      },
-      owner: { text: 'serve HTTPS on this port (countersign serve --https)' },
-    }
-  }
-  return {
-    caller: {
-      text: `the port speaks ${plainText(speaks)}, not TLS: connect to the port that speaks https`,
-    },
-  }
-}
-
 /** Who has to mend the certificate. */
 function ownerOf({ purpose }: FixFacts): string {
   return purpose === 'server' ? 'the owner of the server' : 'the owner of the certificate'
@@ -317,14 +322,6 @@ const WAYS: ReadonlyMap<TlsErrorCode, Way> = new Map<TlsErrorCode, Way>([
   ['weak-crypto', issueAgain('issue the certificate again, with a stronger key or hash')],
   ['rejected-by-policy', issueAgain('issue the certificate again, by the rules of RFC 5280')],
   ['server-refused-client-cert', clientRefused],
-  ['not-tls', notTls],
-  [
-    'protocol-mismatch',
-    ({ hint }) => ({
-      caller: { text: hint ?? hintOf('protocol-mismatch') },
-      owner: { text: 'enable TLS 1.2 or 1.3; what is older can be read and changed on the way' },
-    }),
-  ],
 ])
 
 const NO_WAY = 'look into the log of the server'

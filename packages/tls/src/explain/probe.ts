@@ -45,8 +45,17 @@ export interface ProbeResult {
   connection: ExplainedConnection
   /** The server's clock minus ours, by the Date of its answer. */
   skewMs: number | undefined
+  /** The head of its answer to `HEAD /`; `undefined` where there was none of HTTP. */
+  answer: AnswerHead | undefined
   /** What came over the connection below, from its start. */
   firstBytes: Uint8Array
+}
+
+/** What an answer says of whom it is for. */
+export interface AnswerHead {
+  status: number
+  /** Whether it is a problem document (RFC 9457). */
+  isProblem: boolean
 }
 
 /** Connects, looks and closes; ends when the signal aborts, with what was seen until then. */
@@ -182,6 +191,7 @@ class Probe {
       flight,
       connection: { ...this.#connection, protocol: this.#connection.protocol ?? flight.version },
       skewMs: skewOf(this.#answer),
+      answer: headOf(this.#answer),
       firstBytes: Buffer.concat(this.#chunks),
     }
   }
@@ -191,6 +201,13 @@ class Probe {
 function isAnswered(answer: string): boolean {
   if (answer.length >= LONGEST_ANSWER) return true
   return answer.startsWith('HTTP/') ? answer.includes('\r\n\r\n') : answer.length >= 'HTTP/'.length
+}
+
+function headOf(answer: string): AnswerHead | undefined {
+  const [, status] = /^HTTP\/1\.\d (\d{3})\b/.exec(answer) ?? []
+  if (status === undefined) return undefined
+  const isProblem = /\r\ncontent-type: ?application\/problem\+json/i.test(answer)
+  return { status: Number(status), isProblem }
 }
 
 /** The Date of an answer has whole seconds: up to one of them is no difference. */
