@@ -14,27 +14,8 @@ import {
   OID,
   without,
 } from './explain-certificates.ts'
-import type { OwnAuthority, Row } from './explain-grid-row.ts'
+import { chainRow as row, type OwnAuthority, type Row } from './explain-grid-row.ts'
 import { https } from './explain-servers.ts'
-
-type More = Pick<Row, 'host' | 'name' | 'openssl' | 'python' | 'says' | 'caller' | 'owner'>
-
-function row(
-  what: string,
-  code: string | undefined,
-  chain: readonly Holder[],
-  roots: readonly Holder[],
-  more: More = {},
-): Row {
-  return {
-    what,
-    ...(code === undefined ? {} : { code }),
-    start: https(chain),
-    chain,
-    roots,
-    ...more,
-  }
-}
 
 /**
  * The rows.

@@ -8,7 +8,7 @@ import path from 'node:path'
 import { initAuthority, issue } from './identity-files.ts'
 import { Certificate, PrivateKey } from '@countersign/x509'
 import type { Holder } from './explain-certificates.ts'
-import type { Start } from './explain-servers.ts'
+import { https, type Start } from './explain-servers.ts'
 
 /** One server, what its client trusts, and what is to be said about it. */
 export interface Row {
@@ -81,6 +81,35 @@ export const OWNERS: ReadonlyMap<string, OwnerFix> = new Map(
     'weak-crypto',
   ].map((code) => [code, 'anew'] as const),
 )
+
+/** Everything a row of a chain may say beside what is sent and trusted. */
+export type MoreOfRow = Omit<Row, 'what' | 'code' | 'start' | 'chain' | 'roots'> & {
+  weak?: boolean
+}
+
+/**
+ * A row of a server with a chain.
+ *
+ * @param roots - what its client trusts
+ * @param more - `weak` for keys and hashes that a server of today does not let itself be given
+ */
+export function chainRow(
+  what: string,
+  code: string | undefined,
+  chain: readonly Holder[],
+  roots: readonly Holder[],
+  { weak = false, ...more }: MoreOfRow = {},
+): Row {
+  const options = weak ? { ciphers: 'DEFAULT@SECLEVEL=0' } : {}
+  return {
+    what,
+    ...(code === undefined ? {} : { code }),
+    start: https(chain, options),
+    chain,
+    roots,
+    ...more,
+  }
+}
 
 /** The authority of a data folder, with the keys that it signs with. */
 export interface OwnAuthority {
