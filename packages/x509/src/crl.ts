@@ -22,7 +22,7 @@ import { type GeneralName, readGeneralNames } from './general-name.ts'
 import { describeBlocks, reading, readInput } from './input.ts'
 import { Name } from './name.ts'
 import { OID } from './oid.ts'
-import { encodePem } from './pem.ts'
+import { encodePem, parsePem } from './pem.ts'
 import type { PublicKey } from './public-key.ts'
 import { signatureAlgorithmName, verifySignature } from './signature.ts'
 
@@ -64,7 +64,7 @@ export class CertificateRevocationList implements Iterable<RevokedCertificate> {
    */
   readonly unknownCriticalExtensions: readonly string[]
   readonly #parts: Parts
-  #serials: ReadonlySet<string> | undefined
+  #serials: SerialSet | undefined
 
   private constructor(der: Uint8Array, known?: KnownEntries) {
     const parts = readParts(der, known)
@@ -140,14 +140,9 @@ export class CertificateRevocationList implements Iterable<RevokedCertificate> {
     pemOrDer: string | Uint8Array,
     source = 'revocation list',
   ): Promise<CertificateRevocationList[]> {
-    const input = readInput(pemOrDer, source, 'crl-malformed')
-    // A short one is read at once; of a long one, this finds that there is a list at all.
-    if (pemOrDer.length < SLICED_BYTES) return CertificateRevocationList.parseAll(pemOrDer, source)
-    const ders =
-      input instanceof Uint8Array
-        ? [input]
-        : input.filter(({ label }) => LABELS.has(label)).map(({ der }) => der)
-    if (ders.length === 0) return CertificateRevocationList.parseAll(pemOrDer, source)
+    const ders = pemOrDer.length < SLICED_BYTES ? undefined : await readInSlices(pemOrDer, source)
+    // A short one, an unusual one or none at all: then with the words for it.
+    if (ders === undefined) return CertificateRevocationList.parseAll(pemOrDer, source)
     const lists: CertificateRevocationList[] = []
     for (const der of ders) {
       await nextTurn()
@@ -263,7 +258,7 @@ interface Parts {
 
 /** What reading every entry once finds out. */
 interface KnownEntries extends Pick<Parts, 'size' | 'unknownCritical'> {
-  readonly serials: ReadonlySet<string>
+  readonly serials: SerialSet
 }
 
 /** @param known - of entries that were read before, so that they are not read again */
@@ -329,8 +324,61 @@ function checkEntries(entries: Uint8Array | undefined): Pick<Parts, 'size' | 'un
   return { size, unknownCritical: [...unknownCritical] }
 }
 
+/**
+ * The lists of a long input; a PEM is decoded piece by piece.
+ *
+ * @returns `undefined` where the text is anything but blocks of lists in lines of whole groups of base64
+ */
+async function readInSlices(
+  input: string | Uint8Array,
+  source: string,
+): Promise<Uint8Array[] | undefined> {
+  if (typeof input !== 'string' && input[0] === TAG.sequence) {
+    const der = readInput(input, source, 'crl-malformed')
+    return der instanceof Uint8Array ? [der] : undefined
+  }
+  const text = typeof input === 'string' ? input : Buffer.from(input).toString('latin1')
+  const ders: Uint8Array[] = []
+  let from = 0
+  for (;;) {
+    const begin = text.indexOf('-----BEGIN ', from)
+    if (begin < 0) return ders.length === 0 ? undefined : ders
+    const [, label = ''] =
+      /^-----BEGIN ((?:X509 )?CRL)-----\r?\n/.exec(text.slice(begin, begin + 40)) ?? []
+    const end = `-----END ${label}-----`
+    const bodyEnd = text.indexOf(end, begin)
+    if (label === '' || bodyEnd < 0 || (begin > 0 && text[begin - 1] !== '\n')) return undefined
+    const der = await decodeInSlices(text.slice(text.indexOf('\n', begin) + 1, bodyEnd))
+    if (der === undefined) return undefined
+    ders.push(der)
+    from = bodyEnd + end.length
+  }
+}
+
+/** Each piece is a PEM of its own: what `parsePem` is strict about, it is strict about here. */
+async function decodeInSlices(body: string): Promise<Uint8Array | undefined> {
+  const parts: Uint8Array[] = []
+  for (let at = 0; at < body.length; ) {
+    await nextTurn()
+    const cut = body.lastIndexOf('\n', at + PIECE_CHARACTERS) + 1
+    if (cut <= at) return undefined
+    const piece = body.slice(at, cut)
+    // Padding stands at the end of all, and nowhere else.
+    if (cut < body.length && piece.includes('=')) return undefined
+    try {
+      const [block] = parsePem(`-----BEGIN CRL-----\n${piece}-----END CRL-----\n`, 'piece')
+      if (block !== undefined) parts.push(block.der)
+    } catch (error) {
+      if (error instanceof X509Error) return undefined
+      throw error
+    }
+    at = cut
+  }
+  return new Uint8Array(Buffer.concat(parts))
+}
+
 async function readEntriesInSlices(der: Uint8Array, source: string): Promise<KnownEntries> {
-  const serials = new Set<string>()
+  const serials = new SerialSet()
   const unknownCritical = new Set<string>()
   const slice = <Result>(read: () => Result): Result => reading('crl-malformed', source, read)
   const list = slice(() => {
@@ -361,8 +409,24 @@ async function nextTurn(): Promise<void> {
   })
 }
 
-function readSerials(entries: Uint8Array | undefined): ReadonlySet<string> {
-  const serials = new Set<string>()
+/** Serial numbers in many small sets: one of 100,000 holds everything up for milliseconds each time it grows. */
+class SerialSet {
+  readonly #byEnd = new Map<string, Set<string>>()
+
+  add(serial: string): void {
+    const end = serial.slice(-2)
+    const known = this.#byEnd.get(end)
+    if (known === undefined) this.#byEnd.set(end, new Set([serial]))
+    else known.add(serial)
+  }
+
+  has(serial: string): boolean {
+    return this.#byEnd.get(serial.slice(-2))?.has(serial) === true
+  }
+}
+
+function readSerials(entries: Uint8Array | undefined): SerialSet {
+  const serials = new SerialSet()
   if (entries === undefined) return serials
   const list = openEntries(entries)
   while (!list.isEmpty) serials.add(readEntrySerial(list))
@@ -435,3 +499,4 @@ const MAX_BYTES = 64 * 1024 * 1024
 /** Below, reading it all takes less than a slice. */
 const SLICED_BYTES = 64 * 1024
 const SLICE_MS = 2
+const PIECE_CHARACTERS = 128 * 1024
