@@ -14,6 +14,8 @@ import { authority, localhost } from './support.ts'
 
 scrubProcess()
 
+const alice = authority.issue({ names: ['alice'], client: true })
+
 /** What a server sent until the handshake was done, and the secret it was sent under. */
 interface Recording {
   bytes: Buffer
@@ -31,7 +33,6 @@ before(async () => {
         minVersion: version,
         maxVersion: version,
         requestCert: true,
-        rejectUnauthorized: false,
         ca: [authority.rootPem, authority.issuerPem],
         ALPNProtocols: ['http/1.1'],
       },
@@ -44,6 +45,8 @@ before(async () => {
       // Over a stream of its own the bytes can be seen.
       socket: new Bridge(tcp),
       ca: authority.rootPem,
+      cert: alice.chainPem,
+      key: alice.keyPem,
       servername: 'localhost',
       ALPNProtocols: ['http/1.1'],
     })
