@@ -74,7 +74,8 @@ export function chainLines(
   return [
     paint('bold', 'Chain'),
     ...lines,
-    ...besides.flatMap((one) => certificate(one, 0, message, paint)),
+    ...besides.slice(0, MOST_BESIDES).flatMap((one) => certificate(one, 0, message, paint)),
+    ...(besides.length > MOST_BESIDES ? [`  · ${besides.length - MOST_BESIDES} more`] : []),
   ]
 }
 
@@ -138,6 +139,7 @@ function unpainted(_style: string, text: string): string {
 }
 
 const DEEPEST_INDENT = 10
+const MOST_BESIDES = 8
 
 const MARKS: Record<ExplainedCertificate['link'], (paint: Paint) => string> = {
   ok: (paint) => paint('green', '✓'),

@@ -33,6 +33,8 @@ describe('explain says what a port speaks instead of TLS:', () => {
     ['IMAP', '* OK IMAP4rev1 ready\r\n'],
     ['POP3', '+OK ready\r\n'],
     ['HTTP', '<!DOCTYPE HTML>\n<title>400</title>'],
+    ['HTTP/2 in clear', '\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64'],
+    ['something else', '\0'.repeat(99)],
     ['something else', 'hello, stranger\r\n'],
   ] as const) {
     it(`${speaks}, by its ${JSON.stringify(banner.slice(0, 9))}`, async () => {

@@ -33,5 +33,6 @@ const BANNERS: readonly (readonly [RegExp, string])[] = [
   [/^[-+$*]\S*.*\r\n/, 'Redis'],
   [/mysql|mariadb/i, 'MySQL'],
   [/^[EN]\0|^[SN]$/, 'PostgreSQL'],
-  [/^\0\0.{4,}/s, 'HTTP/2 without TLS'],
+  // SETTINGS, with which every server begins (RFC 9113 §3.4).
+  [/^\0\0.\x04.\0{4}/s, 'HTTP/2 in clear'],
 ]

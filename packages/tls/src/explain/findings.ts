@@ -58,7 +58,7 @@ export function findingOf(result: ProbeResult, spoken?: string): Finding {
   }
   if (end === 'closed') return { code: 'reset', message: messageOf('reset') }
   const code = stage === 'nowhere' ? 'connect-failed' : 'handshake-failed'
-  return { code, message: errorMessage(error), nodeCode }
+  return { code, message: wordsOf(error), nodeCode }
 }
 
 /**
@@ -161,6 +161,13 @@ export function alertNamed(error: unknown): Explanation['alert'] {
   if (number === undefined) return undefined
   const name = ROWS.find(({ alert }) => alert?.number === number)?.alert?.name
   return { number, name: (name ?? `alert_${number}`).toLowerCase() }
+}
+
+/** OpenSSL's reason alone: its whole text holds the number of a thread and a place in its source. */
+function wordsOf(error: unknown): string {
+  const text = errorMessage(error)
+  const [, reason] = /(?:^|:)error:[0-9A-F]+:[^:]*:[^:]*:([^:]+)/.exec(text) ?? []
+  return reason === undefined ? text : `the handshake broke off: ${reason}`
 }
 
 /** Of several addresses that were tried, the first one's error. */

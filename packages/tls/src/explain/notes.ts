@@ -26,7 +26,9 @@ export function notesOf(
   }
   const besides = sent.filter((one) => !path.some((known) => known.equals(one)))
   if (besides.length > 0) {
-    notes.push(`${besides.map(shownTitle).join(', ')}: sent, and no part of the chain`)
+    const more = besides.length > MOST_NAMED ? ` and ${besides.length - MOST_NAMED} more` : ''
+    const named = besides.slice(0, MOST_NAMED).map(shownTitle).join(', ')
+    notes.push(`${named}${more}: sent, and no part of the chain`)
   }
   const [leaf] = path
   if (leaf?.isValidAt(time) === true) {
@@ -47,4 +49,5 @@ export function oldCopies(elsewhere: readonly Place[]): string[] {
     )
 }
 
+const MOST_NAMED = 5
 const SOON_MS = 3 * 86_400_000
