@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
-import { errorCode, errorMessage } from '@countersign/core'
+import { errorCode, errorMessage, readBoundedFile } from '@countersign/core'
 import { type CrlSource, TlsError } from '@countersign/tls'
 import { CertificateRevocationList, X509Error } from '@countersign/x509'
 import { isPath } from './ca-sources.ts'
@@ -23,11 +23,11 @@ export function readLists(sources: readonly CrlSource[]): CertificateRevocationL
 
 function readPath(file: string): CertificateRevocationList[] {
   try {
-    if (!statSync(file).isDirectory()) return parse(readFileSync(file), `option crl: ${file}`)
+    if (!statSync(file).isDirectory()) return parse(readBoundedFile(file), `option crl: ${file}`)
     const names = readdirSync(file).filter((name) => name.endsWith('.crl'))
     return names.toSorted().flatMap((name) => {
       const full = path.join(file, name)
-      return parse(readFileSync(full), `option crl: ${full}`)
+      return parse(readBoundedFile(full), `option crl: ${full}`)
     })
   } catch (error) {
     if (error instanceof TlsError) throw error
