@@ -33,6 +33,7 @@ export type Standing = 'serve' | 'serve-and-close' | Refusal
 export class Connection {
   /** Whether a request has arrived; a connection without one can be closed at any time. */
   used = false
+  requests = 0
   /** Until when (milliseconds) requests need not ask {@link Connection.standing}, while its terms are the same. */
   goodUntil: number
   readonly site: Site | undefined
@@ -106,12 +107,13 @@ export class Connection {
 
 /** Remembers the connection of a socket. */
 export function register(socket: Socket, connection: Connection): void {
-  CONNECTIONS.set(socket, connection)
+  Reflect.set(socket, CONNECTION, connection)
 }
 
 /** The connection of a socket, or `undefined` where it is none of ours. */
 export function connectionOf(socket: Socket): Connection | undefined {
-  return CONNECTIONS.get(socket)
+  const connection: unknown = Reflect.get(socket, CONNECTION)
+  return connection instanceof Connection ? connection : undefined
 }
 
 /**
@@ -120,7 +122,7 @@ export function connectionOf(socket: Socket): Connection | undefined {
  * @returns `undefined` for a request that no server of this package received
  */
 export function peerOf(incoming: IncomingMessage): Peer | undefined {
-  return CONNECTIONS.get(incoming.socket)?.peer
+  return connectionOf(incoming.socket)?.peer
 }
 
 /** What a request without a certificate is told where one is required. */
@@ -137,4 +139,5 @@ const OUTDATED: Refusal = {
   hint: 'connect again',
 }
 
-const CONNECTIONS = new WeakMap<Socket, Connection>()
+/** On the socket itself: what stands for a socket in HTTP/2 passes it on. */
+const CONNECTION = Symbol('connection')

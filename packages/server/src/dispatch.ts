@@ -4,12 +4,14 @@
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Problem, problemDocument } from '@countersign/core'
 import type { TrustStore } from '@countersign/tls'
+import { answerProblem, HANDLER_FAILED } from './answer-problem.ts'
+import { BodyGuard } from './body-guard.ts'
 import { type Connection, connectionOf } from './connection.ts'
 import { ServerError } from './errors.ts'
 import type { Answerer, RequestListener } from './handler.ts'
 import { hostGuard, MISDIRECTED } from './host-guard.ts'
+import { breakOff, endConnection } from './http2-request.ts'
 import { nodeHttpOptions } from './limits.ts'
 import { ServerResponse as NodeResponse } from './node-http.ts'
 import { failureOf, type Refusal } from './refusal.ts'
@@ -37,28 +39,10 @@ export function createDispatcher(state: ServerState, answerer: Answerer): Dispat
   }
 }
 
-/** Answers with a problem (RFC 9457) outside any handler. */
-export function answerProblem(outgoing: ServerResponse, problem: Problem): void {
-  const body = JSON.stringify(problemDocument(problem))
-  outgoing.writeHead(problem.status, {
-    'content-type': 'application/problem+json',
-    'content-length': Buffer.byteLength(body),
-    'cache-control': 'no-store',
-    ...problem.headers,
-  })
-  outgoing.end(body)
-}
-
-/** What a client reads when a handler failed: nothing about how. */
-export const HANDLER_FAILED: Problem = {
-  status: 500,
-  code: 'handler-failed',
-  detail: 'the request could not be handled',
-  hint: 'the log of the server holds the reason',
-}
-
 function dispatch(state: ServerState, listener: RequestListener): RequestListener {
   const guard = hostGuard(state.sites)
+  const bodies = new BodyGuard(state.limits)
+  const { requestsPerConnection } = state.limits
   return (incoming, outgoing) => {
     const connection = connectionOf(incoming.socket)
     if (connection === undefined) {
@@ -68,6 +52,7 @@ function dispatch(state: ServerState, listener: RequestListener): RequestListene
       return
     }
     connection.used = true
+    if (++connection.requests >= requestsPerConnection) endConnection(outgoing)
     const { goodUntil, isOutdated } = connection
     const ended = goodUntil !== Number.POSITIVE_INFINITY && state.now() >= goodUntil
     if ((isOutdated || ended) && !admit(state, connection, outgoing)) return
@@ -76,6 +61,7 @@ function dispatch(state: ServerState, listener: RequestListener): RequestListene
       answerRefusal(outgoing, connection, MISDIRECTED)
       return
     }
+    if (!bodies.admit(incoming, outgoing)) return
     try {
       const result = listener(incoming, outgoing)
       if (result instanceof Promise) {
@@ -104,7 +90,7 @@ function admit(state: ServerState, connection: Connection, outgoing: ServerRespo
   const standing = connection.standing(state.now())
   if (standing === 'serve') return true
   if (standing === 'serve-and-close') {
-    outgoing.setHeader('connection', 'close')
+    endConnection(outgoing)
     return true
   }
   if (!isRefused) state.reportHandshake(failureOf(standing, connection.peer))
@@ -141,7 +127,7 @@ function answerFailure(
   state.reportError(error, incoming)
   if (outgoing.headersSent || outgoing.destroyed) {
     // Half an answer must not look like a whole one.
-    outgoing.destroy()
+    breakOff(outgoing)
     return
   }
   for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name)

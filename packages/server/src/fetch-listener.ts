@@ -11,7 +11,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { problemResponse } from '@countersign/core'
 import { connectionOf } from './connection.ts'
-import { HANDLER_FAILED } from './dispatch.ts'
+import { HANDLER_FAILED } from './answer-problem.ts'
 import { ServerError } from './errors.ts'
 import type { FetchCallback, RequestListener } from './handler.ts'
 import type { ServerState } from './state.ts'
@@ -31,9 +31,10 @@ export async function createFetchListener(
   const { getRequestListener, RequestError } = await import('@hono/node-server')
   const answered = alreadyAnswered()
 
-  const fail = (error: unknown, incoming: IncomingMessage): Response => {
+  const fail = (error: unknown, incoming: IncomingMessage, outgoing: ServerResponse): Response => {
     state.reportError(error, incoming)
-    return problemResponse(HANDLER_FAILED)
+    // The body was refused and the answer given, while the handler waited for it.
+    return outgoing.headersSent ? answered : problemResponse(HANDLER_FAILED)
   }
 
   const finish = (
@@ -43,11 +44,12 @@ export async function createFetchListener(
   ): Response => {
     try {
       const checked = checkResponse(response)
+      if (outgoing.headersSent) return answered
       if (hasBodyAtHand(checked)) return checked
       void writeResponse(checked, outgoing, (error) => state.reportError(error, incoming))
       return answered
     } catch (error) {
-      return fail(error, incoming)
+      return fail(error, incoming, outgoing)
     }
   }
 
@@ -59,40 +61,41 @@ export async function createFetchListener(
     try {
       return finish(await pending, incoming, outgoing)
     } catch (error) {
-      return fail(error, incoming)
+      return fail(error, incoming, outgoing)
     }
   }
 
-  return getRequestListener(
-    (request, { incoming, outgoing }) => {
-      const peer = connectionOf(incoming.socket)?.peer
-      // The dispatcher lets only known connections through: its socket was taken away since.
-      if (peer === undefined) return answered
-      let result: unknown
-      try {
-        result = fetch(request, { peer, incoming, outgoing })
-      } catch (error) {
-        return fail(error, incoming)
+  // Not every option is in its type.
+  const listenerOptions = {
+    hostname,
+    // In HTTP/2 it would end the answer together with a body that nobody has read to its end; `body-guard.ts` looks after those.
+    autoCleanupIncoming: !state.http2,
+    errorHandler: (error: unknown): Response => {
+      if (!(error instanceof RequestError)) {
+        state.reportError(error)
+        return problemResponse(HANDLER_FAILED)
       }
-      return result instanceof Promise
-        ? settle(result, incoming, outgoing)
-        : finish(result, incoming, outgoing)
+      return problemResponse({
+        status: 400,
+        code: 'request-malformed',
+        detail: 'the host or the path of the request cannot be read',
+      })
     },
-    {
-      hostname,
-      errorHandler: (error) => {
-        if (!(error instanceof RequestError)) {
-          state.reportError(error)
-          return problemResponse(HANDLER_FAILED)
-        }
-        return problemResponse({
-          status: 400,
-          code: 'request-malformed',
-          detail: 'the host or the path of the request cannot be read',
-        })
-      },
-    },
-  )
+  }
+  return getRequestListener((request, { incoming, outgoing }) => {
+    const peer = connectionOf(incoming.socket)?.peer
+    // The dispatcher lets only known connections through: its socket was taken away since.
+    if (peer === undefined) return answered
+    let result: unknown
+    try {
+      result = fetch(request, { peer, incoming, outgoing })
+    } catch (error) {
+      return fail(error, incoming, outgoing)
+    }
+    return result instanceof Promise
+      ? settle(result, incoming, outgoing)
+      : finish(result, incoming, outgoing)
+  }, listenerOptions)
 }
 
 /** What tells the adapter that the answer is written already: this header, on a response it cannot see into. */

@@ -3,21 +3,23 @@
  *
  * @module
  */
-import { randomBytes } from 'node:crypto'
 import type { Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { Server as NetServer, Socket } from 'node:net'
+import { Admission } from './admission.ts'
 import { Connection, connectionOf, register } from './connection.ts'
 import { createDispatcher, type Dispatcher } from './dispatch.ts'
 import { createFrontDoor } from './front-door.ts'
 import type { Answerer } from './handler.ts'
+import { type Http2Lane, speaksHttp2 } from './http2-lane.ts'
 import { createServer } from './node-http.ts'
-import { originOf, rememberOrigin, setOrigin } from './origin.ts'
+import { type Origin, originOf, rememberOrigin, setOrigin } from './origin.ts'
 import type { ProxyAllowance } from './proxy-protocol.ts'
 import { failureOf } from './refusal.ts'
 import { createLane } from './secure-lane.ts'
 import type { Site, Terms } from './sites.ts'
 import type { ServerState } from './state.ts'
+import type { TicketKey } from './ticket-keys.ts'
 
 /** What answers. */
 export interface Answerers {
@@ -29,6 +31,7 @@ export interface Answerers {
 /** A way for connections: one of Node's servers, and how many connections it has. */
 interface Lane {
   readonly server: HttpServer | HttpsServer
+  readonly http2?: Http2Lane | undefined
   open: number
 }
 
@@ -44,14 +47,17 @@ export class Lanes {
   readonly #sockets = new Map<Socket, Lane | undefined>()
   /** What requests come in by: TLS connections whose handshake is done. */
   readonly #secured = new Set<Socket>()
-  /** The same for every lane, so that a new certificate ends no session; the epoch of a context does. */
-  readonly #ticketKeys = randomBytes(48)
-  readonly #current = new Map<Site, Lane>()
+  /** By the name of the key that each seals its tickets with: the newest, and the one before for clients that come with its tickets. */
+  readonly #current = new Map<Site, Map<string, Lane>>()
+  readonly #admission: Admission
+  readonly #proxies: ProxyAllowance | undefined
   #whenEmpty: (() => void) | undefined
 
   constructor(state: ServerState, answerers: Answerers, proxies?: ProxyAllowance) {
     const { sites, limits } = state
     this.#state = state
+    this.#proxies = proxies
+    this.#admission = new Admission(limits, state.reportHandshake)
     this.#dispatcher = createDispatcher(state, answerers.main)
     if (sites === undefined && proxies === undefined) {
       const server = plainServer(this.#dispatcher)
@@ -65,20 +71,23 @@ export class Lanes {
         ),
         open: 0,
       }
-      for (const site of sites ?? []) this.#current.set(site, this.#secure(site, site.terms))
+      for (const site of sites ?? []) this.#current.set(site, this.#newest(site, site.terms))
       // Node starts to watch for late headers when a server begins to listen, which this one never does.
       this.#plain.server.emit('listening')
       this.front = createFrontDoor(
         {
           tls:
             sites &&
-            ((socket, { serverName }) => {
-              const lane = this.#current.get(sites.find(serverName))
+            ((socket, { serverName, ticketKeyName }) => {
+              const lane = this.#laneOf(sites.find(serverName), ticketKeyName)
               if (lane === undefined) socket.destroy()
               else this.#enter(socket, lane)
             }),
           http: (socket) => this.#enter(socket, this.#plain),
-          onOrigin: setOrigin,
+          onOrigin: (socket, origin) => {
+            setOrigin(socket, origin)
+            this.#count(socket, origin)
+          },
           onRefused: (socket, refusal) => {
             state.reportHandshake(failureOf(refusal, originOf(socket)))
           },
@@ -87,7 +96,7 @@ export class Lanes {
       )
       this.front.prependListener('connection', (socket) => this.#accept(socket, undefined))
     }
-    if (limits.connections !== undefined) this.front.maxConnections = limits.connections
+    this.front.maxConnections = limits.connections
     this.front.on('error', (error) => {
       // Accepting failed, for want of file descriptors for instance; the next one may succeed.
       if (this.front.listening) state.reportError(error)
@@ -103,21 +112,18 @@ export class Lanes {
     const { sites } = this.#state
     if (sites === undefined) return
     // All of them are made before the first is used.
-    const lanes = new Map<Site, Lane>()
+    const lanes = new Map<Site, Map<string, Lane>>()
     for (const [site, terms] of next) {
       const current = this.#current.get(site)
       const keep = current !== undefined && site.terms === terms
-      lanes.set(site, keep ? current : this.#secure(site, terms))
+      lanes.set(site, keep ? current : this.#newest(site, terms))
     }
-    const previous = [...this.#current].filter(([site, lane]) => lanes.get(site) !== lane)
+    const previous = [...this.#current].filter(([site, byKey]) => lanes.get(site) !== byKey)
     this.#current.clear()
-    for (const [site, lane] of lanes) this.#current.set(site, lane)
+    for (const [site, byKey] of lanes) this.#current.set(site, byKey)
     for (const [site, terms] of next) site.terms = terms
     sites.replaceHosts([...next.keys()].filter((site) => site !== sites.main))
-    for (const [, lane] of previous) {
-      this.#retired.add(lane)
-      this.#release(lane)
-    }
+    for (const [, byKey] of previous) for (const lane of byKey.values()) this.#retire(lane)
   }
 
   /**
@@ -149,19 +155,51 @@ export class Lanes {
   }
 
   #lanes(): Lane[] {
-    return [this.#plain, ...this.#current.values(), ...this.#retired]
+    const current = [...this.#current.values()].flatMap((byKey) => [...byKey.values()])
+    return [this.#plain, ...current, ...this.#retired]
   }
 
-  #secure(site: Site, terms: Terms): Lane {
-    const lane = createLane({
+  #newest(site: Site, terms: Terms): Map<string, Lane> {
+    const key = this.#state.tickets.current
+    return new Map([[key.name, this.#secure(site, terms, key)]])
+  }
+
+  /**
+   * The lane of a site that can read the client's ticket, where its key is still honoured; else the one with the newest key.
+   *
+   * @returns `undefined` for a site that is gone
+   */
+  #laneOf(site: Site, ticketKeyName: string | undefined): Lane | undefined {
+    const byKey = this.#current.get(site)
+    if (byKey === undefined) return undefined
+    const key = this.#state.tickets.find(ticketKeyName)
+    const known = byKey.get(key.name)
+    if (known !== undefined) return known
+    for (const [name, lane] of byKey) {
+      if (this.#state.tickets.honours(name)) continue
+      byKey.delete(name)
+      this.#retire(lane)
+    }
+    const lane = this.#secure(site, site.terms, key)
+    byKey.set(key.name, lane)
+    return lane
+  }
+
+  #retire(lane: Lane): void {
+    this.#retired.add(lane)
+    this.#release(lane)
+  }
+
+  #secure(site: Site, terms: Terms, ticketKey: TicketKey): Lane {
+    const { server, http2 } = createLane({
       state: this.#state,
       site,
       terms,
       dispatcher: this.#dispatcher,
-      ticketKeys: this.#ticketKeys,
+      ticketKey,
       sockets: this.#secured,
     })
-    return { server: lane, open: 0 }
+    return { server, http2, open: 0 }
   }
 
   #accept(socket: Socket, lane: Lane | undefined): void {
@@ -169,6 +207,14 @@ export class Lanes {
     if (lane === undefined) rememberOrigin(socket)
     else this.#admit(socket, lane)
     socket.once('close', () => this.#forget(socket))
+    // A proxy comes from one address with everybody's connections; whom it speaks for is counted instead.
+    if (this.#proxies?.has(socket.remoteAddress) !== true) this.#count(socket, originOf(socket))
+  }
+
+  #count(socket: Socket, origin: Origin): void {
+    const leave = this.#admission.take(origin)
+    if (leave === undefined) socket.destroy()
+    else socket.once('close', leave)
   }
 
   /** A connection whose first byte is known. */
@@ -206,11 +252,12 @@ export class Lanes {
   }
 
   #closeIdle(): void {
+    for (const { http2 } of this.#lanes()) http2?.drain()
     for (const [socket, lane] of this.#sockets) {
       if (lane === undefined || isUnused(socket)) socket.destroy()
     }
     for (const socket of this.#secured) {
-      if (isUnused(socket)) socket.destroy()
+      if (isUnused(socket) && !speaksHttp2(socket)) socket.destroy()
     }
     for (const lane of this.#lanes()) {
       lane.server.closeIdleConnections()

@@ -23,6 +23,7 @@ import type { LimitOptions } from './limits.ts'
 import type { ProxyProtocolOptions } from './proxy-protocol.ts'
 import type { HandshakeFailure } from './refusal.ts'
 import type { RevocationOptions } from './revocation-index.ts'
+import type { TicketOptions } from './ticket-keys.ts'
 import type { ReloadOutcome, WatchOptions } from './watch-options.ts'
 
 /** What a server proves its own identity with, and whom it believes. Paths are read again by every `reload`. */
@@ -107,6 +108,10 @@ export interface ServeOptions extends TlsSources {
    * What plain HTTP gets on the port of HTTPS. @defaultValue GET and HEAD are sent to https (308), the rest is refused (400)
    */
   plain?: Handler | undefined
+  /** Offer HTTP/2 beside HTTP/1.1 (ALPN); needs HTTPS. HTTP/1.1 is faster for small answers. @defaultValue false */
+  http2?: boolean | undefined
+  /** How session tickets are sealed. @defaultValue a secret of this server, a new key every 12 hours */
+  tickets?: TicketOptions | undefined
   limits?: LimitOptions | undefined
   /** How long `close` waits for answers that are under way. @defaultValue 10000 */
   drainMs?: number | undefined
@@ -159,6 +164,8 @@ export const SERVE_OPTIONS: readonly (keyof ServeOptions)[] = [
   'maxVersion',
   'danger',
   'plain',
+  'http2',
+  'tickets',
   'limits',
   'drainMs',
   'onError',

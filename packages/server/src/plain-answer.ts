@@ -4,7 +4,7 @@
  * @module
  */
 import { type Problem, problemResponse } from '@countersign/core'
-import { answerProblem } from './dispatch.ts'
+import { answerProblem } from './answer-problem.ts'
 import type { RequestListener } from './handler.ts'
 
 /**

@@ -13,6 +13,10 @@ export type RefusalCode =
   | 'connection-outdated'
   /** The request is for another site than the one the connection was made to. */
   | 'misdirected-request'
+  /** The address is on the block list of the server. */
+  | 'address-blocked'
+  /** The address has as many connections as one may have. */
+  | 'too-many-connections'
   /** The certificate counts, but not for this: {@link requireCertificate}. */
   | 'certificate-not-permitted'
 

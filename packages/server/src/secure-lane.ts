@@ -13,12 +13,14 @@ import { handshakeFailure } from '@countersign/tls'
 import { type Certificate, X509Error } from '@countersign/x509'
 import { Connection, NO_CERTIFICATE, register } from './connection.ts'
 import type { Dispatcher } from './dispatch.ts'
+import { addHttp2, HTTP2_PROTOCOLS, type Http2Lane } from './http2-lane.ts'
 import { originUnder } from './origin.ts'
 import type { Peer } from './peer.ts'
 import { readPresented } from './presented-certificate.ts'
 import { failureOf, type Refusal, type RefusalFacts } from './refusal.ts'
 import type { Site, Terms } from './sites.ts'
 import type { ServerState } from './state.ts'
+import type { TicketKey } from './ticket-keys.ts'
 
 /** What a lane works with. */
 export interface LaneParts {
@@ -27,19 +29,28 @@ export interface LaneParts {
   readonly terms: Terms
   readonly dispatcher: Dispatcher
   /**
-   * 48 bytes; the same for every lane of a server, so that sessions live on when only the certificate changes. When the trust
+   * The same for every lane of a server at one time, so that sessions live on when only the certificate changes. When the trust
    * changes, the context's epoch ends them.
    */
-  readonly ticketKeys: Buffer
+  readonly ticketKey: TicketKey
   /** Gets every connection whose handshake is done, for as long as it is open. */
   readonly sockets: Set<Socket>
 }
 
+/** A lane. */
+export interface SecureLane {
+  readonly server: HttpsServer
+  /** `undefined` where HTTP/2 is not offered. */
+  readonly http2: Http2Lane | undefined
+}
+
 /** Makes a lane. */
-export function createLane(parts: LaneParts): HttpsServer {
-  const { state, site, terms, dispatcher, ticketKeys, sockets } = parts
+export function createLane(parts: LaneParts): SecureLane {
+  const { state, site, terms, dispatcher, ticketKey, sockets } = parts
   const { context, strict } = terms
-  const { ALPNProtocols } = context.nodeServerOptions()
+  const ALPNProtocols = state.http2
+    ? [...HTTP2_PROTOCOLS]
+    : context.nodeServerOptions().ALPNProtocols
   const lane = createServer(
     {
       ...dispatcher.options,
@@ -50,11 +61,12 @@ export function createLane(parts: LaneParts): HttpsServer {
     },
     dispatcher.listener,
   )
-  context.applyTo(lane, ticketKeys)
+  context.applyTo(lane, ticketKey.bytes)
   // A client that Node refuses cannot be told why. So the handshake goes on, and what verifies instead is ClientJudge: verifyChain of
   // @countersign/x509 for purpose "client" with the site's roots and our index of its lists, on every connection, resumed ones too;
   // whom OpenSSL did not verify is refused there as well, and none of its requests reaches a handler.
   if (!strict) Object.assign(lane, { rejectUnauthorized: false })
+  const http2 = state.http2 ? addHttp2(lane, dispatcher.listener, state.limits) : undefined
   // Before the HTTP server's own listener: a request must never come from a connection that is not known.
   lane.prependListener('secureConnection', (socket) => {
     sockets.add(socket)
@@ -75,7 +87,7 @@ export function createLane(parts: LaneParts): HttpsServer {
   })
   // Node starts to watch for late headers when a server begins to listen, which a lane never does.
   lane.emit('listening')
-  return lane
+  return { server: lane, http2 }
 }
 
 function openConnection(

@@ -18,6 +18,7 @@ import { checkDuration, openServer, type Server } from './server.ts'
 import { Site, Sites } from './sites.ts'
 import type { ServerState } from './state.ts'
 import { buildTerms } from './terms.ts'
+import { TicketKeys } from './ticket-keys.ts'
 
 /**
  * Serves a handler: over HTTP, over HTTPS (`https: true`), or over mutual TLS (`verifyUser: true` as well).
@@ -38,13 +39,16 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
   const { host = '127.0.0.1', port = 0, drainMs = 10_000, clock } = options
   checkAddress(host, port)
   checkDuration(drainMs, 'drainMs')
+  const now = clock === undefined ? Date.now : (): number => clock().getTime()
   const { watch = false, onReload, proxyProtocol } = options
   const source = wantsHttps(options) ? serverSource(options, host) : undefined
   const state: ServerState = {
     draining: false,
     sites: source === undefined ? undefined : await buildSites(source),
     limits: resolveLimits(options.limits),
-    now: clock === undefined ? Date.now : () => clock().getTime(),
+    tickets: new TicketKeys(options.tickets ?? {}, now),
+    http2: options.http2 ?? false,
+    now,
     reportError: guarded(options.onError ?? writeError),
     reportHandshake: guarded(options.onHandshakeError ?? (() => {})),
   }

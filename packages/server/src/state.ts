@@ -7,6 +7,7 @@ import type { IncomingMessage } from 'node:http'
 import type { HandshakeFailure } from './refusal.ts'
 import type { Limits } from './limits.ts'
 import type { Sites } from './sites.ts'
+import type { TicketKeys } from './ticket-keys.ts'
 
 /** The state of a server. */
 export interface ServerState {
@@ -15,6 +16,9 @@ export interface ServerState {
   /** What TLS connections are made with; `undefined` on plain HTTP. */
   readonly sites: Sites | undefined
   readonly limits: Limits
+  readonly tickets: TicketKeys
+  /** Whether HTTP/2 is offered. */
+  readonly http2: boolean
   /** The time in milliseconds; asked on every request of a client with a certificate. */
   readonly now: () => number
   /** A handler failed, or accepting did. Never throws. */

@@ -6,7 +6,8 @@
 import { once } from 'node:events'
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { ReadableStreamReadResult } from 'node:stream/web'
-import { answerProblem, HANDLER_FAILED } from './dispatch.ts'
+import { answerProblem, HANDLER_FAILED } from './answer-problem.ts'
+import { breakOff } from './http2-request.ts'
 
 /**
  * Writes a response.
@@ -32,7 +33,7 @@ export async function writeResponse(
     await pump(response, response.body.getReader(), outgoing)
   } catch (error) {
     onError(error)
-    if (outgoing.headersSent) outgoing.destroy()
+    if (outgoing.headersSent) breakOff(outgoing)
     else answerProblem(outgoing, HANDLER_FAILED)
   }
 }

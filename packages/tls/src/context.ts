@@ -59,6 +59,8 @@ export class TlsContext {
   readonly keyLog: ((line: Buffer) => void) | undefined
   readonly #settings: ContextSettings
   readonly #options: Pick<TlsContextOptions, 'profile' | 'minVersion' | 'maxVersion' | 'danger'>
+  /** What the ticket keys of {@link TlsContext.secureContext} are. */
+  #ticketKeys: Buffer | undefined
 
   constructor(options: TlsContextOptions) {
     checkOptions(options, CONTEXT_OPTIONS, 'createDefaultContext')
@@ -146,7 +148,7 @@ export class TlsContext {
       return
     }
     // Node's own way builds a context again and drops allowPartialTrustChain on it.
-    Object.assign(server, { _sharedCreds: this.secureContext })
+    Object.assign(server, { _sharedCreds: this.#secureContextFor(ticketKeys) })
     if (ticketKeys !== undefined) server.setTicketKeys(ticketKeys)
   }
 
@@ -181,6 +183,14 @@ export class TlsContext {
       maxVersion,
       danger,
     })
+  }
+
+  /** Ticket keys belong to a SecureContext: a second server with other keys would change those of the first. */
+  #secureContextFor(ticketKeys: Buffer | undefined): SecureContext {
+    if (ticketKeys === undefined) return this.secureContext
+    this.#ticketKeys ??= Buffer.from(ticketKeys)
+    if (this.#ticketKeys.equals(ticketKeys)) return this.secureContext
+    return buildSecureContext(this.#settings)
   }
 
   #checkIdentity(options: TlsContextOptions): void {
