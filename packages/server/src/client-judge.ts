@@ -59,11 +59,6 @@ export class ClientJudge {
     this.#known = context.chain.slice(1)
   }
 
-  /** The lists it goes by. */
-  get revocation(): RevocationIndex | undefined {
-    return this.#revocation
-  }
-
   /** A certificate whose handshake has just been done, or whose session has been resumed. */
   admit(certificate: Certificate, word: HandshakeWord, now: number): Judgement {
     let opinion = this.#opinion(certificate, now)

@@ -124,7 +124,7 @@ export interface ServeOptions extends TlsSources {
 }
 
 /** The names of {@link TlsSources}. */
-export const SOURCE_OPTIONS: readonly (keyof TlsSources)[] = [
+const SOURCE_OPTIONS: readonly (keyof TlsSources)[] = [
   'cert',
   'key',
   'passphrase',

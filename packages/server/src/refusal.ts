@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TlsError, TlsErrorCode } from '@countersign/tls'
+import type { Explanation, TlsError, TlsErrorCode } from '@countersign/tls'
 import type { Certificate } from '@countersign/x509'
 
 /** The codes of a refusal: those of TLS, and one that only a server knows. */
@@ -31,13 +31,17 @@ export interface Refusal {
 export interface RefusalFacts extends Refusal {
   /** The code of Node's own error: `CERT_HAS_EXPIRED`. */
   readonly nodeCode?: string | undefined
+  /** What OpenSSL said of the certificate, where it minded it. */
+  readonly word?: TlsError | undefined
 }
 
 /** A handshake that failed, or a connection whose certificate does not count any more. */
-export interface HandshakeFailure extends RefusalFacts {
+export interface HandshakeFailure extends Omit<RefusalFacts, 'word'> {
   /** The address of the client; `unknown` where the connection was gone before it could be read. */
   readonly address: string
   readonly port: number
+  /** Where OpenSSL minded the certificate: why, at length. Made when it is first read; not enumerable, so that no log computes it. */
+  readonly explanation?: Explanation | undefined
 }
 
 /** A refusal, with whom it met. */
@@ -46,7 +50,10 @@ export function failureOf(
   { address, port }: { readonly address: string; readonly port: number },
 ): HandshakeFailure {
   const { code, message, hint, nodeCode } = refusal
-  return { code, message, hint, address, port, nodeCode }
+  const failure = { code, message, hint, address, port, nodeCode }
+  const word = 'word' in refusal ? refusal.word : undefined
+  if (word === undefined) return failure
+  return Object.defineProperty(failure, 'explanation', { get: () => word.explanation })
 }
 
 /** Why a certificate does not count at this time, or `undefined` where it does. */

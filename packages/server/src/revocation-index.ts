@@ -27,14 +27,14 @@ export type RevocationAnswer = number | Refusal
 
 /** The lists of one set of terms. */
 export class RevocationIndex {
-  readonly lists: readonly CertificateRevocationList[]
+  readonly #lists: readonly CertificateRevocationList[]
   readonly #leafOnly: boolean
   readonly #graceMs: number
   /** Whether a list can be used, by issuer and by what of the certificate matters to its scope. */
   readonly #usable = new WeakMap<CertificateRevocationList, Map<string, boolean>>()
 
   constructor(lists: readonly CertificateRevocationList[], options: RevocationOptions = {}) {
-    this.lists = lists
+    this.#lists = lists
     this.#leafOnly = options.depth === 'leaf'
     this.#graceMs = typeof options.stale === 'number' ? options.stale : 0
   }
@@ -57,7 +57,7 @@ export class RevocationIndex {
   #checkOne(certificate: Certificate, issuer: Certificate, now: number): RevocationAnswer {
     let until = Number.NEGATIVE_INFINITY
     let due: Date | undefined
-    for (const list of this.lists) {
+    for (const list of this.#lists) {
       if (!this.#speaksAbout(list, certificate, issuer) || list.thisUpdate.getTime() > now) continue
       // Who is on a list that is out of date does not come off it.
       if (list.has(certificate.serialNumber)) return revoked(certificate, list)

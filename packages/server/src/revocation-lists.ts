@@ -36,7 +36,7 @@ export async function loadLists(
 }
 
 /** Whether a source is a path, by the rule of every option that takes one. */
-export function isPath(source: CrlSource): source is string {
+function isPath(source: CrlSource): source is string {
   return typeof source === 'string' && !source.includes('-----BEGIN')
 }
 

@@ -140,12 +140,12 @@ function identityOf(socket: TLSSocket, { context, judge }: Terms, now: number): 
     // OpenSSL reads more than we do; what we cannot read, nobody can decide about.
     return { certificate: undefined, refusal: unreadable(error) }
   }
-  const word = socket.authorized ? undefined : handshakeFailure(REFUSED, socket)
+  const word = socket.authorized ? undefined : handshakeFailure(REFUSED, socket, context)
   const judgement = judge.admit(certificate, { refusal: word, presented }, now)
   if (typeof judgement === 'number') {
     return { certificate, refusal: undefined, goodUntil: judgement }
   }
-  return { certificate: undefined, refusal: { ...judgement, nodeCode: word?.nodeCode } }
+  return { certificate: undefined, refusal: { ...judgement, nodeCode: word?.nodeCode, word } }
 }
 
 function unreadable(error: X509Error): Refusal {

@@ -76,6 +76,7 @@ export class FileWatch implements AsyncDisposable {
     try {
       report({ ok: true, reloaded: await reload() })
     } catch (error) {
+      if (this.#closed) return
       report({ ok: false, error })
       // A certificate that begins in a minute is no fault that a change of files mends.
       this.#retry = setTimeout(() => this.#next(), options.retryMs ?? RETRY_MS)

@@ -97,6 +97,9 @@ describe('S5: mutual TLS', () => {
       assert.match(failure.message, words)
       assert.equal(failure.address, '127.0.0.1')
       assert.ok(failure.port > 0)
+      assert.match(failure.explanation?.code ?? 'no-client-certificate', code)
+      assert.equal(failure.explanation === undefined, client === undefined)
+      assert.equal(Object.keys(failure).includes('explanation'), false)
       assert.equal(handled, 0)
     })
 
