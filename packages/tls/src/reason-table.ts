@@ -347,13 +347,13 @@ export const ROWS: readonly Row[] = [
     nodeCodes: ['ERR_SSL_NO_APPLICATION_PROTOCOL'],
     alert: { number: 120, name: 'NO_APPLICATION_PROTOCOL' },
     message: 'the two sides share no application protocol',
-    hint: 'name in `alpn` a protocol that the other side speaks',
+    hint: 'offer a protocol that the other side speaks, or let it speak http/1.1 as well',
   },
   {
     code: 'server-name-refused',
     alert: { number: 112, name: 'UNRECOGNIZED_NAME' },
     message: 'the server does not serve this name',
-    hint: 'connect by a name the server knows, or set `serverName`',
+    hint: 'connect by a name that the server knows',
   },
   {
     code: 'no-client-certificate',
@@ -372,7 +372,7 @@ export const ROWS: readonly Row[] = [
     nodeCodes: ['ERR_SSL_NO_SHARED_CIPHER', 'ERR_SSL_NO_SUITABLE_GROUPS'],
     alert: { number: 40, name: 'HANDSHAKE_FAILURE' },
     message: 'the two sides share no cipher, group or signature algorithm',
-    hint: 'the other side may be too old for the profile, or has no certificate for this name',
+    hint: 'let the other side offer TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM or ChaCha20, and a certificate for this name',
   },
   {
     code: 'connect-failed',
