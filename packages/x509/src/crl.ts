@@ -386,7 +386,8 @@ async function readEntriesInSlices(der: Uint8Array, source: string): Promise<Kno
     return entries === undefined ? undefined : openEntries(entries)
   })
   let size = 0
-  while (list !== undefined && !list.isEmpty) {
+  if (list === undefined) return { serials, size, unknownCritical: [] }
+  while (!list.isEmpty) {
     size += slice(() => {
       const until = performance.now() + SLICE_MS
       let count = 0

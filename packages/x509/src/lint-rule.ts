@@ -44,7 +44,7 @@ export interface LintRuleFacts {
 export type LintFault = string | boolean | RefusedFault | undefined
 
 /** A fault of which it depends who refuses it. */
-export interface RefusedFault {
+interface RefusedFault {
   readonly message: string
   readonly refusedBy: readonly LintClient[]
 }
