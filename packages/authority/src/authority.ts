@@ -21,6 +21,7 @@ import { Ledger } from './ledger.ts'
 import type { LedgerTables } from './ledger-schema.ts'
 import { LedgerWriter } from './ledger-writer.ts'
 import type { NameSpace } from './name-space.ts'
+import { OcspResponder } from './ocsp-responder.ts'
 import { checkNames, type Policy } from './policy.ts'
 import { parsePublicUrl } from './public-url.ts'
 import { Revocation } from './revocation.ts'
@@ -45,6 +46,8 @@ export interface AuthorityParts {
   readonly policy: Policy
   /** Without a slash at its end. */
   readonly publicUrl: string | undefined
+  /** Told what went wrong where an answer says nothing of it. */
+  readonly onFault: (error: unknown) => void
   readonly createRoutes: ((authority: OpenedAuthority) => Hono) | undefined
 }
 
@@ -59,6 +62,8 @@ export class OpenedAuthority implements Authority {
   readonly constraints: NameSpace | undefined
   /** Every generation of root and issuer, for the routes. */
   readonly records: readonly CaRecord[]
+  /** Answers about single certificates, for the routes. */
+  readonly ocsp: OcspResponder
   readonly #clock: Clock
   #rules: IssuingRules
   readonly #store: Store
@@ -98,6 +103,15 @@ export class OpenedAuthority implements Authority {
     this.#ledger = new Ledger(store.database<LedgerTables>())
     this.#writer = new LedgerWriter(store)
     this.#revocation = new Revocation(store, records, clock)
+    const { organization, onFault } = parts
+    this.ocsp = new OcspResponder({
+      records,
+      ledger: this.#ledger,
+      writer: this.#writer,
+      organization,
+      clock,
+      onFault,
+    })
     this.#createRoutes = parts.createRoutes
   }
 

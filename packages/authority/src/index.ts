@@ -14,7 +14,7 @@ export {
 export { createAuthority, initAuthority } from './init.ts'
 export { openAuthority } from './open.ts'
 export type { PolicyOptions } from './policy.ts'
-export type { ProfileName } from './profiles.ts'
+export type { LedgerProfile, ProfileName } from './profiles.ts'
 export { parseRevocationReason } from './reasons.ts'
 export type {
   Authority,

@@ -10,7 +10,7 @@
  */
 import type { JsonColumn, Migration } from '@countersign/store'
 import type { CaKind } from './ca-certificates.ts'
-import type { ProfileName } from './profiles.ts'
+import type { LedgerProfile } from './profiles.ts'
 
 /** Times are milliseconds since 1970; serials upper-case hex; fingerprints and key ids lower-case hex. */
 export interface LedgerTables {
@@ -54,7 +54,7 @@ export interface LedgerTables {
   certificate: {
     ca: string
     serial: string
-    profile: ProfileName
+    profile: LedgerProfile
     requester: string
     /** One a line. */
     names: string

@@ -108,6 +108,20 @@ export class Ledger {
     return (await query?.select('certificate').executeTakeFirst())?.certificate
   }
 
+  /** What is known of certificates of one issuer, by their serials; what is not in the ledger is not in the answer. */
+  async revocationStates(
+    issuer: string,
+    serials: readonly string[],
+  ): Promise<ReadonlyMap<string, RevocationState>> {
+    const rows = await this.#database
+      .selectFrom('certificate')
+      .select(['serial', 'revoked_at', 'revocation_reason'])
+      .where('ca', '=', issuer)
+      .where('serial', 'in', [...new Set(serials)])
+      .execute()
+    return new Map(rows.map(({ serial, ...state }) => [serial, state]))
+  }
+
   async #row(serialOrFingerprint: string): Promise<EntryRow | undefined> {
     return await this.#selecting(serialOrFingerprint)?.select(ENTRY_COLUMNS).executeTakeFirst()
   }
@@ -127,6 +141,9 @@ export class Ledger {
     )
   }
 }
+
+/** Whether a certificate is revoked: the columns of the ledger. */
+export type RevocationState = Pick<EntryRow, 'revoked_at' | 'revocation_reason'>
 
 /** An entry as it is shown. */
 export function entryOf(row: EntryRow): LedgerEntry {

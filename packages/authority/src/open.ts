@@ -30,7 +30,7 @@ export async function openAuthority(options: OpenAuthorityOptions): Promise<Auth
 
 /** Opens, with options that were checked. */
 export async function openWith(options: OpenAuthorityOptions): Promise<OpenedAuthority> {
-  const { store, folder, passphrase, authorize, clock = systemClock } = options
+  const { store, folder, passphrase, authorize, clock = systemClock, onFault = noop } = options
   const policy = parsePolicy(options.policy)
   const givenUrl = parsePublicUrl(options.publicUrl)
   await store.migrate('authority', LEDGER_MIGRATIONS)
@@ -58,6 +58,7 @@ export async function openWith(options: OpenAuthorityOptions): Promise<OpenedAut
     records: await readCaRecords(database, folder, passphrase),
     policy,
     publicUrl: settings.public_url ?? undefined,
+    onFault,
     createRoutes:
       createRoutes === undefined || authorize === undefined
         ? undefined
@@ -70,6 +71,8 @@ export async function openWith(options: OpenAuthorityOptions): Promise<OpenedAut
   return authority
 }
 
+function noop(): void {}
+
 /** The options of {@link openAuthority}. */
 export const OPEN_OPTIONS = [
   'store',
@@ -78,5 +81,6 @@ export const OPEN_OPTIONS = [
   'policy',
   'publicUrl',
   'authorize',
+  'onFault',
   'clock',
 ] as const

@@ -11,6 +11,9 @@ import { AuthorityError } from './errors.ts'
 /** The name of a profile. */
 export type ProfileName = 'server' | 'client'
 
+/** What a certificate in the ledger was issued as: a profile, or the authority's own OCSP responder. */
+export type LedgerProfile = ProfileName | 'ocsp'
+
 /** What a profile puts into a certificate. */
 export interface Profile {
   readonly extendedKeyUsage: 'serverAuth' | 'clientAuth'

@@ -1,6 +1,6 @@
 /**
- * The authority over HTTP. What is signed is public: the roots, the revocation lists, the issuers' certificates. Everything
- * else asks `authorize` first, and then looks at the roles it answers.
+ * The authority over HTTP. What is signed is public: the roots, the revocation lists, the OCSP answers, the issuers' certificates.
+ * Everything else asks `authorize` first, and then looks at the roles it answers.
  *
  * @module
  */
@@ -11,6 +11,7 @@ import type { OpenedAuthority } from './authority.ts'
 import { type Authorize, type Caller, PERMISSIONS } from './authorize.ts'
 import { AuthorityError, statusOf } from './errors.ts'
 import { checkQuery, parseIssueBody, parseJsonObject, readBody } from './http-body.ts'
+import { createOcspRoutes } from './ocsp-routes.ts'
 import { parseRevocationReason } from './reasons.ts'
 import type { LedgerEntry } from './types.ts'
 
@@ -59,6 +60,8 @@ export function createRoutes(authority: OpenedAuthority, authorize: Authorize): 
     // Short: a revocation should not wait for a cache.
     return bytes(crl.der, 'application/pkix-crl', 'public, max-age=60, must-revalidate', headers)
   })
+
+  application.route('/', createOcspRoutes(authority.ocsp))
 
   application.get('/ca/certificates', async (context) => {
     const caller = await admit('list', context.req.raw, context.env)

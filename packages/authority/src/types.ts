@@ -15,7 +15,7 @@ import type {
 import type { Hono } from 'hono'
 import type { Authorize } from './authorize.ts'
 import type { PolicyOptions } from './policy.ts'
-import type { ProfileName } from './profiles.ts'
+import type { LedgerProfile, ProfileName } from './profiles.ts'
 
 /** How an authority is opened. */
 export interface OpenAuthorityOptions {
@@ -35,6 +35,10 @@ export interface OpenAuthorityOptions {
   publicUrl?: string | undefined
   /** Says who is calling; without it the authority has no routes. @defaultValue none */
   authorize?: Authorize | undefined
+  /**
+   * Told what went wrong where the answer over HTTP says nothing of it: OCSP has no words. @defaultValue nobody is told
+   */
+  onFault?: ((error: unknown) => void) | undefined
   /** @defaultValue the machine's clock */
   clock?: Clock | undefined
 }
@@ -85,7 +89,8 @@ export interface LedgerEntry {
   /** Upper-case hex. */
   readonly serial: string
   readonly names: readonly string[]
-  readonly profile: ProfileName
+  /** `ocsp` for who answers OCSP in the issuer's place. */
+  readonly profile: LedgerProfile
   readonly requester: string
   readonly notBefore: Date
   readonly notAfter: Date
@@ -137,7 +142,7 @@ export interface Authority {
   /** Where clients reach revocation lists and responder, without a slash at its end; `undefined` until somebody has said. */
   readonly publicUrl: string | undefined
   /**
-   * GET /roots.pem, GET /crl/:file, GET and POST /ca/certificates, POST /ca/certificates/:serial/revoke.
+   * GET /roots.pem, GET /crl/:file, GET and POST /ocsp, GET and POST /ca/certificates, POST /ca/certificates/:serial/revoke.
    *
    * @throws {@link AuthorityError} `routes-unavailable` where the authority was opened without `authorize`
    */

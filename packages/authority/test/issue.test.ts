@@ -294,8 +294,6 @@ describe('issue', () => {
 
     it('names the address that was said last, also where another process issues', async (t) => {
       const { authority, store, folder } = await makeAuthority(t, { publicUrl: 'http://a.test' })
-      const listOf = async (by: Authority): Promise<unknown> =>
-        (await by.issue(serverRequest())).certificate.toPythonDict().crlDistributionPoints
       const [list] = await authority.crl()
       const name = `crl/${list?.ca}.crl`
       assert.deepEqual(await listOf(authority), [`http://a.test/${name}`])
@@ -369,3 +367,9 @@ AwIDSQAwRgIhAJHVAEKUA49UWo3jWGon6rqd0XTLkzVFfw4+SGVuYhpWAiEApBwz
 8rAecFMZJ6FCYUN42d09wfGRrNfcJM4HEA5YRnY=
 -----END CERTIFICATE REQUEST-----
 `
+
+/** The address of the list that a certificate issued now names. */
+async function listOf(authority: Authority): Promise<unknown> {
+  const { certificate } = await authority.issue(serverRequest())
+  return certificate.toPythonDict().crlDistributionPoints
+}

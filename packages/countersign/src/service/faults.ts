@@ -1,10 +1,21 @@
 /**
- * What went wrong inside sign-in, for the operator: the answer over HTTP says nothing about it.
+ * What went wrong inside sign-in and authority, for the operator: the answer over HTTP says nothing about it.
  *
  * @module
  */
 import type { AuthEvent } from '@countersign/auth'
 import { errorMessage } from '@countersign/core'
+
+/** Notes a fault that an answer of the authority says nothing of, once a minute: OCSP answers everybody who asks. */
+export function reportAuthorityFaults(note: (text: string) => void): (error: unknown) => void {
+  let quietUntil = Number.NEGATIVE_INFINITY
+  return (error) => {
+    const now = performance.now()
+    if (now < quietUntil) return
+    quietUntil = now + QUIET_MS
+    note(`a question about a certificate was not answered: ${errorMessage(error)}`)
+  }
+}
 
 /** Notes every fault, and a database that is away once a minute: a flood of requests is no flood of lines. */
 export function reportFaults(note: (text: string) => void): (event: AuthEvent) => void {

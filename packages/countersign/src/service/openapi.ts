@@ -79,6 +79,8 @@ const PROBLEM = {
 
 const SESSION_COOKIE = { type: 'apiKey', in: 'cookie', name: '__Host-countersign-sid' }
 
+const OCSP_TYPE = 'application/ocsp-response'
+
 const pathParameter = (name: string): object => ({
   name,
   in: 'path',
@@ -132,6 +134,13 @@ const PATHS: Record<string, Record<string, Operation>> = {
       answer: [200, 'application/pkix-crl'],
       parameters: [pathParameter('file')],
     },
+  },
+  '/ocsp': {
+    get: {
+      summary: 'OCSP (RFC 6960); the request in base64 stands behind a further slash',
+      answer: [200, OCSP_TYPE],
+    },
+    post: { summary: 'OCSP (RFC 6960)', answer: [200, OCSP_TYPE] },
   },
   '/ca/certificates': {
     get: {

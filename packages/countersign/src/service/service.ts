@@ -17,7 +17,7 @@ import { type DataFolder, refuseSharedFolder } from '../data-folder.ts'
 import { givenPassphrase, openDataStore, openExistingStore } from '../open-data.ts'
 import { buildApp, buildPlainApp } from './app.ts'
 import { authorizeWith } from './authorize.ts'
-import { reportFaults } from './faults.ts'
+import { reportAuthorityFaults, reportFaults } from './faults.ts'
 import { parseListenAddress } from './listen-address.ts'
 import { ServiceLock } from './lock.ts'
 import { Metrics } from './metrics.ts'
@@ -105,6 +105,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     passphrase: givenPassphrase(),
     publicUrl: isPortKnown ? reachedAt(port) : undefined,
     authorize: authorizeWith(auth),
+    onFault: reportAuthorityFaults(note),
     clock,
   })
   const names = permittedNames(authority, asked, [

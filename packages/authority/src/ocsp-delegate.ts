@@ -1,0 +1,117 @@
+/**
+ * Who answers in an issuer's place: a certificate for OCSP alone and its key, which lives in this process and nowhere else.
+ *
+ * With `id-pkix-ocsp-nocheck` nobody asks whether it is revoked itself (RFC 6960 §4.2.2.2.1), so it ends after a day.
+ *
+ * @module
+ */
+import {
+  type Certificate,
+  Name,
+  PrivateKey,
+  randomSerial,
+  type SyncSigner,
+} from '@countersign/x509'
+import type { CaRecord } from './ca-records.ts'
+import { AuthorityError } from './errors.ts'
+import type { LedgerWriter } from './ledger-writer.ts'
+import { buildLinted } from './lint-before-sign.ts'
+import { backdate } from './validity.ts'
+
+/** A responder that may answer for an issuer. */
+export interface OcspDelegate {
+  readonly certificate: Certificate
+  readonly signer: SyncSigner
+  /** When the next one takes its place: at two thirds of its life, in milliseconds since 1970. */
+  readonly renewAtMs: number
+}
+
+/** Keeps the responder of one issuer current. */
+export class OcspDelegation {
+  readonly #record: CaRecord
+  readonly #organization: string
+  readonly #writer: LedgerWriter
+  #newest: OcspDelegate | undefined
+  #making: Promise<OcspDelegate> | undefined
+
+  constructor(record: CaRecord, organization: string, writer: LedgerWriter) {
+    this.#record = record
+    this.#organization = organization
+    this.#writer = writer
+  }
+
+  /**
+   * The responder of now; made where there is none or it is due, once for all who ask at the same time.
+   *
+   * @throws {@link AuthorityError} `issuer-expired`, and as the issuer's key; StoreError
+   */
+  async current(now: Date): Promise<OcspDelegate> {
+    const newest = this.#newest
+    const isCurrent =
+      newest !== undefined &&
+      now.getTime() < newest.renewAtMs &&
+      now >= newest.certificate.notBefore
+    if (isCurrent) return newest
+    this.#making ??= this.#make(now).finally(() => {
+      this.#making = undefined
+    })
+    return await this.#making
+  }
+
+  async #make(now: Date): Promise<OcspDelegate> {
+    const { id, certificate: issuer, key: issuerKey } = this.#record
+    const end = Math.min(now.getTime() + LIFETIME_MS, issuer.notAfter.getTime())
+    if (end < now.getTime() + SHORTEST_MS) {
+      throw new AuthorityError(
+        'issuer-expired',
+        `nobody can answer for ${issuer.subject.toString()}, which ends at ${issuer.notAfter.toISOString()}`,
+      )
+    }
+    const key = await PrivateKey.generate(issuer.publicKey.type ?? 'p256')
+    const start = backdate(now)
+    const certificate = buildLinted(
+      {
+        subject: Name.from({ organization: this.#organization, commonName: COMMON_NAME }),
+        issuer: issuer.subject,
+        publicKey: key.publicKey,
+        serialNumber: randomSerial(),
+        notBefore: start < issuer.notBefore ? issuer.notBefore : start,
+        notAfter: new Date(end),
+        extendedKeyUsage: ['ocspSigning'],
+        authorityKeyId: issuer.publicKey.keyId(),
+        extraExtensions: [NO_CHECK],
+      },
+      await issuerKey.signer(),
+      'ocsp',
+    )
+    await this.#writer.add([
+      {
+        ca: id,
+        serial: certificate.serialNumber,
+        profile: 'ocsp',
+        requester: REQUESTER,
+        names: COMMON_NAME,
+        key_type: key.publicKey.type ?? key.publicKey.description,
+        fingerprint: certificate.fingerprint,
+        certificate: certificate.der,
+        not_before: certificate.notBefore.getTime(),
+        not_after: certificate.notAfter.getTime(),
+        issued_at: now.getTime(),
+      },
+    ])
+    const renewAtMs = now.getTime() + ((end - now.getTime()) * 2) / 3
+    this.#newest = { certificate, signer: key.signer(), renewAtMs }
+    return this.#newest
+  }
+}
+
+const COMMON_NAME = 'OCSP responder'
+const REQUESTER = 'the authority itself'
+const LIFETIME_MS = 86_400_000
+const SHORTEST_MS = 60_000
+/** RFC 6960 §4.2.2.2.1: a NULL, not critical. */
+const NO_CHECK = {
+  oid: '1.3.6.1.5.5.7.48.1.5',
+  critical: false,
+  value: Uint8Array.of(0x05, 0x00),
+} as const
