@@ -8,7 +8,7 @@ import { certificateFacts, certificateTitle } from '../certificate-facts.ts'
 import type { CertificateFacts } from '../errors.ts'
 import { readPresentedChain } from '../presented.ts'
 import type { TrustStore } from '../trust-store.ts'
-import type { BrokenLink, ExplainedCertificate } from './explanation.ts'
+import { type BrokenLink, type ExplainedCertificate, jsonObject } from './explanation.ts'
 import type { Analysis } from './analysis.ts'
 import { plainText } from './plain-text.ts'
 import { readable } from './readable.ts'
@@ -78,12 +78,14 @@ export function brokenLink(fault: Fault, chain: readonly ExplainedCertificate[])
   const { certificate, message, ...rest } = fault
   const facts = certificate && shownFacts(certificate)
   const position = chain.findIndex(({ fingerprint }) => fingerprint === facts?.fingerprint)
-  return {
+  const link: BrokenLink = {
     ...rest,
     message: plainText(message),
     certificate: facts,
     position: position === -1 ? undefined : position,
   }
+  // The number of a revocation list may be longer than any number of JSON.
+  return Object.defineProperty(link, 'toJSON', { value: () => jsonObject(link) })
 }
 
 /** A certificate's facts, fit for a terminal. */

@@ -11,7 +11,10 @@ import type { TrustDescription } from '../trust-description.ts'
 import type { Place } from '../trust-place.ts'
 import { printableText } from './plain-text.ts'
 
-/** Why a connection is, or is not, trusted. Everything in it is data: {@link explanationToJson} makes JSON of it. */
+/**
+ * Why a connection is, or is not, trusted. Everything in it is data, and `JSON.stringify` takes it as it is;
+ * {@link explanationToJson} escapes what a terminal obeys as well.
+ */
 export interface ExplanationOf<Code extends string> {
   /** Whether a client of this package connects and believes the server. */
   ok: boolean
@@ -182,7 +185,8 @@ export function explanationToJson(explanation: ExplanationOf<string>): Record<st
   return jsonObject(explanation)
 }
 
-function jsonObject(value: object): Record<string, unknown> {
+/** The members of an object as JSON values. */
+export function jsonObject(value: object): Record<string, unknown> {
   const json: Record<string, unknown> = {}
   for (const [key, member] of Object.entries(value)) {
     if (member !== undefined) json[key] = jsonValue(member)
