@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { once } from 'node:events'
+import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
 import { Agent } from 'node:https'
 import {
   type HostOptions,
@@ -118,6 +119,21 @@ describe('hosts', () => {
       const request = `GET ${target} HTTP/1.1\r\nHost: www.corp\r\nConnection: close\r\n\r\n`
       assert.match(await talk(second, request), /^HTTP\/1\.1 421 /, target)
     }
+  })
+
+  it('refuse it over HTTP/2 too', async () => {
+    await using server = await start({ http2: true })
+    const session = connectHttp2(server.url, { ca, servername: 'www.corp' })
+    for (const [name, expected] of [
+      ['www.corp', 200],
+      ['admin.corp', 421],
+    ] as const) {
+      const stream = session.request({ ':authority': name })
+      const [headers]: IncomingHttpHeaders[] = await once(stream, 'response')
+      assert.equal(headers?.[':status'], expected, name)
+      stream.close()
+    }
+    session.destroy()
   })
 
   it('do not confuse anybody where none asks for certificates', async () => {
