@@ -44,6 +44,8 @@ export interface CallPlan {
   /** Whether the session's identity, and its `verify: false`, are meant for this URL. */
   readonly home: boolean
   readonly limits: Limits
+  /** A Unix socket to connect to; not where a redirect leads. */
+  readonly socketPath: string | undefined
   /** What the call says about a proxy. */
   readonly proxy: ProxyChoice | undefined
   readonly hooks: Hooks | undefined
@@ -231,7 +233,11 @@ class Call implements TimedCall {
     if (token === undefined && cookies === undefined) return hop.headers
     const headers = [...hop.headers]
     if (token !== undefined) headers.push('authorization', `Bearer ${token}`)
-    if (cookies !== undefined) headers.push('cookie', cookies)
+    if (cookies === undefined) return headers
+    const at = headers.findIndex((text, index) => index % 2 === 0 && text === 'cookie')
+    // There is one such field at most (RFC 6265bis §5.8.1), also where the caller wrote it.
+    if (at >= 0) headers[at + 1] += `; ${cookies}`
+    else headers.push('cookie', cookies)
     return headers
   }
 
@@ -241,8 +247,7 @@ class Call implements TimedCall {
     const { limits, home, trust, proxy } = this.plan
     const { url } = hop
     const { connectTimeoutMs, tlsTimeoutMs } = limits
-    // A Unix socket is where the call was made to, not where a redirect leads.
-    const socketPath = home && !hop.away ? limits.socketPath : undefined
+    const socketPath = hop.away ? undefined : this.plan.socketPath
     const way = socketPath === undefined ? support.proxies.wayTo(url, proxy) : undefined
     const security =
       url.protocol === 'https:'

@@ -58,6 +58,8 @@ export function failureOf(
   if (error instanceof ConnectFailure) return connectFailure(error, facts)
   // The first error of the socket is the true one; what the transport says comes after it.
   const cause = link?.firstError ?? error
+  // The parser keeps what it read, a cookie or a body: whoever logs an error would log that.
+  if (isParserError(cause)) Reflect.deleteProperty(cause, 'data')
   const reason = reasonOf(cause)
   if (reason?.code === 'server-refused-client-cert') {
     return identityError(cause, facts, link?.chain ?? [])
@@ -330,7 +332,7 @@ function isUnasked(error: unknown): boolean {
 }
 
 /** The HTTP parser gives its errors a name, but not always a code. */
-function isParserError(error: unknown): boolean {
+function isParserError(error: unknown): error is Error {
   return error instanceof Error && error.name === 'HTTPParserError'
 }
 

@@ -94,7 +94,11 @@ export async function beforeRequest(
   for (const hook of hooks.request) await hook({ method, url: url.href, headers, attempt, away })
   const changed = headerList(headers)
   if (!away) return changed
-  return without(changed, (name) => !mayTravel(name) && !hasHeader(list, name))
+  // What is there for this origin, its cookies, a hook may take away, but not write anew: it does not know whom it is for.
+  return [
+    ...without(changed, (name) => !mayTravel(name)),
+    ...without(list, (name) => mayTravel(name) || !hasHeader(changed, name)),
+  ]
 }
 
 /** Hands an answer to the hooks before the caller gets it. */

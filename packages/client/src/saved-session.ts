@@ -14,6 +14,8 @@ import { readSavedCookies, type SavedCookie } from './saved-cookies.ts'
 export interface SavedSession {
   readonly version: 1
   readonly baseUrl?: string | undefined
+  /** The origins that all this is meant for, where the session names them. */
+  readonly origins?: readonly string[] | undefined
   readonly headers?: readonly (readonly [name: string, value: string])[] | undefined
   readonly params?: readonly (readonly [name: string, value: string])[] | undefined
   /** A token provider is code and is not saved. */
@@ -25,6 +27,7 @@ export interface SavedSession {
 export interface ReadSession {
   readonly options: {
     readonly baseUrl?: string
+    readonly origins?: readonly string[]
     readonly headers?: readonly (readonly [string, string])[]
     readonly params?: readonly (readonly [string, string])[]
     readonly auth?: Auth
@@ -56,18 +59,45 @@ export function readSavedSession(saved: unknown): ReadSession {
   }
   const baseUrl = members.get('baseUrl')
   if (baseUrl !== undefined && typeof baseUrl !== 'string') throw invalid('baseUrl', 'a string')
+  const origins = savedOrigins(members.get('origins'))
   const headers = pairs('headers', members.get('headers'))
   const params = pairs('params', members.get('params'))
   const auth = savedAuth(members.get('auth'))
   return {
     options: {
       ...(baseUrl === undefined ? {} : { baseUrl }),
+      ...(origins === undefined ? {} : { origins }),
       ...(headers === undefined ? {} : { headers }),
       ...(params === undefined ? {} : { params }),
       ...(auth === undefined ? {} : { auth }),
     },
     cookies: readSavedCookies(members.get('cookies')),
   }
+}
+
+/**
+ * Refuses options that would send what is saved elsewhere: another base URL must not carry a token along.
+ *
+ * @param origins - of the session that comes of both; `undefined` for every origin
+ * @throws {@link OptionError} `option-conflict`
+ */
+export function refuseElsewhere(
+  saved: ReadSession['options'],
+  options: object,
+  origins: ReadonlySet<string> | undefined,
+): void {
+  const carried = CARRIED.filter(
+    (name) => saved[name] !== undefined && !Object.hasOwn(options, name),
+  )
+  const named = saved.origins ?? (saved.baseUrl === undefined ? undefined : [saved.baseUrl])
+  if (carried.length === 0 || named === undefined) return
+  const home = new Set(named.map((one) => new URL(one).origin))
+  if (origins !== undefined && origins.isSubsetOf(home)) return
+  throw new OptionError(
+    'option-conflict',
+    `the saved session holds ${carried.join(' and ')} for ${[...home].join(' and ')}, and the options lead elsewhere`,
+    { hint: `pass ${carried.join(' and ')} as well, or call ${[...home].join(' and ')}` },
+  )
 }
 
 /**
@@ -100,6 +130,15 @@ export async function readSessionFile(file: string): Promise<unknown> {
   }
 }
 
+function savedOrigins(value: unknown): readonly string[] | undefined {
+  if (value === undefined) return undefined
+  if (!Array.isArray(value)) throw invalid('origins', 'a list')
+  return value.map((one: unknown, index): string => {
+    if (typeof one === 'string') return one
+    throw invalid(`origins[${index}]`, 'a string')
+  })
+}
+
 function pairs(where: string, value: unknown): readonly (readonly [string, string])[] | undefined {
   if (value === undefined) return undefined
   if (!Array.isArray(value)) throw invalid(where, 'a list')
@@ -130,5 +169,7 @@ function invalid(where: string, what: string): OptionError {
   return new OptionError('option-invalid', `the saved session: ${where} is not ${what}`)
 }
 
-const MEMBERS = ['version', 'baseUrl', 'headers', 'params', 'auth', 'cookies']
+/** What is sent to the session's home. */
+const CARRIED = ['auth', 'headers', 'params'] as const
+const MEMBERS = ['version', 'baseUrl', 'origins', 'headers', 'params', 'auth', 'cookies']
 const LARGEST_FILE = 64 * 1024 * 1024

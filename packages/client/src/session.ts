@@ -5,35 +5,27 @@
  */
 import { writeFileAtomic } from '@countersign/core'
 import type { TrustDescription, TrustStore } from '@countersign/tls'
-import { type Auth, type Credentials, credentials, type TokenSource } from './auth.ts'
-import { type CallPlan, type CallSupport, runCall } from './call.ts'
+import { type CallSupport, runCall } from './call.ts'
 import { CookieJar } from './cookie-jar.ts'
-import { cookiePairs, type PlainCookies } from './cookies.ts'
-import { ACCEPT_ENCODING } from './decode.ts'
+import type { PlainCookies } from './cookies.ts'
 import { OptionError } from './errors.ts'
-import { type HeaderList, hasHeader, headerList, mayTravel, without } from './headers.ts'
-import { type Hooks, hooksOf } from './hooks.ts'
-import { wholeNumber } from './option-checks.ts'
-import {
-  checkRequestOptions,
-  checkSessionOptions,
-  DEFAULT_LIMITS,
-  type Limits,
-  limitsOf,
-  type RequestOptions,
-  type SessionOptions,
-} from './options.ts'
-import { ConnectionPools } from './pools.ts'
-import type { OriginProfiles } from './origin-profiles.ts'
-import { SessionProxies } from './proxy.ts'
-import { requestBody } from './request-body.ts'
 import { formatNetscapeCookies, parseNetscapeCookies } from './netscape-cookies.ts'
+import { wholeNumber } from './option-checks.ts'
+import { checkSessionOptions, type RequestOptions, type SessionOptions } from './options.ts'
+import { ConnectionPools } from './pools.ts'
+import { SessionProxies } from './proxy.ts'
 import type { ClientResponse } from './response.ts'
 import { savedCookie } from './saved-cookies.ts'
-import { readSavedSession, readSessionFile, type SavedSession } from './saved-session.ts'
+import {
+  readSavedSession,
+  readSessionFile,
+  refuseElsewhere,
+  type SavedSession,
+} from './saved-session.ts'
+import { NO_OPTIONS, profilesOf, SessionDefaults } from './session-defaults.ts'
 import { SessionTrust } from './trust.ts'
 import { trustPlan } from './trust-plan.ts'
-import { addMissingParameters, parameterPairs, parseBaseUrl, parseTarget } from './url.ts'
+import { parseTarget } from './url.ts'
 import { SessionWarnings } from './warnings.ts'
 
 /** What a call is told: its options and, for {@link Session.request}, the method. */
@@ -46,14 +38,7 @@ export interface MethodOptions extends RequestOptions {
 export class Session implements AsyncDisposable {
   /** What relative URLs are relative to. */
   readonly baseUrl: string | undefined
-  readonly #base: URL | undefined
-  readonly #origins: ReadonlySet<string> | undefined
-  readonly #headers: HeaderList
-  readonly #token: TokenSource | undefined
-  readonly #params: readonly (readonly [string, string])[]
-  readonly #saved: Pick<SavedSession, 'headers' | 'auth'>
-  readonly #limits: Limits
-  readonly #hooks: Hooks | undefined
+  readonly #defaults: SessionDefaults
   readonly #support: CallSupport
   #closed = false
 
@@ -63,19 +48,8 @@ export class Session implements AsyncDisposable {
    */
   constructor(options: SessionOptions = {}) {
     checkSessionOptions(options)
-    this.#base = options.baseUrl === undefined ? undefined : parseBaseUrl(options.baseUrl)
-    this.baseUrl = this.#base?.href
-    this.#origins = originsOf(options.origins, this.#base)
-    const given = options.auth === undefined ? undefined : credentials(options.auth)
-    this.#headers = headersOf(options, given)
-    this.#token = given?.source
-    this.#params = options.params === undefined ? [] : parameterPairs(options.params, 'params')
-    this.#saved = {
-      headers: listedPairs(headerList(options.headers)),
-      auth: plainAuth(options.auth),
-    }
-    this.#limits = limitsOf(options, DEFAULT_LIMITS)
-    this.#hooks = hooksOf(options, undefined)
+    this.#defaults = new SessionDefaults(options)
+    this.baseUrl = this.#defaults.base?.href
     const { trustEnvironment = true, cookies, maxConnections } = options
     if (typeof trustEnvironment !== 'boolean') {
       throw new OptionError('option-invalid', 'trustEnvironment must be true or false')
@@ -101,11 +75,13 @@ export class Session implements AsyncDisposable {
   /**
    * A session from a saved one; what `options` says as well is as they say. Certificates and limits are not saved.
    *
-   * @throws {@link OptionError} `option-invalid` naming what in the saved session is not as it should be
+   * @throws {@link OptionError} `option-invalid` naming what in the saved session is not as it should be, `option-conflict`
+   *   where the options lead what is saved to origins it was not meant for
    */
   static fromJSON(saved: unknown, options: SessionOptions = {}): Session {
     const read = readSavedSession(saved)
     const session = new Session({ ...read.options, ...options })
+    refuseElsewhere(read.options, options, session.#defaults.origins)
     for (const cookie of read.cookies) session.#support.jar?.put(cookie)
     return session
   }
@@ -179,8 +155,8 @@ export class Session implements AsyncDisposable {
    * @throws {@link OptionError} for a URL that cannot be called
    */
   describeTrust(url: string | URL): TrustDescription {
-    const { origin } = parseTarget(url, this.#base)
-    return this.#support.trust.describe(origin, this.#isHome(origin))
+    const { origin } = parseTarget(url, this.#defaults.base)
+    return this.#support.trust.describe(origin, this.#defaults.isHome(origin))
   }
 
   /**
@@ -200,7 +176,7 @@ export class Session implements AsyncDisposable {
    * @throws {@link OptionError} for a URL that cannot be called
    */
   cookiesFor(url: string | URL): PlainCookies {
-    const pairs = this.#support.jar?.pairsFor(parseTarget(url, this.#base)) ?? []
+    const pairs = this.#support.jar?.pairsFor(parseTarget(url, this.#defaults.base)) ?? []
     // Of two with the same name the first is for the longer path.
     return Object.fromEntries(pairs.toReversed())
   }
@@ -211,12 +187,13 @@ export class Session implements AsyncDisposable {
    * @throws {@link OptionError} `option-conflict` without `baseUrl` or `origins`, `cookie-invalid`
    */
   setCookies(cookies: PlainCookies): void {
-    if (this.#origins === undefined || this.#support.jar === undefined) {
+    const { origins } = this.#defaults
+    if (origins === undefined || this.#support.jar === undefined) {
       throw new OptionError('option-conflict', 'cookies are given, but not for which site', {
         hint: 'pass baseUrl as well, or pass cookies with each call',
       })
     }
-    for (const origin of this.#origins) this.#support.jar.set(new URL(origin), cookies)
+    for (const origin of origins) this.#support.jar.set(new URL(origin), cookies)
   }
 
   /**
@@ -248,9 +225,7 @@ export class Session implements AsyncDisposable {
   toJSON(): SavedSession {
     return {
       version: 1,
-      baseUrl: this.baseUrl,
-      ...this.#saved,
-      params: this.#params.length === 0 ? undefined : this.#params,
+      ...this.#defaults.saved,
       cookies: (this.#support.jar?.all() ?? []).map((cookie) => savedCookie(cookie)),
     }
   }
@@ -282,146 +257,17 @@ export class Session implements AsyncDisposable {
   ): Promise<ClientResponse> {
     try {
       if (this.#closed) throw closedError()
-      return runCall(this.#plan(method, url, options), this.#support)
+      const plan = this.#defaults.plan(method, url, options, this.#support.proxies)
+      return runCall(plan, this.#support)
     } catch (error) {
       return Promise.reject(error)
     }
   }
-
-  #plan(method: string, url: string | URL, options: RequestOptions): CallPlan {
-    const said = options !== NO_OPTIONS
-    if (said) checkRequestOptions(options)
-    const target = parseTarget(url, this.#base, options.params)
-    const home = this.#isHome(target.origin)
-    if (home && this.#params.length > 0) addMissingParameters(target, this.#params)
-    const given = options.auth === undefined ? undefined : credentials(options.auth)
-    const body = said ? requestBody(options) : undefined
-    const headers = this.#headersFor(options, given, home, body?.type)
-    if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
-      throw new OptionError('option-invalid', 'signal must be an AbortSignal')
-    }
-    return {
-      method,
-      url: target,
-      headers,
-      token: given === undefined ? this.#tokenFor(headers, home) : given.source,
-      body,
-      cookies: options.cookies === undefined ? [] : cookiesByHand(options),
-      trust: trustPlan(options),
-      home,
-      limits: limitsOf(options, this.#limits),
-      proxy: this.#support.proxies.choice(options.proxy),
-      hooks: hooksOf(options, this.#hooks),
-      signal: options.signal,
-    }
-  }
-
-  /** Whether what the session says of itself is meant for an origin. */
-  #isHome(origin: string): boolean {
-    return this.#origins === undefined || this.#origins.has(origin)
-  }
-
-  /** The session's token, where the call is to the session's home and does not say itself who it is from. */
-  #tokenFor(headers: HeaderList, home: boolean): TokenSource | undefined {
-    if (this.#token === undefined || !home || hasHeader(headers, 'authorization')) return undefined
-    return this.#token
-  }
-
-  #headersFor(
-    options: RequestOptions,
-    given: Credentials | undefined,
-    home: boolean,
-    type: string | undefined,
-  ): HeaderList {
-    const own = home ? this.#headers : without(this.#headers, (name) => !mayTravel(name))
-    let list = headerList(options.headers, own)
-    if (given !== undefined) {
-      list = without(list, (name) => name === 'authorization')
-      if (given.header !== undefined) list = [...list, 'authorization', given.header]
-    }
-    if (type !== undefined && !hasHeader(list, 'content-type')) {
-      list = [...list, 'content-type', type]
-    }
-    return list
-  }
 }
-
-function headersOf(options: SessionOptions, given: Credentials | undefined): HeaderList {
-  const list = headerList(options.headers, DEFAULT_HEADERS)
-  if (given === undefined) return list
-  if (hasHeader(list, 'authorization')) {
-    throw new OptionError(
-      'option-conflict',
-      'auth and a header authorization contradict each other',
-    )
-  }
-  return given.header === undefined ? list : [...list, 'authorization', given.header]
-}
-
-/** What of a session's credentials can be written down. */
-function plainAuth(auth: Auth | undefined): Auth | undefined {
-  return auth === undefined || 'token' in auth ? undefined : auth
-}
-
-/** A header list as pairs; none where it is empty. */
-function listedPairs(list: HeaderList): [string, string][] | undefined {
-  if (list.length === 0) return undefined
-  return Array.from({ length: list.length / 2 }, (_, index) => [
-    list[index * 2] ?? '',
-    list[index * 2 + 1] ?? '',
-  ])
-}
-
-function cookiesByHand(options: RequestOptions): [string, string][] {
-  if (hasHeader(headerList(options.headers), 'cookie')) {
-    throw new OptionError('option-conflict', 'cookies and a header cookie contradict each other')
-  }
-  return cookiePairs(options.cookies ?? {})
-}
-
-function originsOf(
-  origins: SessionOptions['origins'],
-  base: URL | undefined,
-): ReadonlySet<string> | undefined {
-  if (origins === undefined || !isList(origins)) {
-    return base === undefined ? undefined : new Set([base.origin])
-  }
-  if (origins.length === 0) {
-    throw new OptionError('option-invalid', 'origins must be a list of one URL or more')
-  }
-  return new Set(origins.map((origin) => parseTarget(origin).origin))
-}
-
-function profilesOf(origins: SessionOptions['origins']): OriginProfiles {
-  if (origins === undefined || isList(origins)) return {}
-  if (typeof origins !== 'object' || origins === null) {
-    throw new OptionError(
-      'option-invalid',
-      'origins must be a list of URLs, or an object of profiles',
-    )
-  }
-  return origins
-}
-
-function isList(
-  origins: NonNullable<SessionOptions['origins']>,
-): origins is readonly (string | URL)[] {
-  return Array.isArray(origins)
-}
-
 function closedError(): OptionError {
   return new OptionError('session-closed', 'the session is closed', {
     hint: 'make a new one, or close it later',
   })
 }
-
-const NO_OPTIONS: RequestOptions = {}
-
-const DEFAULT_HEADERS: HeaderList = [
-  'user-agent',
-  'countersign',
-  'accept-encoding',
-  ACCEPT_ENCODING,
-]
 
 const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/

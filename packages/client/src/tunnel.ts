@@ -143,6 +143,10 @@ function talk(
     return
   }
   const begin = (host: string): void => {
+    if (Buffer.byteLength(host) > LONGEST_NAME) {
+      done(nameNotFound(target.host, new Error(`it has more than ${LONGEST_NAME} bytes`)))
+      return
+    }
     const socks = new SocksTalk({ host, port: target.port }, way.credentials)
     new Talk(socket, way, timeoutMs, done).start(socks.greeting, (bytes) => {
       const step = socks.next(bytes)
@@ -354,4 +358,6 @@ function left(timeoutMs: number, started: number): number {
   return timeoutMs === 0 ? 0 : Math.max(1, Math.ceil(timeoutMs - (performance.now() - started)))
 }
 
+/** RFC 1928 §5 counts them in one byte: of a longer name the rest would be read as something else. */
+const LONGEST_NAME = 255
 const LONGEST_ANSWER = 16 * 1024

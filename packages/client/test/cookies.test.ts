@@ -151,6 +151,17 @@ describe('A5: a session keeps the jar', () => {
     assert.throws(() => new Session({ cookies: { a: '1' } }), { code: 'option-conflict' })
   })
 
+  it('go along in one field with those that the caller wrote into a header', async () => {
+    await using server = await startServer((request, response) => {
+      response.setHeader('set-cookie', 'kept=1')
+      sendJson(response, request.headers.cookie ?? null)
+    })
+    await using session = new Session()
+    await (await session.get(server.url)).text()
+    const response = await session.get(server.url, { headers: { cookie: 'written=2' } })
+    assert.equal(await response.json(), 'written=2; kept=1')
+  })
+
   it('never sends a Secure cookie over plain HTTP, not even to localhost', async () => {
     await using plain = await startServer((_request, response) => {
       response.writeHead(200, {

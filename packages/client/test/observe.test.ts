@@ -3,6 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import * as net from 'node:net'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
+import { inspect } from 'node:util'
 import {
   ConnectError,
   get,
@@ -129,6 +130,56 @@ describe('hooks', () => {
     const error = await failureOf(get('http://127.0.0.1:1/', { retry: 1, onRetry }))
     assert.ok(retries[2]?.error instanceof ConnectError)
     assert.equal(error.code, 'refused')
+  })
+})
+
+describe('a hook that does not look where a call goes', () => {
+  it('writes no credential over what another origin set', async () => {
+    await using other = await startServer((request, response) => {
+      if (request.url === '/first') {
+        response.writeHead(302, { location: '/last', 'set-cookie': 'theirs=1' }).end()
+      } else sendJson(response, 1)
+    })
+    await using home = await startServer((_request, response) => {
+      response.writeHead(302, { location: `${other.url}/first` }).end()
+    })
+    await using session = new Session({
+      onRequest: ({ headers }) => {
+        headers.set('cookie', 'sid=secret')
+        headers.set('authorization', 'Bearer secret')
+      },
+    })
+    await (await session.get(home.url)).text()
+    assert.equal(home.seen[0]?.headers.cookie, 'sid=secret')
+    assert.deepEqual(
+      other.seen.map(({ headers }) => [headers.cookie, headers.authorization]),
+      [
+        [undefined, undefined],
+        ['theirs=1', undefined],
+      ],
+    )
+    await using shy = new Session({ onRequest: ({ headers }) => headers.delete('cookie') })
+    await (await shy.get(home.url)).text()
+    assert.equal(other.seen.at(-1)?.headers.cookie, undefined)
+  })
+})
+
+describe('an error', () => {
+  it('does not hold what the server sent, however deep somebody looks', async () => {
+    const head = 'HTTP/1.1 200 OK\r\nset-cookie: sid=server-secret\r\n'
+    for (const answer of [
+      `${head}transfer-encoding: chunked\r\n\r\n4\r\nserver-secret\r\nzz`,
+      `${head}broken\r\nx: server-secret\r\n\r\n`,
+    ]) {
+      await using server = await startTcp((socket) => {
+        socket.on('data', () => socket.write(answer))
+      })
+      const call = get(`http://127.0.0.1:${server.port}/?q=query-secret`, {
+        headers: { 'x-api-key': 'header-secret' },
+      }).then(async (response) => response.text())
+      const error = await failureOf(call)
+      assert.doesNotMatch(inspect(error, { depth: 9, showHidden: true }), /-secret/)
+    }
   })
 })
 
@@ -416,6 +467,18 @@ describe('a Unix socket', () => {
     const { socketPath } = bridged
     assert.equal(await (await get('http://service.internal/', { socketPath })).json(), 'elsewhere')
     assert.equal((await failureOf(get('http://service.invalid/'))).code, 'name-not-found')
+  })
+
+  it('of a call is used wherever the session is at home; that of a session leads to its home alone', async () => {
+    await using server = await startServer((_request, response) => sendJson(response, 'socket'))
+    await using other = await startServer((_request, response) => sendJson(response, 'port'))
+    await using bridged = await bridge(path.join(folder, 'home.sock'), server.port)
+    const { socketPath } = bridged
+    await using session = new Session({ baseUrl: 'http://home.internal/' })
+    assert.equal(await (await session.get(other.url, { socketPath })).json(), 'socket')
+    await using mine = new Session({ baseUrl: 'http://home.internal/', socketPath })
+    assert.equal(await (await mine.get('/')).json(), 'socket')
+    assert.equal(await (await mine.get(other.url)).json(), 'port')
   })
 
   it('that is not there is an error', async () => {

@@ -288,6 +288,17 @@ describe('a SOCKS5 proxy', () => {
     assert.equal(proxy.asked.length, 1)
   })
 
+  it('is asked for no name that does not fit into its message', async () => {
+    await using proxy = await startSocks()
+    // One byte counts the name: of this one the proxy would read the first 44 bytes, and a port out of the rest.
+    const host = `${'a'.repeat(50)}.`.repeat(5) + 'b'.repeat(45)
+    const error = await failureOf(
+      get(`http://${host}/`, { proxy: `socks5h://127.0.0.1:${proxy.port}` }),
+    )
+    assert.equal(error.code, 'name-not-found')
+    assert.deepEqual(proxy.asked, [])
+  })
+
   it('that refuses is an error of its own', async () => {
     await using locked = await startSocks({ wants: auth })
     const url = `socks5h://127.0.0.1:${locked.port}`

@@ -3,7 +3,14 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { inspect } from 'node:util'
-import { get, OptionError, Session, type Token } from '@countersign/client'
+import {
+  get,
+  OptionError,
+  type SavedSession,
+  Session,
+  type SessionOptions,
+  type Token,
+} from '@countersign/client'
 import { scrubProcess, temporaryFolder } from '@countersign/testkit'
 import { asGiven, failureOf } from './failures.ts'
 import { sendJson, startServer, type TestServer } from './servers.ts'
@@ -120,6 +127,34 @@ describe('a session in a file', () => {
     assert.deepEqual(Session.fromJSON(saved, { auth }).toJSON().auth, auth)
   })
 
+  it('is for the origins it was saved for, and no option leads it elsewhere', async () => {
+    await using server = await startServer((_request, response) => sendJson(response, 1))
+    const auth = { bearer: 'token-in-a-file' }
+    const named = new Session({ origins: ['https://internal.example'], auth }).toJSON()
+    assert.deepEqual(named.origins, ['https://internal.example'])
+    await using restored = Session.fromJSON(JSON.parse(JSON.stringify(named)))
+    await (await restored.get(server.url)).text()
+    assert.equal(server.seen[0]?.headers.authorization, undefined)
+    const refused: [SavedSession, SessionOptions][] = [
+      [named, { origins: [server.url] }],
+      [named, { origins: {} }],
+      [new Session(whole).toJSON(), { baseUrl: server.url }],
+      [new Session({ baseUrl: server.url, params: { key: 'k' } }).toJSON(), { baseUrl: undefined }],
+    ]
+    for (const [saved, elsewhere] of refused) {
+      assert.throws(
+        () => Session.fromJSON(saved, elsewhere),
+        (error) =>
+          error instanceof OptionError &&
+          error.code === 'option-conflict' &&
+          !error.message.includes('in-a-file'),
+      )
+    }
+    await using own = Session.fromJSON(named, { origins: [server.url], auth: { bearer: 'other' } })
+    await (await own.get(server.url)).text()
+    assert.equal(server.seen[1]?.headers.authorization, 'Bearer other')
+  })
+
   it('is new where there is no file, and whole even when it is written often', async () => {
     const file = path.join(folder, 'often.json')
     const session = await Session.load(file, { baseUrl: 'https://h.example/' })
@@ -148,6 +183,13 @@ describe('a session in a file', () => {
       ['{"version":1}', 'option-invalid', /cookies is not a list/],
       ['{"version":1,"cookies":[],"secret2":1}', 'option-invalid', /"secret2"/],
       ['{"version":1,"cookies":[],"baseUrl":1}', 'option-invalid', /baseUrl is not a string/],
+      ['{"version":1,"cookies":[],"origins":"a"}', 'option-invalid', /origins is not a list/],
+      [
+        '{"version":1,"cookies":[],"origins":[1]}',
+        'option-invalid',
+        /origins\[0\] is not a string/,
+      ],
+      ['{"version":1,"cookies":[],"origins":[]}', 'option-invalid', /a list of one URL or more/],
       ['{"version":1,"cookies":[],"headers":[["a"]]}', 'option-invalid', /headers\[0\]/],
       ['{"version":1,"cookies":[],"params":{}}', 'option-invalid', /params is not a list/],
       ['{"version":1,"cookies":[],"auth":"secret"}', 'option-invalid', /auth is not/],
