@@ -195,6 +195,28 @@ describe('SEEDS S5: mutual TLS', { skip: skipWithout('curl') }, () => {
     await running.command.waitForOutput(/refused 127\.0\.0\.1/)
   })
 
+  it('get without a certificate says how to learn more, and explain that one is required', async () => {
+    const url = `localhost:${running.port}`
+    const trust = ['--ca', server.roots]
+    const got = await runProgram(['get', `https://${url}/`, ...trust])
+    assert.equal(got.code, 4, got.stderr)
+    assert.match(got.stderr, new RegExp(`^more:  countersign explain ${url} --ca `, 'm'))
+    const json = await runProgram(['get', `https://${url}/`, ...trust, '--json'])
+    assert.match(JSON.parse(json.stdout).more, /^countersign explain /)
+    const explained = await runProgram(['explain', url, ...trust, '--json'])
+    assert.equal(explained.code, 4, explained.stderr)
+    const { code, clientCertificates } = JSON.parse(explained.stdout)
+    assert.equal(code, 'server-refused-client-cert')
+    assert.equal(clientCertificates.demand, 'required')
+    const identity = ['--cert', client.certificate, '--key', client.key]
+    const known = await runProgram(['explain', url, ...trust, ...identity, '--json'])
+    assert.equal(known.code, 0, known.stdout)
+    assert.equal(JSON.parse(known.stdout).clientCertificates.accepted, true)
+    const served = await runProgram(['get', `https://${url}/`, ...trust, ...identity])
+    assert.equal(served.stdout, PAGE)
+    assert.doesNotMatch(served.stderr, /more:/)
+  })
+
   it('curl with a certificate of another authority does not, and the log says why', async () => {
     const other = testAuthority()
     const { chainPem, keyPem } = other.issue({ names: ['mallory'], client: true })

@@ -14,6 +14,7 @@ import { completeUrl, openSession } from '../client-session.ts'
 import { addCommand, perform, type SharedFlags } from '../command.ts'
 import { download, partOf } from '../download.ts'
 import { EXIT, ProgramError } from '../errors.ts'
+import { explainCommand } from '../learn-more.ts'
 import { type Output, writeOut } from '../output.ts'
 import { bodyText, headText, isJson } from '../pretty.ts'
 import { bytesText, Pace, progressLine } from '../progress-line.ts'
@@ -173,7 +174,9 @@ async function printResponse(
   flags: RequestFlags,
 ): Promise<void> {
   const { status, statusText } = response
+  await response.load()
   const body = await response.bytes()
+  const more = refusalCommand(response, flags)
   if (output.json) {
     output.result(
       {
@@ -183,6 +186,7 @@ async function printResponse(
         headers: Object.fromEntries(response.headers),
         body: readBody(response, body),
         elapsedMs: response.elapsedMs,
+        ...(more === undefined ? {} : { more }),
       },
       '',
     )
@@ -190,7 +194,18 @@ async function printResponse(
   if (response.ok || (status >= 300 && status < 400 && flags.checkStatus !== true)) return
   const refused = status === 401 || status === 403
   if (!output.json) output.note(`HTTP ${status}${statusText === '' ? '' : ` ${statusText}`}`)
+  if (!output.json && more !== undefined) output.note(`more:  ${more}`)
   process.exitCode = refused ? EXIT.refused : EXIT.failed
+}
+
+/** Says more of a server of ours that takes the connection, and refuses our certificate in its answer. */
+function refusalCommand(response: ClientResponse, flags: RequestFlags): string | undefined {
+  try {
+    response.raiseForStatus()
+    return undefined
+  } catch (error) {
+    return explainCommand(error, flags)
+  }
 }
 
 function printText(response: ClientResponse, body: Uint8Array, flags: RequestFlags): void {
