@@ -28,6 +28,7 @@ export type ServerErrorCode =
   | 'reload-refused'
   | 'server-closed'
   | 'accept-failed'
+  | 'worker-failed'
   // folders
   | 'folder-missing'
   | 'not-a-folder'

@@ -27,5 +27,13 @@ export {
 } from './require-certificate.ts'
 export type { RevocationOptions } from './revocation-index.ts'
 export { serve } from './serve.ts'
+export type { TicketOptions } from './ticket-keys.ts'
+export {
+  startWorkers,
+  Workers,
+  type WorkerSide,
+  workerSide,
+  type WorkersOptions,
+} from './workers.ts'
 export { type CloseOptions, Server } from './server.ts'
 export type { ReloadOutcome, WatchOptions } from './watch-options.ts'

@@ -6,11 +6,12 @@
 import { isIP } from 'node:net'
 import path from 'node:path'
 import { errorMessage, parseDuration } from '@countersign/core'
-import type { ReloadOutcome, RevocationOptions, Server } from '@countersign/server'
+import type { ReloadOutcome, RevocationOptions, Server, WorkerSide } from '@countersign/server'
 import type { Command } from 'commander'
-import { addCommand, collect, perform, type SharedFlags } from '../command.ts'
+import { addCommand, collect, perform, type SharedFlags, wholeNumber } from '../command.ts'
 import { ProgramError } from '../errors.ts'
 import { localExitCodeOf } from '../exit-code.ts'
+import type { Output } from '../output.ts'
 import { parseListenAddress } from '../service/listen-address.ts'
 import { readServeEnvironment } from '../serve-environment.ts'
 import { stopSignal } from '../stop-signal.ts'
@@ -29,6 +30,8 @@ interface ServeFlags extends SharedFlags {
   crlGrace?: string
   strict?: boolean
   proxyFrom?: string[]
+  http2?: boolean
+  workers?: number
   watch: boolean
 }
 
@@ -48,6 +51,8 @@ export function addServe(program: Command): void {
     .option('--crl-grace <duration>', 'go on with a list so long after its next is due: 24h')
     .option('--strict', 'cut a refused client off in its handshake instead of telling it why')
     .option('--proxy-from <cidr>', 'take the PROXY protocol from these addresses', collect)
+    .option('--http2', 'offer HTTP/2 beside HTTP/1.1')
+    .option('--workers <n>', 'serve from so many processes', wholeNumber(1, 128))
     .option('--no-watch', 'do not follow the files of certificates, roots and lists')
     .addHelpText('after', ENVIRONMENT_HELP)
     .action(async (dir: string | undefined, flags: ServeFlags) =>
@@ -58,28 +63,81 @@ export function addServe(program: Command): void {
           const folder = path.resolve(dir ?? '.')
           const settings = settle(flags)
           refuseKeyInFolder(folder, settings)
-          const { serve, serveFolder } = await import('@countersign/server')
-          const stopped = stopSignal()
-          await using server = await serve(serveFolder(folder), {
-            ...settings,
-            onReload: (outcome) => output.note(reloadText(outcome)),
-            onHandshakeError: (failure) => {
-              output.note(`refused ${failure.address}: ${failure.message}`)
-            },
-          })
-          const url = publicUrl(server)
-          output.result(
-            { url, folder, mode: modeOf(settings), root: server.adhocRoots },
-            `listening on ${url} (${modeOf(settings)}), serving ${folder}`,
-          )
-          if (server.adhocRoots !== undefined && !output.json) {
-            output.note(`the root of this run, for curl --cacert:\n${server.adhocRoots.trimEnd()}`)
+          const { workerSide } = await import('@countersign/server')
+          const worker = await workerSide()
+          if (worker === undefined && flags.workers !== undefined && flags.workers > 1) {
+            await runWorkers(flags.workers, settings, output)
+            return
           }
-          output.note(`${await stopped}: answering what is under way, then stopping`)
+          try {
+            await runServer(folder, settings, output, worker)
+          } finally {
+            worker?.end()
+          }
         },
         localExitCodeOf,
       ),
     )
+}
+
+/** Serves until it is told to stop. */
+async function runServer(
+  folder: string,
+  settings: ServeSettings,
+  output: Output,
+  worker: WorkerSide | undefined,
+): Promise<void> {
+  const { serve, serveFolder } = await import('@countersign/server')
+  const signal = stopSignal()
+  await using server = await serve(serveFolder(folder), {
+    ...settings,
+    tickets: worker?.tickets,
+    onReload: (outcome) => output.note(reloadText(outcome)),
+    onHandshakeError: (failure) => {
+      output.note(`refused ${failure.address}: ${failure.message}`)
+    },
+  })
+  const url = publicUrl(server)
+  const facts = { url, folder, mode: modeOf(settings), root: server.adhocRoots }
+  const line = `listening on ${url} (${modeOf(settings)}), serving ${folder}`
+  if (worker !== undefined) {
+    worker.ready({ facts, line })
+    await Promise.race([signal, worker.stopped])
+    return
+  }
+  output.result(facts, line)
+  if (server.adhocRoots !== undefined && !output.json) {
+    output.note(`the root of this run, for curl --cacert:\n${server.adhocRoots.trimEnd()}`)
+  }
+  output.note(`${await signal}: answering what is under way, then stopping`)
+}
+
+function factsOf(value: unknown): object {
+  return typeof value === 'object' && value !== null ? value : {}
+}
+
+/** The first process of several: it holds the port, and serves nobody itself. */
+async function runWorkers(count: number, settings: ServeSettings, output: Output): Promise<void> {
+  if (settings.adhoc) {
+    throw new ProgramError('usage', '--adhoc makes a certificate for one process', {
+      hint: 'leave --workers out, or give --cert and --key',
+    })
+  }
+  const { startWorkers } = await import('@countersign/server')
+  const stopped = stopSignal()
+  const workers = await startWorkers({
+    count,
+    onReplaced: ({ pid, reason }) => output.note(`worker ${pid} ended (${reason}): replaced`),
+  })
+  const said = await workers.ready
+  if (typeof said === 'object' && said !== null && 'facts' in said && 'line' in said) {
+    output.result(
+      { ...factsOf(said.facts), workers: workers.pids },
+      `${String(said.line)}, ${count} workers`,
+    )
+  }
+  output.note(`${await stopped}: answering what is under way, then stopping`)
+  await workers.close()
 }
 
 /** Everything `serve` of the server room is given, apart from the handler. */
@@ -96,6 +154,7 @@ interface ServeSettings {
   revocation?: RevocationOptions | undefined
   strict?: boolean | undefined
   proxyProtocol?: { from: string[] } | undefined
+  http2?: boolean | undefined
   watch?: boolean | undefined
 }
 
@@ -127,6 +186,7 @@ function settle(flags: ServeFlags): ServeSettings {
     key: https && !adhoc ? (flags.key ?? environment.key ?? 'server.key') : undefined,
     ca: asks ? (flags.ca ?? environment.ca ?? 'ca.crt') : undefined,
     crl: flags.crl,
+    http2: https ? flags.http2 : undefined,
     revocation: asks ? revocationOf(flags) : undefined,
     strict: asks ? flags.strict : undefined,
     proxyProtocol: flags.proxyFrom && { from: flags.proxyFrom },
