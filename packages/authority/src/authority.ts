@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Clock } from '@countersign/core'
+import { checkOptions, type Clock } from '@countersign/core'
 import { isUniqueViolation, type Store } from '@countersign/store'
 import { Certificate, parseGeneralName, type RevocationReason, X509Error } from '@countersign/x509'
 import type { Hono } from 'hono'
@@ -24,13 +24,15 @@ import type { NameSpace } from './name-space.ts'
 import { OcspResponder } from './ocsp-responder.ts'
 import { checkNames, type Policy } from './policy.ts'
 import { parsePublicUrl } from './public-url.ts'
-import { Revocation } from './revocation.ts'
+import { renewalRequest } from './renewal.ts'
+import { certificateUnknown, Revocation } from './revocation.ts'
 import type {
   Authority,
   Issued,
   IssueRequest,
   LedgerEntry,
   ListOptions,
+  RenewOptions,
   SignedCrl,
 } from './types.ts'
 import { checkedNow } from './validity.ts'
@@ -165,6 +167,20 @@ export class OpenedAuthority implements Authority {
     return await this.#signAndStore(
       requests.map((request, index) => this.#approveOne(request, index)),
     )
+  }
+
+  async renew(serialOrFingerprint: string, options: RenewOptions): Promise<Issued> {
+    checkOptions(options, ['publicKey', 'requester'], 'renew')
+    const entry = await this.find(serialOrFingerprint)
+    const certificate = await this.certificate(serialOrFingerprint)
+    if (entry === undefined || certificate === undefined) {
+      throw certificateUnknown(serialOrFingerprint)
+    }
+    const signedBy = this.records.find(({ id }) => id === entry.issuer) ?? this.#issuerRecord
+    const issuerEndsMs = signedBy.certificate.notAfter.getTime()
+    const subject = { entry, certificate, issuerEndsMs }
+    const { policy } = this.#rules
+    return await this.issue(renewalRequest(subject, policy, options.requester, options.publicKey))
   }
 
   async list(options: ListOptions = {}): Promise<LedgerEntry[]> {

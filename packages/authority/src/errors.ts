@@ -75,6 +75,7 @@ const STATUS = {
   'cursor-unknown': 400,
   'certificate-unknown': 404,
   'body-too-large': 413,
+  'certificate-revoked': 403,
   'role-missing': 403,
   // Files handed over.
   'key-exists': 409,

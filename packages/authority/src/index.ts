@@ -24,5 +24,6 @@ export type {
   LedgerEntry,
   ListOptions,
   OpenAuthorityOptions,
+  RenewOptions,
   SignedCrl,
 } from './types.ts'

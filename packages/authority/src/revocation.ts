@@ -45,7 +45,7 @@ export class Revocation {
     const revocationReason = parseRevocationReason(reason)
     const now = checkedNow(this.#clock).getTime()
     const key = readKey(serialOrFingerprint)
-    if (key === undefined) throw unknown(serialOrFingerprint)
+    if (key === undefined) throw certificateUnknown(serialOrFingerprint)
     return await this.#store.transaction<LedgerTables, LedgerEntry>(async (transaction) => {
       const row = await transaction
         .selectFrom('certificate')
@@ -54,7 +54,7 @@ export class Revocation {
         .orderBy('issued_at', 'desc')
         .limit(1)
         .executeTakeFirst()
-      if (row === undefined) throw unknown(serialOrFingerprint)
+      if (row === undefined) throw certificateUnknown(serialOrFingerprint)
       if (row.revoked_at !== null) return entryOf(row)
       await transaction
         .updateTable('certificate')
@@ -256,7 +256,8 @@ class CaList {
   }
 }
 
-function unknown(serialOrFingerprint: string): AuthorityError {
+/** The refusal of what the ledger does not have. */
+export function certificateUnknown(serialOrFingerprint: string): AuthorityError {
   return new AuthorityError(
     'certificate-unknown',
     `the ledger has no certificate "${serialOrFingerprint.slice(0, 100)}"`,

@@ -73,6 +73,14 @@ export interface IssueRequest {
   requester: string
 }
 
+/** How {@link Authority.renew} renews. */
+export interface RenewOptions {
+  /** Another key to certify, whose owner asks. @defaultValue that of the certificate */
+  publicKey?: PublicKey | undefined
+  /** Who asked; stands in the ledger. */
+  requester: string
+}
+
 /** A certificate that has left, and is in the ledger. */
 export interface Issued {
   readonly certificate: Certificate
@@ -170,6 +178,13 @@ export interface Authority {
   issue(request: IssueRequest): Promise<Issued>
   /** Signs all or, where one is refused, none; one transaction for all of them. */
   issueMany(requests: readonly IssueRequest[]): Promise<Issued[]>
+  /**
+   * Signs a certificate with the names, profile and lifetime of another one, for its key or a new one. Policy and constraints are
+   * asked again; the one before stays valid until it ends.
+   *
+   * @throws {@link AuthorityError} `certificate-unknown`, `certificate-revoked`, and as {@link issue}; CoreError `option-unknown`
+   */
+  renew(serialOrFingerprint: string, options: RenewOptions): Promise<Issued>
   list(options?: ListOptions): Promise<LedgerEntry[]>
   /** The entry with this serial or fingerprint (any case, colons allowed), or `undefined`. */
   find(serialOrFingerprint: string): Promise<LedgerEntry | undefined>

@@ -12,6 +12,8 @@ import { addInit } from './commands/init.ts'
 import { addIssue } from './commands/issue.ts'
 import { addLint } from './commands/lint.ts'
 import { addLogin, addLogout } from './commands/login.ts'
+import { addNeedsRenewal } from './commands/needs-renewal.ts'
+import { addRenew } from './commands/renew.ts'
 import { addRequests } from './commands/request.ts'
 import { addRevoke } from './commands/revoke.ts'
 import { addServe } from './commands/serve.ts'
@@ -50,6 +52,8 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
   addUp(program)
   addInit(program)
   addIssue(program)
+  addRenew(program)
+  addNeedsRenewal(program)
   addCerts(program)
   addRevoke(program)
   addShow(program)

@@ -5,12 +5,12 @@
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { userInfo } from 'node:os'
 import path from 'node:path'
 import type { Issued } from '@countersign/authority'
 import { errorMessage, writeFileAtomic } from '@countersign/core'
 import type { CertificateRequest, KeyType } from '@countersign/x509'
 import { type Command, Option } from 'commander'
+import { accountName } from '../account-name.ts'
 import { addCommand, dataOption, perform, type SharedFlags, wholeNumber } from '../command.ts'
 import { ProgramError } from '../errors.ts'
 import { KEY_TYPES } from '../key-types.ts'
@@ -107,15 +107,6 @@ async function refuseExistingKey(folder: string, names: readonly string[]): Prom
   throw new ProgramError('file-exists', `${file} is there already`, {
     hint: 'choose another folder with --out, or replace the key with --force',
   })
-}
-
-/** Who runs this, by name; in a container the user often has none. */
-function accountName(): string {
-  try {
-    return userInfo().username
-  } catch {
-    return `uid ${process.getuid?.() ?? 'unknown'}`
-  }
 }
 
 /** The first name as it was given, or as the certificate has it. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ServerIdentity } from './server-certificate.ts'
+import type { Certificate } from '@countersign/x509'
 
 /** What the address is made from. */
 export interface PublicAddressFacts {
@@ -35,7 +35,7 @@ export function publicAddress(facts: PublicAddressFacts): string {
 }
 
 /** Whether a certificate names the revocation list of its issuer at this address. */
-export function namesAddress({ certificate }: ServerIdentity, publicUrl: string): boolean {
+export function namesAddress(certificate: Certificate, publicUrl: string): boolean {
   return (certificate.extensions.crlDistributionPoints ?? []).some((point) =>
     (point.fullName ?? []).some(
       (name) => name.type === 'uri' && name.value.startsWith(`${publicUrl}/crl/`),

@@ -9,6 +9,7 @@ import { type Clock, CountersignError, writeFileAtomic } from '@countersign/core
 import { Certificate, type GeneralName, parseGeneralName, PrivateKey } from '@countersign/x509'
 import type { DataFolder } from '../data-folder.ts'
 import { ProgramError } from '../errors.ts'
+import { renewalTime } from '../renewal-time.ts'
 import { namesAddress } from './public-address.ts'
 
 /** A certificate with its key, as `serve` takes them. */
@@ -101,9 +102,7 @@ function readIdentity(data: DataFolder): ServerIdentity | undefined {
 }
 
 function toIdentity(certificate: Certificate, chainPem: string, keyPem: string): ServerIdentity {
-  const start = certificate.notBefore.getTime()
-  const life = certificate.notAfter.getTime() - start
-  return { certificate, chainPem, keyPem, renewAt: new Date(start + (life * 2) / 3) }
+  return { certificate, chainPem, keyPem, renewAt: renewalTime(certificate) }
 }
 
 /**
@@ -121,7 +120,7 @@ export async function stillServes(
     certificate.isValidAt(now) &&
     now < identity.renewAt &&
     certificate.issuedBy(authority.issuer) &&
-    (authority.publicUrl === undefined || namesAddress(identity, authority.publicUrl)) &&
+    (authority.publicUrl === undefined || namesAddress(certificate, authority.publicUrl)) &&
     names.every((name) => covers(certificate, parseGeneralName(name)))
   if (!fits) return false
   return (await authority.find(certificate.fingerprint))?.revokedAt === undefined

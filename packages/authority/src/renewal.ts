@@ -1,0 +1,65 @@
+/**
+ * Renewal: what a certificate says, for another time. Nothing is carried over unasked: names, key and lifetime go through
+ * policy, constraints and key checks as if they were asked for the first time, and a revoked certificate is not renewed at all.
+ *
+ * @module
+ */
+import { type Certificate, type GeneralName, type PublicKey } from '@countersign/x509'
+import { AuthorityError } from './errors.ts'
+import type { Policy } from './policy.ts'
+import { parseProfile } from './profiles.ts'
+import { nameText } from './subject.ts'
+import type { IssueRequest, LedgerEntry } from './types.ts'
+
+/** What is renewed. */
+export interface RenewalSubject {
+  readonly entry: LedgerEntry
+  readonly certificate: Certificate
+  /** That of the issuer that signed it, in milliseconds since 1970: a lifetime that was cut to it was none of its own. */
+  readonly issuerEndsMs: number
+}
+
+/**
+ * The request that asks for the same again.
+ *
+ * @param publicKey - another key; without it that of the certificate
+ * @throws {@link AuthorityError} `certificate-revoked`, `profile-unknown` for what was not issued on request
+ */
+export function renewalRequest(
+  { entry, certificate, issuerEndsMs }: RenewalSubject,
+  policy: Policy,
+  requester: string,
+  publicKey: PublicKey = certificate.publicKey,
+): IssueRequest {
+  if (entry.revokedAt !== undefined) {
+    throw new AuthorityError(
+      'certificate-revoked',
+      `${entry.names.join(', ')} (serial ${entry.serial}) was revoked at ${entry.revokedAt.toISOString()}`,
+      { hint: 'what was taken back is not renewed: issue a new certificate for a new key' },
+    )
+  }
+  const { notAfter, issuedAt } = entry
+  const lifetimeMs = Math.ceil((notAfter.getTime() - issuedAt.getTime()) / 1000) * 1000
+  const wasCut = notAfter.getTime() >= issuerEndsMs
+  return {
+    names: namesOf(certificate),
+    publicKey,
+    profile: parseProfile(entry.profile),
+    days: wasCut ? undefined : Math.min(lifetimeMs / DAY_MS, policy.maxDays),
+    requester,
+  }
+}
+
+/**
+ * The names as they were asked for: of a plain client NAME the common name stands for the SPIFFE ID that was made from it, which
+ * is the first alternative name.
+ */
+function namesOf(certificate: Certificate): string[] {
+  const names: readonly GeneralName[] = certificate.subjectAltNames
+  const texts = names.map((name) => nameText(name))
+  const commonName = certificate.subject.get('commonName')
+  if (commonName === undefined || texts.includes(commonName)) return texts
+  return [commonName, ...texts.slice(1)]
+}
+
+const DAY_MS = 86_400_000
