@@ -55,7 +55,9 @@ describe('initAuthority, interrupted', () => {
 
   it('at any moment at all, leaves an authority that works or none', async (t) => {
     const outcomes = new Set<string>()
-    for (let round = 0; round < 8; round++) {
+    // At least one of them is caught in the middle, however little of the machine this process gets.
+    for (let round = 0; round < 8 || !outcomes.has('killed'); round++) {
+      assert.ok(round < 80, 'none was caught')
       const folder = temporaryFolder(t)
       await using child = startCommand(
         process.execPath,
@@ -64,7 +66,7 @@ describe('initAuthority, interrupted', () => {
       // The database appears first; from there it takes some tens of milliseconds.
       while (!existsSync(path.join(folder, 'ledger.db')) && child.child.exitCode === null)
         await sleep(1)
-      await sleep(round * 6)
+      await sleep((round % 8) * 6)
       child.child.kill('SIGKILL')
       await child.ended
       const finished = child.stdout()
@@ -72,7 +74,6 @@ describe('initAuthority, interrupted', () => {
       if (finished.startsWith('made ')) assert.equal(finished, `made ${fingerprint}\n`)
       outcomes.add(finished === '' ? 'killed' : 'finished')
     }
-    assert.ok(outcomes.has('killed'))
   })
 
   it('never takes a staged key for one when another authority has its place', async (t) => {

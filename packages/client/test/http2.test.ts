@@ -274,7 +274,7 @@ describe('over HTTP/2', () => {
     })
     await using session = new Session(options)
     await (await session.get(server.url)).text()
-    const error = await failureOf(session.get(`${server.url}/hang`, { timeoutMs: 300 }))
+    const error = await failureOf(session.get(`${server.url}/hang`, { timeoutMs: 2000 }))
     assert.ok(error instanceof TimeoutError)
     assert.equal(error.phase, 'response')
     assert.ok((await session.get(server.url)).ok)

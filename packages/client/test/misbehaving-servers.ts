@@ -29,6 +29,8 @@ export interface Misbehaviour {
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 const MIB = 1024 * 1024
+/** For a whole call that is to be over in a later phase: its connection stands by then, however busy the machine is. */
+const LONG_ENOUGH_MS = 2000
 
 /** Writes an answer as it stands. */
 function says(answer: string | Uint8Array, more?: 'end' | 'reset'): Misbehaviour['serve'] {
@@ -142,7 +144,7 @@ export const MISBEHAVIOURS: readonly Misbehaviour[] = [
     outcome: 'timeout',
     phase: 'response',
     serve: repeats(`${OK}x: `, 'y', 10),
-    options: { timeoutMs: 300 },
+    options: { timeoutMs: LONG_ENOUGH_MS },
   },
   { name: 'speaks SSH', outcome: 'not-http', serve: says('SSH-2.0-OpenSSH_9.2\r\n', 'end') },
   { name: 'speaks HTTP/0.9', outcome: 'not-http', serve: says('<html>hello</html>', 'end') },
@@ -241,7 +243,7 @@ export const MISBEHAVIOURS: readonly Misbehaviour[] = [
     outcome: 'timeout',
     phase: 'body',
     serve: repeats(`${OK}content-length: 1000000\r\n\r\n`, 'x', 10),
-    options: { timeoutMs: 300, idleTimeoutMs: 15_000 },
+    options: { timeoutMs: LONG_ENOUGH_MS, idleTimeoutMs: 15_000 },
   },
   {
     name: 'stops in the middle of its body',
@@ -317,8 +319,8 @@ export const MISBEHAVIOURS: readonly Misbehaviour[] = [
     name: 'sends a chunk extension without end',
     outcome: 'timeout',
     phase: 'body',
-    serve: repeats(`${OK}transfer-encoding: chunked\r\n\r\n4;x=`, 'y'.repeat(64), 5),
-    options: { timeoutMs: 300 },
+    serve: repeats(`${OK}transfer-encoding: chunked\r\n\r\n4;x=`, 'y'.repeat(16), 10),
+    options: { timeoutMs: LONG_ENOUGH_MS },
   },
   {
     name: 'sends trailers',
@@ -422,7 +424,7 @@ export const MISBEHAVIOURS: readonly Misbehaviour[] = [
     outcome: 'timeout',
     phase: 'response',
     serve: says('HTTP/1.1 503 Busy\r\nretry-after: 999999999\r\ncontent-length: 0\r\n\r\n'),
-    options: { retry: 5, timeoutMs: 300 },
+    options: { retry: 5, timeoutMs: LONG_ENOUGH_MS },
   },
   {
     name: 'asks for a user name without end',

@@ -160,7 +160,7 @@ describe('an HTTP proxy', () => {
       assert.equal(hungUp.code, 'proxy-failed')
       const proxy = `${scheme}://127.0.0.1:${silent.port}`
       const late = await failureOf(
-        get('https://service.internal/', { proxy, connectTimeoutMs: 80 }),
+        get('https://service.internal/', { proxy, connectTimeoutMs: 500 }),
       )
       assert.ok(late instanceof TimeoutError)
       assert.equal(late.phase, 'connect')

@@ -50,13 +50,16 @@ describe('a response', () => {
   })
 
   it('is a stream of what comes in', async () => {
+    const { promise: read, resolve: onRead } = Promise.withResolvers<void>()
     await using server = await startServer((_request, response) => {
       response.write('first')
-      setTimeout(() => response.end('second'), 20)
+      void read.then(() => response.end('second'))
     })
     const parts: string[] = []
-    for await (const chunk of (await get(server.url)).body)
+    for await (const chunk of (await get(server.url)).body) {
       parts.push(Buffer.from(chunk).toString())
+      onRead()
+    }
     assert.deepEqual(parts, ['first', 'second'])
   })
 

@@ -53,7 +53,7 @@ async function atTerminal(args: string[], env: Record<string, string> = {}): Pro
   const python = outsidePython() ?? ''
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
   const command = [process.execPath, '--conditions=@countersign/source', main, ...args]
-  const { stdout, stderr } = await runCommand(python, ['-c', PTY, ...command], {
+  const { code, stdout, stderr } = await runCommand(python, ['-c', PTY, ...command], {
     env: {
       HOME: folder,
       TERM: 'xterm-256color',
@@ -63,25 +63,34 @@ async function atTerminal(args: string[], env: Record<string, string> = {}): Pro
     },
   })
   assert.equal(stderr, '')
+  assert.equal(code, 0, stdout)
   return stdout.replaceAll('\r\n', '\n')
 }
 
-/** Copies whatever comes from the terminal to standard output, until its other end is closed. */
+/**
+ * Copies what comes from the terminal to standard output, and ends as the program ended. The program's parent holds the
+ * terminal open, tells the exit code behind the output, and stays until that was read: a terminal that closes may take
+ * along what nobody has read yet.
+ */
 const PTY = `
-import fcntl, os, pty, struct, sys, termios
+import fcntl, os, pty, re, struct, subprocess, sys, termios
+wait, go = os.pipe()
 pid, terminal = pty.fork()
 if pid == 0:
-    os.execv(sys.argv[1], sys.argv[1:])
-fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 100, 0, 0))
-while True:
-    try:
-        data = os.read(terminal, 65536)
-    except OSError:
-        break
-    if not data:
-        break
-    os.write(1, data)
+    os.close(go)
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 100, 0, 0))
+    code = subprocess.call(sys.argv[1:])
+    os.write(1, b'\\0%d\\0' % code)
+    os.read(wait, 1)
+    os._exit(0)
+shown = b''
+while not (end := re.search(rb'\\0(-?\\d+)\\0$', shown)):
+    shown += os.read(terminal, 65536)
+os.close(go)
 os.waitpid(pid, 0)
+sys.stdout.buffer.write(shown[:end.start()])
+sys.stdout.flush()
+sys.exit(int(end[1]))
 `
 
 const ESC = '\u001b'
@@ -138,12 +147,13 @@ describe('at a terminal', { skip: skipWithoutPython() }, () => {
 describe('in a pipe', () => {
   it('the bytes are those that came in', async () => {
     const { stdout, stderr } = await runProgram(['get', `${server.url}/evil`, '--ca', roots])
-    assert.equal(stdout, '\u001b[31mred\u001b]0;title\u0007 \u009b2J\ttab\n')
     assert.equal(stderr, '')
+    assert.equal(stdout, '\u001b[31mred\u001b]0;title\u0007 \u009b2J\ttab\n')
   })
 
   it('head prints the head, because there is nothing else', async () => {
-    const { stdout } = await runProgram(['head', server.url, '--ca', roots])
+    const { stdout, stderr } = await runProgram(['head', server.url, '--ca', roots])
+    assert.equal(stderr, '')
     assert.match(stdout, /^HTTP\/1\.1 200.*\n(?:[\w-]+: .*\n)+\n$/)
   })
 

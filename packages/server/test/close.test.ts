@@ -76,18 +76,25 @@ for (const [name, options] of [
     })
 
     it('cuts what is late', async () => {
-      const server = await serve(async () => new Promise<Response>(() => {}), options)
-      const answer = ask(server.url, { tls: { ca } })
-      const refused = assert.rejects(answer)
-      await sleep(20)
+      const { promise: reached, resolve: onReached } = Promise.withResolvers<void>()
+      const server = await serve(async () => {
+        onReached()
+        return new Promise<Response>(() => {})
+      }, options)
+      const refused = assert.rejects(ask(server.url, { tls: { ca } }))
+      await reached
       await server.close({ timeoutMs: 30 })
       await refused
     })
 
     it('cuts everything when its signal aborts', async () => {
-      const server = await serve(async () => new Promise<Response>(() => {}), options)
+      const { promise: reached, resolve: onReached } = Promise.withResolvers<void>()
+      const server = await serve(async () => {
+        onReached()
+        return new Promise<Response>(() => {})
+      }, options)
       const refused = assert.rejects(ask(server.url, { tls: { ca } }))
-      await sleep(20)
+      await reached
       const controller = new AbortController()
       const closed = server.close({ timeoutMs: 60_000, signal: controller.signal })
       controller.abort()

@@ -141,10 +141,16 @@ describe('reload', () => {
       await using server = await start({ ...started, verifyUser: true })
       const load = new AbortController()
       let answered = 0
+      let wanted = { count: 0, reached: (): void => {} }
+      const answers = (count: number): Promise<void> =>
+        new Promise((reached) => {
+          wanted = { count: answered + count, reached }
+        })
       const client = async (agent: Agent): Promise<void> => {
         while (!load.signal.aborted) {
           assert.equal((await ask(server.url, { agent })).body, 'alice')
           answered++
+          if (answered === wanted.count) wanted.reached()
         }
         agent.destroy()
       }
@@ -162,12 +168,12 @@ describe('reload', () => {
             ...sources(round),
           })
           assert.deepEqual(changed, ['certificate', 'trust'])
-          await new Promise((resolve) => setTimeout(resolve, 5))
+          await answers(4)
         }
         load.abort()
       }
       await Promise.all([clients, reloads()])
-      assert.ok(answered > 50, String(answered))
+      assert.ok(answered >= 200, String(answered))
     })
   }
 

@@ -64,9 +64,9 @@ export async function talk(socket: Socket, text: string): Promise<string> {
   return answer
 }
 
-/** Runs curl: `-sS`, no configuration file, ten seconds at most. */
+/** Runs curl: `-sS`, no configuration file, thirty seconds at most. */
 export async function curl(file: string, args: readonly string[]): Promise<CommandResult> {
-  return runCommand(file, ['-q', '-sS', '--max-time', '10', ...args])
+  return runCommand(file, ['-q', '-sS', '--max-time', '30', ...args])
 }
 
 /** Collects handshake failures, and waits for the next. */

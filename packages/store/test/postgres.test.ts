@@ -65,7 +65,7 @@ describe('the store on PostgreSQL', { skip: skipWithoutPostgres() }, () => {
 
   it('does not wait for ever for a server that has stopped answering', async () => {
     const url = new URL(await create())
-    url.searchParams.set('query_timeout', '300')
+    url.searchParams.set('query_timeout', '2000')
     await using store = await openStore(url.href)
     const database = store.database<object>()
     const slow = sql`select pg_sleep(30)`

@@ -38,7 +38,7 @@ async function ask(options: TlsContextOptions, identity?: typeof alice): Promise
       ? clientContext()
       : clientContext({ cert: identity.chainPem, key: identity.keyPem })
   await using socket = await connectTo(server, { context })
-  return await socket.reader({ timeoutMs: 5000 }).readLine()
+  return await socket.reader({ timeoutMs: 20_000 }).readLine()
 }
 
 describe('T6: client certificates', () => {
@@ -74,7 +74,7 @@ describe('T6: client certificates', () => {
         const context = clientContext({ cert: identity.chainPem, key: identity.keyPem })
         const cut = await failureOf(async () => {
           await using socket = await connectTo(server, { context })
-          await socket.reader({ timeoutMs: 5000 }).readLine()
+          await socket.reader({ timeoutMs: 20_000 }).readLine()
         })
         assert.match(cut.code, /^(?:unexpected-end|reset)$/)
         const error = await server.refusal
@@ -91,7 +91,7 @@ describe('T6: client certificates', () => {
       context: serverContext({ ca: authority.rootPem }),
     })
     await using socket = await connectTo(server)
-    const error = await failureOf(() => socket.read(undefined, { timeoutMs: 5000 }))
+    const error = await failureOf(() => socket.read(undefined, { timeoutMs: 20_000 }))
     assert.equal(error.code, 'server-refused-client-cert')
     assert.equal(error.alert, 116)
     assert.match(error.message, /none was presented/)
@@ -113,7 +113,7 @@ describe('T6: client certificates', () => {
     await using socket = await connectTo(server, {
       context: clientContext({ cert: alice.chainPem, key: alice.keyPem }),
     })
-    const cut = await failureOf(() => socket.read(undefined, { timeoutMs: 5000 }))
+    const cut = await failureOf(() => socket.read(undefined, { timeoutMs: 20_000 }))
     assert.equal(cut.code, 'unexpected-end')
     assert.equal((await server.refusal).code, 'revoked')
   })

@@ -81,7 +81,7 @@ function change(t: TestContext, { listener }: TestServer, { after }: Case): numb
 async function visit(server: TestServer, options: Partial<ConnectOptions>): Promise<boolean> {
   await using socket = await connectTo(server, { host: 'localhost', ...options })
   await socket.write('hello\n')
-  assert.equal(await socket.reader({ timeoutMs: 5000 }).readLine(), 'hello')
+  assert.equal(await socket.reader({ timeoutMs: 20_000 }).readLine(), 'hello')
   return socket.resumed
 }
 
@@ -106,7 +106,7 @@ async function refused(
   const error = await failureOf(async () => {
     await using socket = await connectTo(server, { host: 'localhost', ...options })
     await socket.write('hello\n')
-    const line = await socket.reader({ timeoutMs: 5000 }).readLine()
+    const line = await socket.reader({ timeoutMs: 20_000 }).readLine()
     assert.equal(line, null, 'nothing is answered')
   })
   assert.match(
@@ -152,7 +152,7 @@ for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
         await socket.write('again\n')
         assert.equal(await socket.reader().readLine(), 'again')
         assert.equal(change(t, server, one), 1)
-        const error = await failureOf(() => socket.read(undefined, { timeoutMs: 5000 }))
+        const error = await failureOf(() => socket.read(undefined, { timeoutMs: 20_000 }))
         assert.match(error.code, /^(?:reset|unexpected-end)$/)
       })
     }

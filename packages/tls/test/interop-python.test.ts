@@ -127,7 +127,7 @@ for (const version of VERSIONS) {
       await using server = await startServer(async (socket) => {
         assert.equal(String(await socket.read()), 'secret')
         assert.equal(await socket.read(), null)
-        const plain = await socket.unwrap({ timeoutMs: 5000 })
+        const plain = await socket.unwrap({ timeoutMs: 20_000 })
         plain.write('plain from us')
         resolve(await plainText(plain))
         plain.end()
@@ -155,7 +155,7 @@ plain.sendall(b'plain from python')
         const plain = await connection
         assert.equal(await plainText(plain), 'STARTTLS\r\n')
         plain.write('220 go on\r\n')
-        const socket = await wrap(plain, { context: serverContext(), timeoutMs: 5000 })
+        const socket = await wrap(plain, { context: serverContext(), timeoutMs: 20_000 })
         for await (const line of socket.reader().lines()) await socket.write(`${line}\n`)
         await socket.close()
       })()
@@ -200,7 +200,7 @@ except ssl.SSLError as error:
         const { port, connection } = await plainListener()
         const serving = (async () => {
           const plain = await connection
-          const socket = await wrap(plain, { context: serverContext(), timeoutMs: 5000 })
+          const socket = await wrap(plain, { context: serverContext(), timeoutMs: 20_000 })
           await socket.read()
           // The end of TCP without the end of TLS is what somebody on the way can make.
           if (orderly) await socket.closeWrite()
@@ -313,7 +313,7 @@ print('got', plain.recv(100).decode(), flush=True)
       if (server === undefined) return
       const socket = await connectTo(server)
       await socket.write('secret')
-      const plain = await socket.unwrap({ timeoutMs: 5000 })
+      const plain = await socket.unwrap({ timeoutMs: 20_000 })
       assert.equal(await plainText(plain), 'plain from python')
       plain.end('plain from us')
       await server.command.waitForOutput('got plain from us')
@@ -340,7 +340,7 @@ tls.unwrap()
       await using socket = await wrap(plain, {
         context: clientContext(),
         serverName: 'localhost',
-        timeoutMs: 5000,
+        timeoutMs: 20_000,
       })
       assert.equal(socket.protocol, version)
       await socket.write('EHLO\r\n')

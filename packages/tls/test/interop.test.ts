@@ -115,10 +115,10 @@ while True:
     const [, port] = await server.waitForOutput(/port (\d+)/)
     await using socket = await connectTo({ port: Number(port) }, { host: 'localhost' })
     await socket.write('hello')
-    assert.equal(String(await socket.read(undefined, { timeoutMs: 5000 })), 'nobody: hello')
+    assert.equal(String(await socket.read(undefined, { timeoutMs: 20_000 })), 'nobody: hello')
     await socket.closeWrite()
     // Python's close() sends no close_notify.
-    const end = await failureOf(() => socket.read(undefined, { timeoutMs: 5000 }))
+    const end = await failureOf(() => socket.read(undefined, { timeoutMs: 20_000 }))
     assert.equal(end.code, 'unexpected-end')
   })
 
@@ -140,14 +140,14 @@ while True:
       const context = clientContext({ cert: alice.chainPem, key: alice.keyPem })
       await using socket = await connectTo(where, { context })
       await socket.write('hello')
-      assert.equal(String(await socket.read(undefined, { timeoutMs: 5000 })), 'alice: hello')
+      assert.equal(String(await socket.read(undefined, { timeoutMs: 20_000 })), 'alice: hello')
     }
     for (const [context, words] of [
       [clientContext(), /none was presented/],
       [clientContext({ cert: eve.chainPem, key: eve.keyPem }), /does not trust its issuer/],
     ] as const) {
       await using socket = await connectTo(where, { context })
-      await assert.rejects(socket.read(undefined, { timeoutMs: 5000 }), words)
+      await assert.rejects(socket.read(undefined, { timeoutMs: 20_000 }), words)
     }
   })
 })
@@ -259,7 +259,7 @@ describe('interop: our client with openssl s_server', () => {
       await using socket = await connectTo(where, { context: clientContext({ maxVersion }) })
       assert.equal(socket.protocol, maxVersion)
       await socket.write('hello\n')
-      assert.equal(await socket.reader({ timeoutMs: 5000 }).readLine(), 'olleh')
+      assert.equal(await socket.reader({ timeoutMs: 20_000 }).readLine(), 'olleh')
     }
     const context = createDefaultContext({ ca: testAuthority().rootPem })
     await assert.rejects(connectTo(where, { context }), /authority that is not trusted/)

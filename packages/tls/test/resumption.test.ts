@@ -97,7 +97,7 @@ describe('a resumed session', () => {
       contextWith(revoked).applyTo(server, ticketKeys)
       const outcome = await connectTo(bound, { context, host: 'localhost', session }).then(
         async (socket) => {
-          const end = await failureOf(() => socket.read(undefined, { timeoutMs: 5000 }))
+          const end = await failureOf(() => socket.read(undefined, { timeoutMs: 20_000 }))
           await socket.close()
           return end.code
         },

@@ -144,7 +144,7 @@ describe('TlsSocket', () => {
       (error) => error instanceof CoreError && error.code === 'wait-aborted',
     )
     await socket.write('still here\n')
-    assert.equal(String(await socket.read(undefined, { timeoutMs: 5000 })), 'still here\n')
+    assert.equal(String(await socket.read(undefined, { timeoutMs: 20_000 })), 'still here\n')
   })
 
   it('stays open when a loop over it is left', async () => {

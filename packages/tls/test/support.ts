@@ -106,7 +106,7 @@ async function serveOne(
   } catch (error) {
     if (!(error instanceof TlsError)) throw error
   } finally {
-    await socket.close({ timeoutMs: 200 })
+    await socket.close({ timeoutMs: 2000 })
   }
 }
 
@@ -120,7 +120,13 @@ export function connectTo(
   { port }: { port: number },
   options: Partial<ConnectOptions> = {},
 ): Promise<TlsSocket> {
-  return connect({ host: '127.0.0.1', port, context: clientContext(), timeoutMs: 5000, ...options })
+  return connect({
+    host: '127.0.0.1',
+    port,
+    context: clientContext(),
+    timeoutMs: 20_000,
+    ...options,
+  })
 }
 
 /** The error of something that must fail. */

@@ -18,8 +18,8 @@ async function wrapPair(
   }: { client?: TlsContext; server?: TlsContext } = {},
 ): Promise<[TlsSocket, TlsSocket]> {
   return Promise.all([
-    wrap(near, { context: client, serverName: 'localhost', timeoutMs: 5000 }),
-    wrap(far, { context: server, timeoutMs: 5000 }),
+    wrap(near, { context: client, serverName: 'localhost', timeoutMs: 20_000 }),
+    wrap(far, { context: server, timeoutMs: 20_000 }),
   ])
 }
 
@@ -84,11 +84,16 @@ describe('wrap', () => {
 
   it('refuses a server of another name, a client without a name, and a misspelt option', async () => {
     const [near, far] = duplexPair()
-    const server = wrap(far, { context: serverContext(), timeoutMs: 200 }).catch(() => {})
+    const controller = new AbortController()
+    const server = wrap(far, { context: serverContext(), signal: controller.signal }).catch(
+      () => {},
+    )
     const wrong = await failureOf(() =>
       wrap(near, { context: clientContext(), serverName: 'api.test' }),
     )
     assert.equal(wrong.code, 'name-mismatch')
+    // The ends of a pair do not see each other close.
+    controller.abort()
     await server
     const nameless = await failureOf(() => wrap(duplexPair()[0], { context: clientContext() }))
     assert.equal(nameless.source, 'serverName')
@@ -138,7 +143,7 @@ describe('STARTTLS', () => {
       const opening = wrap(near, {
         context: clientContext(),
         serverName: 'localhost',
-        timeoutMs: 5000,
+        timeoutMs: 20_000,
       })
       setImmediate(() => near.uncork())
       const [first]: unknown[] = await once(far, 'data')
@@ -154,7 +159,7 @@ describe('STARTTLS', () => {
       }
       const [client, server] = await Promise.all([
         opening,
-        wrap(far, { context: serverContext(), head, timeoutMs: 5000 }),
+        wrap(far, { context: serverContext(), head, timeoutMs: 20_000 }),
       ])
       await client.write('hello')
       assert.equal(String(await server.read()), 'hello')
@@ -196,9 +201,9 @@ describe('unwrap', () => {
         assert.ok(first !== undefined && second !== undefined)
         await first.write('secret')
         assert.equal(String(await second.read()), 'secret')
-        const begun = first.unwrap({ timeoutMs: 5000 })
+        const begun = first.unwrap({ timeoutMs: 20_000 })
         assert.equal(await second.read(), null, 'an orderly end')
-        const [plain, other] = await Promise.all([begun, second.unwrap({ timeoutMs: 5000 })])
+        const [plain, other] = await Promise.all([begun, second.unwrap({ timeoutMs: 20_000 })])
         assert.ok([near, far].some((socket) => socket === plain))
         plain.write('in the clear')
         assert.equal(await plainText(other), 'in the clear')
@@ -218,12 +223,12 @@ describe('unwrap', () => {
       await client.write('last words')
       assert.equal(String(await server.read()), 'last words')
       near.cork()
-      const ending = client.unwrap({ timeoutMs: 5000 })
+      const ending = client.unwrap({ timeoutMs: 20_000 })
       setImmediate(() => {
         near.write('plain at once')
         near.uncork()
       })
-      const other = await server.unwrap({ timeoutMs: 5000 })
+      const other = await server.unwrap({ timeoutMs: 20_000 })
       assert.equal(await plainText(other), 'plain at once')
       const plain = await ending
       other.write('and back')
@@ -240,7 +245,7 @@ describe('unwrap', () => {
       resolve(await socket.unwrap())
     })
     const socket = await connectTo(server)
-    const [plain, other] = await Promise.all([socket.unwrap({ timeoutMs: 5000 }), promise])
+    const [plain, other] = await Promise.all([socket.unwrap({ timeoutMs: 20_000 }), promise])
     plain.write('clear')
     assert.equal(await plainText(other), 'clear')
     plain.destroy()
@@ -253,7 +258,7 @@ describe('unwrap', () => {
       await socket.read()
     })
     const socket = await connectTo(server)
-    const unread = await failureOf(() => socket.unwrap({ timeoutMs: 5000 }))
+    const unread = await failureOf(() => socket.unwrap({ timeoutMs: 20_000 }))
     assert.equal(unread.code, 'unread-data')
     const closed = await connectTo(server)
     await closed.closeWrite()
@@ -264,7 +269,7 @@ describe('unwrap', () => {
   it('fails where the other side cuts instead, and leaves nothing open', async () => {
     const [near, far] = await tcpPair()
     const [client] = await wrapPair([near, far])
-    const ending = failureOf(() => client.unwrap({ timeoutMs: 5000 }))
+    const ending = failureOf(() => client.unwrap({ timeoutMs: 20_000 }))
     far.end()
     assert.match((await ending).code, /^(?:unexpected-end|reset)$/)
     assert.equal(near.destroyed, true)
