@@ -152,13 +152,13 @@ describe('A5: a session keeps the jar', () => {
   })
 
   it('go along in one field with those that the caller wrote into a header', async () => {
-    await using server = await startServer((request, response) => {
+    await using site = await startServer((request, response) => {
       response.setHeader('set-cookie', 'kept=1')
       sendJson(response, request.headers.cookie ?? null)
     })
     await using session = new Session()
-    await (await session.get(server.url)).text()
-    const response = await session.get(server.url, { headers: { cookie: 'written=2' } })
+    await (await session.get(site.url)).text()
+    const response = await session.get(site.url, { headers: { cookie: 'written=2' } })
     assert.equal(await response.json(), 'written=2; kept=1')
   })
 

@@ -16,6 +16,10 @@ export interface ClientFlags {
   key?: string
   session?: string
   timeout?: number
+  /** `false` for none, whatever the environment names. */
+  proxy?: string | false
+  proxyCa?: string[]
+  unixSocket?: string
 }
 
 /** The option of commands that make one call: what `explain` says, where the server is not trusted. */
@@ -33,6 +37,15 @@ export function withClientOptions(command: Command): Command {
     .option('--key <file>', 'the key of --cert')
     .option('--session <name>', 'keep cookies under this name')
     .option('--timeout <seconds>', 'for the whole call (default: 30)', readSeconds)
+    .option('--proxy <url>', 'go through this http, https, socks5 or socks5h proxy')
+    .option('--no-proxy', 'go through none, whatever the environment names')
+    .option('--proxy-ca <file>', 'trust only these roots for the proxy itself', collect)
+    .addOption(
+      new Option('--unix-socket <path>', 'connect to this socket instead of the host').conflicts([
+        'proxy',
+        'proxyCa',
+      ]),
+    )
 }
 
 function readVerify(text: string): boolean {

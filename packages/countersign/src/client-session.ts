@@ -54,6 +54,8 @@ export async function openSession(
       key: flags.key,
       origins: [origin],
       timeoutMs: flags.timeout,
+      proxy: proxy(flags),
+      socketPath: flags.unixSocket,
       ...(options.auth === undefined ? {} : { auth: options.auth }),
     },
   )
@@ -98,6 +100,20 @@ function trust(flags: ClientFlags, data: DataFolder): SessionOptions {
     ca: flags.ca,
     extraCa: flags.verify === false || extra.length === 0 ? undefined : extra,
   }
+}
+
+/** The proxy of the options; one that the environment names may be trusted by them as well. */
+function proxy(flags: ClientFlags): SessionOptions['proxy'] {
+  if (flags.proxy === false) return false
+  if (flags.proxy?.includes('@') === true) {
+    throw new ProgramError(
+      'usage',
+      '--proxy holds credentials, which every process of this machine could read',
+      { hint: 'put the address into a variable instead: HTTPS_PROXY, or HTTP_PROXY for http URLs' },
+    )
+  }
+  if (flags.proxy === undefined && flags.proxyCa === undefined) return undefined
+  return { url: flags.proxy, ca: flags.proxyCa }
 }
 
 function sessionFile(flags: ClientFlags, url: string, keep: boolean): string | undefined {

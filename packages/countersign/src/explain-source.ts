@@ -10,7 +10,7 @@ import { type DataFolder, defaultDataPath } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
 import { explanationText } from './explanation-text.ts'
 import { readGivenFile } from './given-file.ts'
-import { distrustedServer } from './learn-more.ts'
+import { distrustedServer, goesRound, type TrustFlags } from './learn-more.ts'
 import { parseTarget } from './target.ts'
 
 /** What decides whom it trusts, as whom it asks, and for which name. */
@@ -57,19 +57,32 @@ export async function explainSource(
   })
 }
 
-/** Asks the server that an error is about, and says on stderr what there is to say; nothing where the error is not about trust. */
+/**
+ * Asks the server that an error is about, and says on stderr what there is to say; nothing where the error is not about trust.
+ * Where the call went through a proxy or a Unix socket, what it saw is explained.
+ */
 export async function explainFailure(
   error: unknown,
-  flags: ExplainFlags,
+  flags: ExplainFlags & TrustFlags,
   data: DataFolder,
 ): Promise<void> {
   const server = distrustedServer(error)
   if (server === undefined) return
-  const explanation = await explainSource(server, flags, data)
+  const explanation = goesRound(flags)
+    ? await explanationOf(error)
+    : await explainSource(server, flags, data)
+  if (explanation === undefined) return
   const text = explanationText(explanation, (style, words) =>
     styleText(style, words, { stream: process.stderr }),
   )
   process.stderr.write(`${text}\n\n`)
+}
+
+/** What an error of the client explains by itself. */
+async function explanationOf(error: unknown): Promise<Explanation | undefined> {
+  const { IdentityError, TrustError } = await import('@countersign/client')
+  const explains = error instanceof TrustError || error instanceof IdentityError
+  return explains ? error.explanation : undefined
 }
 
 /** The chain of a file against the trust store; no connection is made. */

@@ -13,6 +13,9 @@ export interface TrustFlags {
   cert?: string | undefined
   key?: string | undefined
   data?: string | undefined
+  proxy?: string | false | undefined
+  proxyCa?: readonly string[] | undefined
+  unixSocket?: string | undefined
   /** Explain at once. */
   explain?: boolean | undefined
 }
@@ -24,9 +27,14 @@ export interface TrustFlags {
  */
 export function explainCommand(error: unknown, flags: TrustFlags): string | undefined {
   const server = distrustedServer(error)
-  if (server === undefined) return undefined
+  if (server === undefined || goesRound(flags)) return undefined
   const words = [server, ...trustWords(flags)]
   return `countersign explain ${words.map(shellWord).join(' ')}`
+}
+
+/** Whether a call did not go straight to the host of its URL: asking that one would be asking another server. */
+export function goesRound({ proxy, proxyCa, unixSocket }: TrustFlags): boolean {
+  return typeof proxy === 'string' || proxyCa !== undefined || unixSocket !== undefined
 }
 
 /** `HOST:PORT` of the server that an error of trust is about. */

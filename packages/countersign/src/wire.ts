@@ -71,7 +71,8 @@ function withoutSecrets(line: string): string {
   const [, name = '', value = ''] = /^(:?[^:]+):\s*(.*)$/s.exec(line) ?? []
   const lower = name.toLowerCase()
   if (lower === 'cookie') {
-    return `${name}: ${value.replaceAll(/(^|;\s*)([^=;]*)=[^;]*/g, `$1$2=${HIDDEN}`)}`
+    const pairs = value.split('; ').map((pair) => pair.replace(/^([^=]*=)?.*$/s, `$1${HIDDEN}`))
+    return `${name}: ${pairs.join('; ')}`
   }
   if (lower === 'set-cookie') return `${name}: ${value.replace(/^([^=;]*=)?[^;]*/, `$1${HIDDEN}`)}`
   if (lower === 'authorization' || lower === 'proxy-authorization') {
