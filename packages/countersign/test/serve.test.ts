@@ -60,7 +60,7 @@ function at(name: string, text: string): string {
 async function curl(
   ...args: string[]
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return await runCommand('curl', ['-sS', '--max-time', '10', ...args])
+  return await runCommand('curl', ['-sS', '--max-time', '30', ...args])
 }
 
 describe('SEEDS S1: the mode is chosen by two switches', { skip: skipWithout('curl') }, () => {

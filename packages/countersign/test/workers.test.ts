@@ -65,6 +65,13 @@ describe('serve --workers', () => {
     assert.equal(await command.stop('SIGTERM'), 0)
   })
 
+  it('ends with 0 while a worker is only starting', async () => {
+    const { command, pids } = await start()
+    process.kill(pids[0] ?? 0, 'SIGKILL')
+    await command.waitForOutput(/worker \d+ ended \(SIGKILL\): replaced/)
+    assert.equal(await command.stop('SIGTERM'), 0)
+  })
+
   it('resumes the sessions of one worker at the other', async () => {
     const { command, url } = await start()
     const { port } = new URL(url)

@@ -69,7 +69,11 @@ export class Workers {
     worker.on('error', () => {})
     worker.on('message', (message: unknown) => {
       if (typeof message !== 'object' || message === null || !('type' in message)) return
-      if (message.type === 'hello') worker.send({ type: 'start', secret: this.#secret })
+      if (message.type === 'hello') {
+        // What it was told before it said so, it has not heard.
+        if (this.#isClosing) worker.process.kill()
+        else worker.send({ type: 'start', secret: this.#secret })
+      }
       if (message.type === 'ready' && 'facts' in message) {
         this.#wereReady++
         if (this.#wereReady === this.#count) this.#first.resolve(message.facts)
@@ -82,7 +86,11 @@ export class Workers {
   }
 
   async #onExit({ process: { pid = 0 } }: Worker, since: number, reason: string): Promise<void> {
-    if (this.#isClosing || this.#wereReady < this.#count) {
+    if (this.#isClosing) {
+      if (this.#live.size === 0) this.#ended.resolve(0)
+      return
+    }
+    if (this.#wereReady < this.#count) {
       this.#isClosing = true
       this.#first.reject(
         new ServerError('worker-failed', `a worker ended before it served: ${reason}`, {

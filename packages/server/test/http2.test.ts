@@ -230,7 +230,7 @@ describe('HTTP/2', () => {
 
 describe('HTTP/2: limits', () => {
   it('closes a connection that is idle after an answer, and one that never asks', async () => {
-    await using server = await serve(tellPeer, h2({ limits: { idleMs: 100, headersMs: 200 } }))
+    await using server = await serve(tellPeer, h2({ limits: { idleMs: 500, headersMs: 2000 } }))
     const asks = connect(server.url, { ca })
     const silent = connect(server.url, { ca })
     const ends = Promise.all([once(asks, 'close'), once(silent, 'close')])

@@ -29,7 +29,7 @@ async function untilClosed(socket: Socket): Promise<string> {
 
 describe('limits: time', () => {
   it('closes a connection that says nothing, and serves one that does', async () => {
-    await using server = await echoServer({ handshakeMs: 300 })
+    await using server = await echoServer({ handshakeMs: 3000 })
     const [first] = await Promise.all([
       openTcp(server.port).then(untilClosed),
       ask(server.url, { tls: { ca } }).then(({ status }) => assert.equal(status, 200)),
@@ -50,7 +50,7 @@ describe('limits: time', () => {
   })
 
   it('answers headers that drip in with 408, and closes', async () => {
-    await using server = await echoServer({ headersMs: 300, requestMs: 300 })
+    await using server = await echoServer({ headersMs: 1500, requestMs: 1500 })
     const socket = await openTls(server.port, { ca })
     const timer = setInterval(() => socket.writable && socket.write('x: y\r\n'), 50)
     const text = await talk(socket, 'GET / HTTP/1.1\r\nhost: localhost\r\n')
@@ -59,7 +59,7 @@ describe('limits: time', () => {
   })
 
   it('closes a connection that is idle after an answer, not one that goes on asking', async () => {
-    await using server = await echoServer({ idleMs: 200 })
+    await using server = await echoServer({ idleMs: 1500 })
     const socket = await openTls(server.port, { ca })
     const request = 'GET / HTTP/1.1\r\nhost: localhost\r\n\r\n'
     let answers = 0
@@ -153,7 +153,7 @@ describe('limits: the body of a request', () => {
         await go
         incoming.resume().on('end', () => outgoing.end('whole'))
       }),
-      { ...pair, limits: { bodyBytesPerSecond: 1_000_000, bodyPaceMs: 200 } },
+      { ...pair, limits: { bodyBytesPerSecond: 1_000_000, bodyPaceMs: 2000 } },
     )
     const answer = ask(server.url, { tls: { ca }, method: 'POST', body: 'a'.repeat(3_000_000) })
     const other = ask(server.url, {
