@@ -61,7 +61,7 @@ describe('startCommand', () => {
     const pid = Number(String(chunk))
     assert.ok(isAlive(pid))
     parent.kill('SIGKILL')
-    for (let tries = 0; tries < 200 && isAlive(pid); tries++) await sleep(20)
+    for (let tries = 0; tries < 1500 && isAlive(pid); tries++) await sleep(20)
     assert.equal(isAlive(pid), false)
   })
 })

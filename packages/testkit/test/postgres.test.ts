@@ -84,7 +84,7 @@ describe('startCluster', () => {
     const { url, folder } = JSON.parse(String(chunk))
     assert.ok(await accepts(url))
     parent.kill('SIGKILL')
-    for (let tries = 0; tries < 300 && existsSync(folder); tries++) await sleep(20)
+    for (let tries = 0; tries < 1500 && existsSync(folder); tries++) await sleep(20)
     assert.equal(existsSync(folder), false)
     assert.equal(await accepts(url), false)
   })
