@@ -17,6 +17,9 @@ export interface Target {
  * @throws {@link ProgramError} `not-found` for what is neither a file nor an address
  */
 export function parseTarget(text: string): Target {
+  if (FILE.test(text) && !text.includes('://')) {
+    throw new ProgramError('not-found', `there is no file ${text}`)
+  }
   const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`
   if (!URL.canParse(url) || text.startsWith('.') || text.startsWith('/')) {
     throw new ProgramError('not-found', `"${text}" is neither a file nor a URL nor HOST:PORT`)
@@ -28,3 +31,6 @@ export function parseTarget(text: string): Target {
     port: port === '' ? standard : Number(port),
   }
 }
+
+/** No host ends like this. */
+const FILE = /\.(?:pem|crt|cer|der|key|p12|pfx|csr|crl)$/i

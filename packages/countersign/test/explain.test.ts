@@ -155,7 +155,9 @@ describe('countersign explain', () => {
     assert.match(garbage.stderr, /^error: .*garbage/)
     const missing = await runProgram(['explain', path.join(folder, 'nowhere.pem')])
     assert.equal(missing.code, 1)
-    assert.match(missing.stderr, /neither a file nor/)
+    assert.match(missing.stderr, /there is no file .*nowhere\.pem/)
+    const typo = await runProgram(['explain', 'chian.pem'])
+    assert.match(typo.stderr, /there is no file chian\.pem/)
   })
 })
 

@@ -114,6 +114,17 @@ describe('explainChain', () => {
     }
   })
 
+  it('says that the leaf comes first where its issuer does', () => {
+    const issuer = makeAuthority('Early Issuer', root)
+    const { certificate } = makeLeaf({}, issuer)
+    const trust = TrustStore.fromDer(root.certificate.der)
+    const found = explained([issuer.certificate, certificate], { trust, name: 'localhost' })
+    assert.equal(found.ok, false)
+    assert.match(found.notes.join(), /^CN=localhost is issued by the first certificate: the leaf/)
+    const right = explained([certificate, issuer.certificate], { trust, name: 'localhost' })
+    assert.deepEqual([right.ok, right.notes], [true, []])
+  })
+
   it('does not promise that a root mends a name or a date', () => {
     const alone = TrustStore.fromPem(makeAuthority('Another Root').certificate.pem)
     const caller = (changes: object, name: string): string => {

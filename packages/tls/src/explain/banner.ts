@@ -34,5 +34,6 @@ const BANNERS: readonly (readonly [RegExp, string])[] = [
   [/mysql|mariadb/i, 'MySQL'],
   [/^[EN]\0|^[SN]$/, 'PostgreSQL'],
   // SETTINGS, with which every server begins (RFC 9113 §3.4).
+  // oxlint-disable-next-line no-control-regex -- it is the type of the frame
   [/^\0\0.\x04.\0{4}/s, 'HTTP/2 in clear'],
 ]

@@ -68,7 +68,7 @@ export function chainView(
       ...describe(one, facts),
       superfluous: true,
       link: 'unchecked' as const,
-      problem: 'it was sent and is no part of the chain',
+      problem: 'it is no part of the chain',
     })),
   ]
 }

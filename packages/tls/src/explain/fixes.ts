@@ -109,7 +109,7 @@ function otherKey(facts: FixFacts): Fixes {
 function selfSigned(facts: FixFacts): Fixes {
   return {
     caller: foundElsewhere(facts) ?? {
-      text: `fetch the certificate, compare its fingerprint with what its owner says (here it is ${fingerprintOf(facts)}), and give the file as \`--ca\``,
+      text: `${facts.target.file === undefined ? 'fetch the certificate, ' : ''}compare its fingerprint with what its owner says (here it is ${fingerprintOf(facts)}), and give the file as \`--ca\``,
       command: fetchCommand(facts.target),
     },
     owner: {

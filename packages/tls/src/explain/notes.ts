@@ -7,6 +7,7 @@ import type { Certificate } from '@countersign/x509'
 import type { Place } from '../trust-places.ts'
 import { type ChainFacts, shownTitle } from './chain-view.ts'
 import { duration, plainText } from './plain-text.ts'
+import { readable } from './readable.ts'
 
 /** What the chain itself gives to know: its order, what is superfluous, an end that is near. */
 export function notesOf(
@@ -25,7 +26,13 @@ export function notesOf(
     )
   }
   const besides = sent.filter((one) => !path.some((known) => known.equals(one)))
-  if (besides.length > 0) {
+  const [first] = path
+  const below = first && besides.find((one) => isBelow(one, first))
+  if (first !== undefined && below !== undefined) {
+    notes.push(
+      `${shownTitle(below)} is issued by the first certificate: the leaf comes first, then its issuer, and so on`,
+    )
+  } else if (besides.length > 0) {
     const more = besides.length > MOST_NAMED ? ` and ${besides.length - MOST_NAMED} more` : ''
     const named = besides.slice(0, MOST_NAMED).map(shownTitle).join(', ')
     notes.push(`${named}${more}: sent, and no part of the chain`)
@@ -36,6 +43,15 @@ export function notesOf(
     if (left < SOON_MS) notes.push(`${shownTitle(leaf)} ends in ${duration(left)}`)
   }
   return notes
+}
+
+/** Whether the issuer was put before what it issued. */
+function isBelow(one: Certificate, issuer: Certificate): boolean {
+  return (
+    !one.equals(issuer) &&
+    one.issuer.equals(issuer.subject) &&
+    readable(() => one.verifySignature(issuer.publicKey)) === true
+  )
 }
 
 /** Roots of the same name and another key confuse people more than anything else. */

@@ -52,7 +52,7 @@ export interface ProbeResult {
 }
 
 /** What an answer says of whom it is for. */
-export interface AnswerHead {
+interface AnswerHead {
   status: number
   /** Whether it is a problem document (RFC 9457). */
   isProblem: boolean
