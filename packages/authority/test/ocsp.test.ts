@@ -18,7 +18,6 @@ scrubProcess()
 const authorize = async (): Promise<Response> =>
   Promise.resolve(new Response('who are you?', { status: 401 }))
 
-/** Half of a day, which is less than a responder lives and more than an answer. */
 const HOUR_MS = 3_600_000
 
 describe('the OCSP responder', () => {
