@@ -134,7 +134,7 @@ for (const server of SERVERS) {
 
     /** The socket appears before it is listened on: only an answer proves it. */
     async function waitForAnswer(command: RunningCommand): Promise<void> {
-      const deadline = Date.now() + 15_000
+      const deadline = Date.now() + 60_000
       while (Date.now() < deadline) {
         if (existsSync(at('server.sock')) && (await call('alice')).code === 0) return
         if (command.child.exitCode !== null) break

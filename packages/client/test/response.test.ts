@@ -286,7 +286,7 @@ describe('size and shape of a body', () => {
 })
 
 async function settled(condition: () => boolean, what: string): Promise<void> {
-  for (let turn = 0; turn < 200 && !condition(); turn++) await wait(10)
+  for (let turn = 0; turn < 1500 && !condition(); turn++) await wait(10)
   assert.ok(condition(), what)
 }
 

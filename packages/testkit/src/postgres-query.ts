@@ -11,7 +11,7 @@ import { Client } from 'pg'
  * @throws whatever pg throws
  */
 export async function queryPostgres(url: string, statement: string): Promise<void> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 30_000 })
   try {
     await client.connect()
     await client.query(statement)
