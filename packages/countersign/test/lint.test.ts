@@ -20,7 +20,7 @@ const bad = buildCertificate(
     subjectAltNames: [{ type: 'dns', value: '10.0.0.1' }],
     extendedKeyUsage: ['serverAuth'],
   },
-  key.signer(),
+  PrivateKey.generateSync('p256').signer(),
 )
 let good = ''
 before(async () => {
