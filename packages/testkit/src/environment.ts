@@ -10,7 +10,7 @@ export type EnvironmentChanges = Readonly<Record<string, string | undefined>>
 
 /**
  * The environment of this process without everything that would decide about a test: CA bundles of every
- * program, proxies, Node's switches, PostgreSQL's defaults, and our own settings.
+ * program, proxies, Node's switches, colours, PostgreSQL's defaults, and our own settings.
  *
  * @param changes - laid over the result: a value sets a variable, `undefined` removes it
  * @returns a new object for `spawn`; this process keeps what it has
@@ -89,7 +89,17 @@ const SCRUBBED: ReadonlySet<string> = new Set([
   'NODE_OPTIONS',
   'NODE_DEBUG',
   'NODE_TEST_CONTEXT',
+  // whether a terminal gets colours; Node gives none where a CI variable stands
+  'CI',
+  'CI_NAME',
+  'TEAMCITY_VERSION',
+  'TF_BUILD',
   'FORCE_COLOR',
+  'NO_COLOR',
+  'NODE_DISABLE_COLORS',
+  'COLORTERM',
+  'TERM_PROGRAM',
+  'TMUX',
   // where a program keeps its data
   'XDG_DATA_HOME',
   'XDG_CONFIG_HOME',
