@@ -58,7 +58,9 @@ function reports({ stdout }: CommandResult): Report[] {
 
 const HOMES = ['--store', 'nss,firefox,java']
 
-describe('a system below another root', { skip: skipWithout('update-ca-certificates') }, () => {
+describe('a system below another root', {
+  skip: skipWithout('update-ca-certificates', 'openssl'),
+}, () => {
   it('gets the root into its bundle, and is afterwards what it was before', async () => {
     const { home, trust } = makeHome('debian')
     const system = makeDebianRoot(path.join(home, 'system'))
@@ -270,7 +272,7 @@ describe('check --url', () => {
 
   it(
     'connects with the system’s bundle',
-    { skip: skipWithout('update-ca-certificates') },
+    { skip: skipWithout('update-ca-certificates', 'openssl') },
     async () => through('url-system', 'system', 'the system’s bundle'),
   )
 
