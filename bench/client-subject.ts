@@ -1,5 +1,5 @@
 /**
- * One client of the client measurement, in a process of its own: `node bench/client-subject.ts NAME URL CA-FILE`.
+ * One client of the client measurement, in a process of its own: NAME URL CA-FILE are its last arguments.
  *
  * Reads `{ calls, atOnce }` as lines of JSON and answers each with the CPU seconds that the calls cost, and the milliseconds
  * that 99 of 100 of them took at most. `client_subject.py` says the same of clients in Python.
@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline'
 import { gather, gatherEach, Session } from '@countersign/client'
 import { Agent, request } from 'undici'
 
-const [, , name = '', url = '', caFile = ''] = process.argv
+const [name = '', url = '', caFile = ''] = process.argv.slice(-3)
 const ca = readFileSync(caFile, 'utf8')
 
 /** One GET, its JSON parsed. */

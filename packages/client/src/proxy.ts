@@ -202,12 +202,13 @@ function noProxyOf(noProxy: unknown): NoProxy | undefined {
 
 /** The lower-case variable wins, as in curl and Python. */
 function serverOfEnvironment(url: URL): ProxyServer | undefined {
+  const host = hostOf(url).toLowerCase()
+  // First: each look at a variable asks the operating system, and this is for every call.
+  if (isLoopback(host)) return undefined
   const named =
     (url.protocol === 'https:' ? firstSet('https_proxy', 'HTTPS_PROXY') : httpProxy()) ??
     firstSet('all_proxy', 'ALL_PROXY')
   if (named === undefined) return undefined
-  const host = hostOf(url).toLowerCase()
-  if (isLoopback(host)) return undefined
   const rules = firstSet('no_proxy', 'NO_PROXY')
   if (rules !== undefined) {
     if (passedBy?.text !== rules.value)
