@@ -381,4 +381,34 @@ describe('fetch', () => {
       ],
     )
   })
+
+  it('checks a whole file before it fetches anything', async () => {
+    const list = place('urls')
+    writeFileSync(list, `${server.url}/a\nhttps://[no-address]/\n`)
+    const seen = server.seen.length
+    const { code, stderr } = await call(['fetch', '--input', list])
+    assert.equal(code, 2, stderr)
+    assert.equal(server.seen.length, seen)
+  })
+
+  it('fetches what comes in on standard input, where what is no URL fails alone', async () => {
+    const lines = ['# three', `${server.url}/a`, 'https://[no-address]/', '', `${server.url}/b`]
+    const { code, stdout } = await call(['fetch', '--input', '-'], `${lines.join('\n')}\n`)
+    assert.notEqual(code, 0)
+    const results = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    assert.partialDeepStrictEqual(results, [
+      { url: lines[1], status: 200 },
+      { url: lines[2], error: { code: 'url-invalid' } },
+      { url: lines[4], status: 200 },
+    ])
+  })
+
+  it('says that nothing came in', async () => {
+    const { code, stderr } = await call(['fetch', '--input', '-'], '# nothing\n')
+    assert.equal(code, 2)
+    assert.match(stderr, /give a URL, or --input FILE/)
+  })
 })

@@ -4,19 +4,17 @@
  *
  * @module
  */
-import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
 import type { GatherResult } from '@countersign/client'
-import { errorMessage } from '@countersign/core'
 import type { Command } from 'commander'
 import { type ClientFlags, withClientOptions } from '../client-options.ts'
-import { completeUrl, openSession } from '../client-session.ts'
+import { openSession } from '../client-session.ts'
 import { addCommand, perform, type SharedFlags, wholeNumber } from '../command.ts'
-import { EXIT, ProgramError } from '../errors.ts'
+import { EXIT } from '../errors.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { explainCommand } from '../learn-more.ts'
 import { errorFacts, stringify, writeOut } from '../output.ts'
 import { Pace, progressLine } from '../progress-line.ts'
+import { openUrlList } from '../url-list.ts'
 
 interface FetchFlags extends SharedFlags, ClientFlags {
   input?: string
@@ -32,21 +30,20 @@ export function addFetch(program: Command): void {
     .option('--fail-fast', 'stop at the first that fails, by its status or altogether')
     .action(async (urls: string[], flags: FetchFlags) =>
       perform(flags, async ({ output, data }) => {
-        const all = [...urls, ...(await readInput(flags.input))].map((url) => completeUrl(url))
-        const [first] = all
-        if (first === undefined) throw new ProgramError('usage', 'give a URL, or --input FILE')
-        await using kept = await openSession(flags, data, first)
-        const progress = showProgress(all.length)
+        const list = await openUrlList(urls, flags.input)
+        await using kept = await openSession(flags, data, list.first)
+        const progress = showProgress(list.total)
         const { gatherEach } = await import('@countersign/client')
         const lines: FetchLine[] = []
         let worst: GatherResult | undefined
-        let index = 0
-        for await (const result of gatherEach(all, {
+        // Of calls under way: as they were given, which is not always where their answers come from.
+        const asked: string[] = []
+        for await (const result of gatherEach(noted(list.urls, asked), {
           session: kept.session,
           concurrency: flags.concurrency,
           onProgress: ({ done, failed }) => progress.update(done, failed),
         })) {
-          const line = await toLine(all[index++] ?? '', result, flags)
+          const line = await toLine(asked.shift() ?? '', result, flags)
           if (output.json) lines.push(line)
           else progress.print(`${stringify(line, 0)}\n`)
           if (!hasFailed(result)) continue
@@ -62,6 +59,13 @@ export function addFetch(program: Command): void {
         }
       }),
     )
+}
+
+async function* noted(urls: AsyncIterable<string>, into: string[]): AsyncGenerator<string> {
+  for await (const url of urls) {
+    into.push(url)
+    yield url
+  }
 }
 
 function hasFailed(result: GatherResult): boolean {
@@ -93,23 +97,6 @@ function parse(text: string): unknown {
   }
 }
 
-async function readInput(file: string | undefined): Promise<string[]> {
-  if (file === undefined) return []
-  const input = file === '-' ? process.stdin : createReadStream(file)
-  const lines: string[] = []
-  try {
-    for await (const line of createInterface({ input })) {
-      const url = line.trim()
-      if (url !== '' && !url.startsWith('#')) lines.push(url)
-    }
-  } catch (error) {
-    throw new ProgramError('file-unreadable', `cannot read ${file}: ${errorMessage(error)}`, {
-      cause: error,
-    })
-  }
-  return lines
-}
-
 interface FetchProgress {
   update(done: number, failed: number): void
   /** Prints a result; the progress line gives way to it. */
@@ -118,27 +105,28 @@ interface FetchProgress {
 }
 
 /** A live line on stderr: how many are done and failed, how fast, how long it will take. */
-function showProgress(total: number): FetchProgress {
+function showProgress(total: number | undefined): FetchProgress {
   const line = progressLine()
   const pace = new Pace()
   let state = { done: 0, failed: 0 }
-  const text = (): string => {
+  const text = (isOver: boolean): string => {
     const { done, failed } = state
-    const left = done === total ? pace.taken() : pace.left(done, total)
-    const words = done === total ? `in ${left}` : left === '' ? '' : `${left} left`
-    return `${done} of ${total}, ${failed} failed  ${pace.perSecond(done).toFixed(1)}/s  ${words}`
+    const left = isOver ? pace.taken() : pace.left(done, total)
+    const words = isOver ? `in ${left}` : left === '' ? '' : `${left} left`
+    const count = total === undefined ? `${done}` : `${done} of ${total}`
+    return `${count}, ${failed} failed  ${pace.perSecond(done).toFixed(1)}/s  ${words}`
   }
   return {
     update(done, failed) {
       state = { done, failed }
-      line.show(text)
+      line.show(() => text(state.done === total))
     },
     print(result) {
       if (process.stdout.isTTY) line.clear()
       writeOut(result)
     },
     end() {
-      line.end(text())
+      line.end(text(total === undefined || state.done === total))
     },
   }
 }
