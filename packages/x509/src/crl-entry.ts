@@ -66,13 +66,6 @@ export function readEntry(list: DerReader): ParsedEntry {
 }
 
 /**
- * Reads the next entry for its serial number alone, which is many times faster; the rest was read when the list was parsed.
- */
-export function readEntrySerial(list: DerReader): string {
-  return hexSerial(list.sequence('revoked certificate').integerBytes('serial number'))
-}
-
-/**
  * An entry for writing. Reason `unspecified` is left out (RFC 5280 §5.3.1: it should be absent).
  *
  * @param serial - from {@link checkedSerial}

@@ -8,36 +8,31 @@
  */
 import { hash } from 'node:crypto'
 import type { Certificate } from './certificate.ts'
+import { type RevokedCertificate, normaliseSerial, readEntry } from './crl-entry.ts'
 import {
-  type RevokedCertificate,
-  normaliseSerial,
-  readEntry,
-  readEntrySerial,
-} from './crl-entry.ts'
+  addPlaces,
+  type CrlIndex,
+  emptyPlaces,
+  entryAt,
+  findPlace,
+  type SerialPlaces,
+  serialContent,
+} from './crl-serials.ts'
+import { indexInSlices, nextTurn, readInSlices, SLICED_BYTES } from './crl-slices.ts'
 import { DerReader } from './der-reader.ts'
-import { TAG, contextConstructedTag, contextTag } from './der-tags.ts'
+import { TAG, contextConstructedTag } from './der-tags.ts'
 import { X509Error } from './errors.ts'
 import { Extensions, readExtensions } from './extensions.ts'
-import { type GeneralName, readGeneralNames } from './general-name.ts'
 import { describeBlocks, reading, readInput } from './input.ts'
+import {
+  type IssuingDistributionPoint,
+  readIssuingDistributionPoint,
+} from './issuing-distribution-point.ts'
 import { Name } from './name.ts'
 import { OID } from './oid.ts'
-import { encodePem, parsePem } from './pem.ts'
+import { encodePem } from './pem.ts'
 import type { PublicKey } from './public-key.ts'
 import { signatureAlgorithmName, verifySignature } from './signature.ts'
-
-/** What a list speaks about (RFC 5280 §5.2.5). */
-export interface IssuingDistributionPoint {
-  /** Where the list can be fetched. */
-  fullName: readonly GeneralName[]
-  onlyUserCertificates: boolean
-  onlyCaCertificates: boolean
-  onlyAttributeCertificates: boolean
-  /** It leaves out some reasons of revocation. */
-  onlySomeReasons: boolean
-  /** It holds certificates of other issuers. */
-  indirect: boolean
-}
 
 /** A certificate revocation list. Iterating gives its entries, in its order. */
 export class CertificateRevocationList implements Iterable<RevokedCertificate> {
@@ -64,9 +59,9 @@ export class CertificateRevocationList implements Iterable<RevokedCertificate> {
    */
   readonly unknownCriticalExtensions: readonly string[]
   readonly #parts: Parts
-  #serials: SerialSet | undefined
+  #places: SerialPlaces | undefined
 
-  private constructor(der: Uint8Array, known?: KnownEntries) {
+  private constructor(der: Uint8Array, known?: CrlIndex) {
     const parts = readParts(der, known)
     const extensions = new Extensions(parts.extensions, 'list')
     const unknown = parts.extensions.filter(({ oid, critical }) => critical && !KNOWN.has(oid))
@@ -85,7 +80,7 @@ export class CertificateRevocationList implements Iterable<RevokedCertificate> {
       ...new Set([...unknown.map(({ oid }) => oid), ...parts.unknownCritical]),
     ]
     this.#parts = parts
-    this.#serials = known?.serials
+    this.#places = known
   }
 
   /**
@@ -146,7 +141,10 @@ export class CertificateRevocationList implements Iterable<RevokedCertificate> {
     const lists: CertificateRevocationList[] = []
     for (const der of ders) {
       await nextTurn()
-      const known = await readEntriesInSlices(der, source)
+      const known = await reading('crl-malformed', source, () => {
+        const { content } = readParts(der, { size: 0, unknownCritical: [] })
+        return indexInSlices(content, source)
+      })
       lists.push(CertificateRevocationList.#fromDer(der, source, known))
     }
     return lists
@@ -161,11 +159,22 @@ export class CertificateRevocationList implements Iterable<RevokedCertificate> {
     return CertificateRevocationList.#fromDer(der, source)
   }
 
-  static #fromDer(
+  /**
+   * Takes over a list that another thread has read, without reading its entries again.
+   *
+   * @param der - must not change afterwards
+   * @param index - the {@link index} of the same bytes: it is believed
+   * @throws {@link X509Error} `crl-malformed`
+   */
+  static fromIndex(
     der: Uint8Array,
-    source: string,
-    known?: KnownEntries,
+    index: CrlIndex,
+    source = 'revocation list',
   ): CertificateRevocationList {
+    return CertificateRevocationList.#fromDer(der, source, index)
+  }
+
+  static #fromDer(der: Uint8Array, source: string, known?: CrlIndex): CertificateRevocationList {
     try {
       return reading('crl-malformed', source, () => new CertificateRevocationList(der, known))
     } catch (error) {
@@ -190,9 +199,7 @@ export class CertificateRevocationList implements Iterable<RevokedCertificate> {
   }
 
   *[Symbol.iterator](): Iterator<RevokedCertificate> {
-    const { entries } = this.#parts
-    if (entries === undefined) return
-    const list = openEntries(entries)
+    const list = openEntries(this.#parts.content)
     while (!list.isEmpty) {
       const { unknownCritical: _, ...entry } = readEntry(list)
       yield entry
@@ -205,18 +212,38 @@ export class CertificateRevocationList implements Iterable<RevokedCertificate> {
    * @param serialNumber - hex of either case, with or without colons; a text that is none is not on the list
    */
   has(serialNumber: string): boolean {
-    const serial = normaliseSerial(serialNumber)
-    if (serial === undefined) return false
-    this.#serials ??= readSerials(this.#parts.entries)
-    return this.#serials.has(serial)
+    return this.#find(serialNumber) !== undefined
   }
 
   /** The entry of a certificate, or `undefined` where it is not on the list. */
   get(serialNumber: string): RevokedCertificate | undefined {
-    if (!this.has(serialNumber)) return undefined
+    const found = this.#find(serialNumber)
+    if (found === undefined) return undefined
+    const { unknownCritical: _, ...entry } = readEntry(openEntries(found))
+    return entry
+  }
+
+  /** What reading the entries found out, for another thread: see {@link fromIndex}. */
+  get index(): CrlIndex {
+    const { size, unknownCritical } = this.#parts
+    return { size, unknownCritical, ...this.#placesOf(this.#parts) }
+  }
+
+  /** The bytes of the entry of a certificate. */
+  #find(serialNumber: string): Uint8Array | undefined {
     const serial = normaliseSerial(serialNumber)
-    for (const entry of this) if (entry.serialNumber === serial) return entry
-    return undefined
+    const { content } = this.#parts
+    if (serial === undefined || content.length === 0) return undefined
+    const at = findPlace(this.#placesOf(this.#parts), content, serialContent(serial))
+    return at < 0 ? undefined : entryAt(content, at)
+  }
+
+  #placesOf({ size, content }: Parts): SerialPlaces {
+    if (this.#places === undefined) {
+      this.#places = emptyPlaces(size)
+      addPlaces(this.#places, content, 0, size)
+    }
+    return this.#places
   }
 
   /** Whether the list is in force: not from the future, and no newer one is due. */
@@ -232,12 +259,14 @@ export class CertificateRevocationList implements Iterable<RevokedCertificate> {
 
   /** Whether the list is of this authority: by name, key identifier and signature. */
   issuedBy(candidate: Certificate): boolean {
+    return this.claimsIssuer(candidate) && this.verifySignature(candidate.publicKey)
+  }
+
+  /** Whether the list says that it is of this authority, by name and key identifier: anybody can say so. */
+  claimsIssuer(candidate: Certificate): boolean {
     if (!this.issuer.equals(candidate.subject)) return false
     const keyId = candidate.subjectKeyId
-    if (this.authorityKeyId !== undefined && keyId !== undefined && keyId !== this.authorityKeyId) {
-      return false
-    }
-    return this.verifySignature(candidate.publicKey)
+    return this.authorityKeyId === undefined || keyId === undefined || keyId === this.authorityKeyId
   }
 }
 
@@ -246,19 +275,14 @@ interface Parts {
   issuer: Name
   thisUpdate: Date
   nextUpdate: Date | undefined
-  /** DER of the SEQUENCE OF entries. */
-  entries: Uint8Array | undefined
+  /** Of the SEQUENCE OF entries. */
+  content: Uint8Array
   size: number
   unknownCritical: readonly string[]
   extensions: ReturnType<typeof readExtensions>
   algorithm: Uint8Array
   tbs: Uint8Array
   signature: Uint8Array
-}
-
-/** What reading every entry once finds out. */
-interface KnownEntries extends Pick<Parts, 'size' | 'unknownCritical'> {
-  readonly serials: SerialSet
 }
 
 /** @param known - of entries that were read before, so that they are not read again */
@@ -287,7 +311,9 @@ function readParts(der: Uint8Array, known?: Pick<Parts, 'size' | 'unknownCritica
   const thisUpdate = fields.time('thisUpdate')
   const hasNext = fields.has(TAG.utcTime) || fields.has(TAG.generalizedTime)
   const nextUpdate = hasNext ? fields.time('nextUpdate') : undefined
-  const entries = fields.has(TAG.sequence) ? fields.element('revokedCertificates') : undefined
+  const content = fields.has(TAG.sequence)
+    ? fields.content(TAG.sequence, 'revokedCertificates')
+    : NO_BYTES
   const explicit = fields.optional(contextConstructedTag(0), 'crlExtensions')
   fields.finish('tbsCertList')
   if (explicit !== undefined && version === 1) {
@@ -300,9 +326,9 @@ function readParts(der: Uint8Array, known?: Pick<Parts, 'size' | 'unknownCritica
     issuer,
     thisUpdate,
     nextUpdate,
-    entries,
+    content,
     ...(known === undefined
-      ? checkEntries(entries)
+      ? checkEntries(content)
       : { size: known.size, unknownCritical: known.unknownCritical }),
     extensions,
     algorithm,
@@ -312,131 +338,18 @@ function readParts(der: Uint8Array, known?: Pick<Parts, 'size' | 'unknownCritica
 }
 
 /** Reads every entry once, and keeps nothing of it but the count. */
-function checkEntries(entries: Uint8Array | undefined): Pick<Parts, 'size' | 'unknownCritical'> {
+function checkEntries(content: Uint8Array): Pick<Parts, 'size' | 'unknownCritical'> {
   const unknownCritical = new Set<string>()
   let size = 0
-  if (entries !== undefined) {
-    const list = openEntries(entries)
-    for (; !list.isEmpty; size++) {
-      for (const oid of readEntry(list).unknownCritical) unknownCritical.add(oid)
-    }
+  for (const list = openEntries(content); !list.isEmpty; size++) {
+    for (const oid of readEntry(list).unknownCritical) unknownCritical.add(oid)
   }
   return { size, unknownCritical: [...unknownCritical] }
 }
 
-/**
- * The lists of a long input; a PEM is decoded piece by piece.
- *
- * @returns `undefined` where the text is anything but blocks of lists in lines of whole groups of base64
- */
-async function readInSlices(
-  input: string | Uint8Array,
-  source: string,
-): Promise<Uint8Array[] | undefined> {
-  if (typeof input !== 'string' && input[0] === TAG.sequence) {
-    const der = readInput(input, source, 'crl-malformed')
-    return der instanceof Uint8Array ? [der] : undefined
-  }
-  const text = typeof input === 'string' ? input : Buffer.from(input).toString('latin1')
-  const ders: Uint8Array[] = []
-  let from = 0
-  for (;;) {
-    const begin = text.indexOf('-----BEGIN ', from)
-    if (begin < 0) return ders.length === 0 ? undefined : ders
-    const [, label = ''] =
-      /^-----BEGIN ((?:X509 )?CRL)-----\r?\n/.exec(text.slice(begin, begin + 40)) ?? []
-    const end = `-----END ${label}-----`
-    const bodyEnd = text.indexOf(end, begin)
-    if (label === '' || bodyEnd < 0 || (begin > 0 && text[begin - 1] !== '\n')) return undefined
-    const der = await decodeInSlices(text.slice(text.indexOf('\n', begin) + 1, bodyEnd))
-    if (der === undefined) return undefined
-    ders.push(der)
-    from = bodyEnd + end.length
-  }
-}
-
-/** Each piece is a PEM of its own: what `parsePem` is strict about, it is strict about here. */
-async function decodeInSlices(body: string): Promise<Uint8Array | undefined> {
-  const parts: Uint8Array[] = []
-  for (let at = 0; at < body.length; ) {
-    await nextTurn()
-    const cut = body.lastIndexOf('\n', at + PIECE_CHARACTERS) + 1
-    if (cut <= at) return undefined
-    const piece = body.slice(at, cut)
-    // Padding stands at the end of all, and nowhere else.
-    if (cut < body.length && piece.includes('=')) return undefined
-    try {
-      const [block] = parsePem(`-----BEGIN CRL-----\n${piece}-----END CRL-----\n`, 'piece')
-      if (block !== undefined) parts.push(block.der)
-    } catch (error) {
-      if (error instanceof X509Error) return undefined
-      throw error
-    }
-    at = cut
-  }
-  return new Uint8Array(Buffer.concat(parts))
-}
-
-async function readEntriesInSlices(der: Uint8Array, source: string): Promise<KnownEntries> {
-  const serials = new SerialSet()
-  const unknownCritical = new Set<string>()
-  const slice = <Result>(read: () => Result): Result => reading('crl-malformed', source, read)
-  const list = slice(() => {
-    const { entries } = readParts(der, { size: 0, unknownCritical: [] })
-    return entries === undefined ? undefined : openEntries(entries)
-  })
-  let size = 0
-  if (list === undefined) return { serials, size, unknownCritical: [] }
-  while (!list.isEmpty) {
-    size += slice(() => {
-      const until = performance.now() + SLICE_MS
-      let count = 0
-      while (!list.isEmpty && (count % 32 !== 0 || count === 0 || performance.now() < until)) {
-        const entry = readEntry(list)
-        serials.add(entry.serialNumber)
-        for (const oid of entry.unknownCritical) unknownCritical.add(oid)
-        count++
-      }
-      return count
-    })
-    await nextTurn()
-  }
-  return { serials, size, unknownCritical: [...unknownCritical] }
-}
-
-async function nextTurn(): Promise<void> {
-  await new Promise<void>((resolve) => {
-    setImmediate(resolve)
-  })
-}
-
-/** Serial numbers in many small sets: one of 100,000 holds everything up for milliseconds each time it grows. */
-class SerialSet {
-  readonly #byEnd = new Map<string, Set<string>>()
-
-  add(serial: string): void {
-    const end = serial.slice(-2)
-    const known = this.#byEnd.get(end)
-    if (known === undefined) this.#byEnd.set(end, new Set([serial]))
-    else known.add(serial)
-  }
-
-  has(serial: string): boolean {
-    return this.#byEnd.get(serial.slice(-2))?.has(serial) === true
-  }
-}
-
-function readSerials(entries: Uint8Array | undefined): SerialSet {
-  const serials = new SerialSet()
-  if (entries === undefined) return serials
-  const list = openEntries(entries)
-  while (!list.isEmpty) serials.add(readEntrySerial(list))
-  return serials
-}
-
-function openEntries(entries: Uint8Array): DerReader {
-  const reader = DerReader.open(entries, 'list', { maxBytes: MAX_BYTES })
-  return reader.sequence('revokedCertificates')
+/** @param content - of the SEQUENCE OF entries */
+function openEntries(content: Uint8Array): DerReader {
+  return DerReader.open(content, 'list', { maxBytes: MAX_BYTES })
 }
 
 function readNumber(extensions: Extensions): bigint | undefined {
@@ -451,35 +364,6 @@ function readNumber(extensions: Extensions): bigint | undefined {
 function readAuthorityKeyId(extensions: Extensions): string | undefined {
   const keyId = extensions.authorityKeyIdentifier?.keyId
   return keyId === undefined ? undefined : Buffer.from(keyId).toString('hex')
-}
-
-function readIssuingDistributionPoint(
-  extensions: Extensions,
-): IssuingDistributionPoint | undefined {
-  const extension = extensions.get(OID.issuingDistributionPoint)
-  if (extension === undefined) return undefined
-  const reader = DerReader.open(extension.value, 'list')
-  const fields = reader.sequence('IssuingDistributionPoint')
-  reader.finish('IssuingDistributionPoint')
-  const point = fields.optional(contextConstructedTag(0), 'distributionPoint')
-  const full = point?.optional(contextConstructedTag(0), 'fullName')
-  const flag = (number: number, part: string): boolean =>
-    fields.has(contextTag(number)) && fields.boolean(part, contextTag(number))
-  const onlyUserCertificates = flag(1, 'onlyContainsUserCerts')
-  const onlyCaCertificates = flag(2, 'onlyContainsCACerts')
-  const onlySomeReasons = fields.has(contextTag(3))
-  if (onlySomeReasons) fields.bitString('onlySomeReasons', contextTag(3))
-  const indirect = flag(4, 'indirectCRL')
-  const onlyAttributeCertificates = flag(5, 'onlyContainsAttributeCerts')
-  fields.finish('IssuingDistributionPoint')
-  return {
-    fullName: full === undefined ? [] : readGeneralNames(full, 'fullName'),
-    onlyUserCertificates,
-    onlyCaCertificates,
-    onlyAttributeCertificates,
-    onlySomeReasons,
-    indirect,
-  }
 }
 
 /** OpenSSL's label, and the one of RFC 7468's forerunners. */
@@ -497,7 +381,4 @@ const KNOWN: ReadonlySet<string> = new Set([
 
 const MAX_BYTES = 64 * 1024 * 1024
 
-/** Below, reading it all takes less than a slice. */
-const SLICED_BYTES = 64 * 1024
-const SLICE_MS = 2
-const PIECE_CHARACTERS = 128 * 1024
+const NO_BYTES = new Uint8Array()

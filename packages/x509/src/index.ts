@@ -60,7 +60,9 @@ export { randomSerial } from './serial-number.ts'
 export { signAgain } from './sign-again.ts'
 export type { Signer, SyncSigner } from './signature.ts'
 export { type CrlTemplate, buildCrl, buildCrlAsync } from './build-crl.ts'
-export { CertificateRevocationList, type IssuingDistributionPoint } from './crl.ts'
+export { CertificateRevocationList } from './crl.ts'
+export type { CrlIndex } from './crl-serials.ts'
+export type { IssuingDistributionPoint } from './issuing-distribution-point.ts'
 export { REVOCATION_REASONS, type RevocationReason, type RevokedCertificate } from './crl-entry.ts'
 export type {
   BasicOcspResponse,
