@@ -18,6 +18,11 @@ export type AuthErrorCode =
   | 'password-hash-too-costly'
   | 'hashing-overloaded'
   | 'setup-done'
+  | 'keys-required'
+  | 'keys-missing'
+  | 'keys-unusable'
+  | 'secret-unreadable'
+  | 'credential-taken'
 
 /** A user, password or option could not be used. `reasons` says why a password was refused, one code each. */
 export class AuthError extends CountersignError<AuthErrorCode> {

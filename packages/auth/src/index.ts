@@ -4,7 +4,13 @@ export {
   type AuthUsers,
   createAuth,
 } from './auth.ts'
-export type { AuthContext, AuthMethod, Principal } from './context.ts'
+export type {
+  AssuranceLevel,
+  AuthContext,
+  AuthMethod,
+  Confirmation,
+  Principal,
+} from './context.ts'
 export { AuthError, type AuthErrorCode } from './errors.ts'
 export type { AuthEvent, AuthEventType, OnAuthEvent } from './events.ts'
 export type { AuthBindings, AuthEnv, AuthVariables, GuardedHandler, GuardOptions } from './guard.ts'

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { hash } from 'node:crypto'
 import { BlockList, isIP } from 'node:net'
 import type { Certificate } from '@countersign/x509'
 
@@ -13,6 +14,15 @@ export interface AuthPeer {
   encrypted?: boolean | undefined
   /** The certificate the peer proved to hold, verified. */
   certificate?: Certificate | undefined
+}
+
+/** What a credential is bound to a certificate by: base64url of the SHA-256 of its DER (RFC 8705 §3.1). */
+export function thumbprintOf(certificate: Certificate): string {
+  const known = THUMBPRINTS.get(certificate)
+  if (known !== undefined) return known
+  const thumbprint = hash('sha256', certificate.der, 'base64url')
+  THUMBPRINTS.set(certificate, thumbprint)
+  return thumbprint
 }
 
 /** Whether an address is this machine's own: 127.0.0.0/8, ::1, and the first written as IPv6. */
@@ -60,6 +70,7 @@ function expand(address: string): number[] {
   return [...before, ...zeros, ...after].map((group) => Number.parseInt(group, 16))
 }
 
+const THUMBPRINTS = new WeakMap<Certificate, string>()
 const LOOPBACK = new BlockList()
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
 LOOPBACK.addAddress('::1', 'ipv6')

@@ -5,7 +5,8 @@
  *
  * @module
  */
-import type { Migration } from '@countersign/store'
+import type { Generated, Migration } from '@countersign/store'
+import type { AssuranceLevel } from './context.ts'
 
 /** Every table, as queries see it. */
 export interface AuthTables {
@@ -36,6 +37,18 @@ export interface AuthTables {
     expires: number
     address: string | null
     user_agent: string | null
+    /** Words of RFC 8176 with spaces between. */
+    amr: Generated<string>
+    aal: Generated<AssuranceLevel>
+    /** {@link Confirmation} as JSON. */
+    cnf: string | null
+    /** Stays when the browser is closed, and lives longer. */
+    remember: Generated<boolean>
+    /** The token before the last renewal: good until `prev_until`, or for as long as the new one has not been seen. */
+    prev_hash: string | null
+    prev_until: number | null
+    /** When the token was last made; 0 asks for a new one at the next request. */
+    renewed: Generated<number>
   }
   auth_onetime: {
     hash: string
@@ -43,9 +56,67 @@ export interface AuthTables {
     principal_id: string | null
     created: number
     expires: number
+    /** The principal's epoch when it was made: a code of before a new password is none. */
+    epoch: number | null
   }
+  auth_credential: {
+    /** A ULID. */
+    id: string
+    principal_id: string
+    kind: CredentialKind
+    /** SHA-256 of a token, x5t#S256 of a certificate, thumbprint of a key: base64url. */
+    hash: string | null
+    /** What may be shown, as JSON. */
+    public: string | null
+    /** A secret that has to be known again, sealed by `secret-box.ts`. */
+    secret_enc: string | null
+    /** Words with spaces between; null is everything the roles allow. */
+    scopes: string | null
+    label: string
+    /** The principal's epoch when it was made, where a new password ends it; null where it does not. */
+    epoch: number | null
+    created: number
+    expires: number | null
+    last_used: number | null
+    revoked_at: number | null
+    /** Signature counter of a passkey, last step of a TOTP. */
+    counter: Generated<number>
+  }
+  /** A sign-in that is half done: never a session. */
+  auth_pending: {
+    hash: string
+    principal_id: string
+    epoch: number
+    /** What has been proved so far (RFC 8176), with spaces between. */
+    amr: string
+    /** What the next step needs, as JSON. */
+    data: string | null
+    attempts: number
+    created: number
+    expires: number
+  }
+  auth_audit: {
+    seq: number
+    ts: number
+    event: string
+    principal_id: string | null
+    address: string | null
+    /** JSON. */
+    detail: string
+    prev_hash: string
+    hash: string
+  }
+  /** One row: where the audit log ends. */
+  auth_audit_head: { id: number; seq: number; hash: string }
+  /** The keys of `secret-box.ts` that this database has been used with; never the keys themselves. */
+  auth_key: { id: string; created: number }
+  /** One row: counts up with everything that ends, for processes that look whether their memory is still right. */
+  auth_revision: { id: number; revision: number }
   auth_throttle: { key: string; count: number; expires: number }
 }
+
+/** What a row of `auth_credential` is. */
+export type CredentialKind = 'api_token' | 'jwk' | 'client_cert' | 'passkey' | 'totp' | 'recovery'
 
 /** People and programs are told apart. */
 export type PrincipalKind = 'user' | 'service'
@@ -108,6 +179,75 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         expires {integer} not null
       ) {keyed-table}`,
       'create index auth_throttle_by_end on auth_throttle (expires)',
+    ],
+  },
+  '003-credentials': {
+    statements: [
+      "alter table auth_session add column amr {text} not null default 'pwd'",
+      'alter table auth_session add column aal {integer} not null default 1',
+      'alter table auth_session add column cnf {text}',
+      'alter table auth_session add column remember {boolean} not null default false',
+      'alter table auth_session add column prev_hash {text}',
+      'alter table auth_session add column prev_until {integer}',
+      'alter table auth_session add column renewed {integer} not null default 0',
+      'create index auth_session_by_prev_hash on auth_session (prev_hash)',
+      'alter table auth_onetime add column epoch {integer}',
+      `create table auth_credential (
+        id {text} primary key not null,
+        principal_id {text} not null references auth_principal (id) on delete cascade,
+        kind {text} not null
+          check (kind in ('api_token', 'jwk', 'client_cert', 'passkey', 'totp', 'recovery')),
+        hash {text} unique,
+        public {text},
+        secret_enc {text},
+        scopes {text},
+        label {text} not null,
+        epoch {integer},
+        created {integer} not null,
+        expires {integer},
+        last_used {integer},
+        revoked_at {integer},
+        counter {integer} not null default 0
+      ) {keyed-table}`,
+      'create index auth_credential_by_principal on auth_credential (principal_id)',
+      'create index auth_credential_by_end on auth_credential (expires)',
+      `create table auth_pending (
+        hash {text} primary key not null,
+        principal_id {text} not null references auth_principal (id) on delete cascade,
+        epoch {integer} not null,
+        amr {text} not null,
+        data {text},
+        attempts {integer} not null,
+        created {integer} not null,
+        expires {integer} not null
+      ) {keyed-table}`,
+      'create index auth_pending_by_end on auth_pending (expires)',
+      `create table auth_audit (
+        seq {integer} primary key not null,
+        ts {integer} not null,
+        event {text} not null,
+        principal_id {text},
+        address {text},
+        detail {text} not null,
+        prev_hash {text} not null,
+        hash {text} not null
+      ) {table}`,
+      'create index auth_audit_by_time on auth_audit (ts)',
+      'create index auth_audit_by_event on auth_audit (event, seq)',
+      `create table auth_audit_head (
+        id {integer} primary key not null,
+        seq {integer} not null,
+        hash {text} not null
+      ) {table}`,
+      `create table auth_key (
+        id {text} primary key not null,
+        created {integer} not null
+      ) {keyed-table}`,
+      `create table auth_revision (
+        id {integer} primary key not null,
+        revision {integer} not null
+      ) {table}`,
+      'insert into auth_revision (id, revision) values (1, 0)',
     ],
   },
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { AuthContext } from './context.ts'
+import type { PrincipalKind } from './schema.ts'
 
 /** How long sessions live. */
 export interface SessionLife {
@@ -53,6 +54,7 @@ export type DeadSession = 'session-unknown' | 'session-expired' | 'session-outda
 export interface SessionPrincipal {
   id: string
   name: string
+  kind: PrincipalKind
   epoch: number
   roles: readonly string[]
 }

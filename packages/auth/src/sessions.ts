@@ -6,8 +6,8 @@
 import type { Clock } from '@countersign/core'
 import type { Kysely, PreparedQuery, Store, Transaction } from '@countersign/store'
 import type { OnAuthEvent } from './events.ts'
-import type { AuthTables } from './schema.ts'
-import { SessionCache } from './session-cache.ts'
+import type { AuthTables, PrincipalKind } from './schema.ts'
+import { RecentCache } from './recent-cache.ts'
 import type {
   SessionOrigin,
   SessionInfo,
@@ -28,7 +28,7 @@ export class Sessions {
   readonly #onEvent: OnAuthEvent
   readonly #idleMs: number
   readonly #absoluteMs: number
-  readonly #cache = new SessionCache()
+  readonly #cache = new RecentCache<LiveSession>()
   readonly #lookup: PreparedQuery<{ hash: string }, SessionRow>
 
   constructor(
@@ -65,8 +65,11 @@ export class Sessions {
     if (row.epoch !== row.principal_epoch) return 'session-outdated'
     const idleExpires = await this.#touch(row, now)
     const roles = rows.flatMap((each) => (each.role === null ? [] : [each.role]))
-    const session = live({ ...row, idle_expires: idleExpires }, { name: row.name, roles })
-    this.#cache.put(session, now, generation)
+    const session = live(
+      { ...row, idle_expires: idleExpires },
+      { name: row.name, kind: row.kind, roles },
+    )
+    this.#cache.put(hash, session, now, generation, session.idleExpires)
     return session
   }
 
@@ -234,6 +237,7 @@ interface SessionRow {
   idle_expires: number
   expires: number
   name: string
+  kind: PrincipalKind
   status: string
   principal_epoch: number
   role: string | null
@@ -251,7 +255,14 @@ function lookupQuery(
       .leftJoin('auth_role as r', 'r.principal_id', 'p.id')
       .where('s.hash', '=', parameter('hash'))
       .select(['s.hash', 's.sid', 's.principal_id', 's.epoch', 's.auth_time', 's.last_seen'])
-      .select(['s.idle_expires', 's.expires', 'p.name', 'p.status', 'p.epoch as principal_epoch'])
+      .select([
+        's.idle_expires',
+        's.expires',
+        'p.name',
+        'p.kind',
+        'p.status',
+        'p.epoch as principal_epoch',
+      ])
       .select('r.role')
       .orderBy('r.role'),
   )
@@ -259,7 +270,7 @@ function lookupQuery(
 
 function live(
   row: Pick<SessionRow, 'hash' | 'sid' | 'principal_id' | 'auth_time' | 'idle_expires' | 'expires'>,
-  principal: { name: string; roles: readonly string[] },
+  principal: { name: string; kind: PrincipalKind; roles: readonly string[] },
 ): LiveSession {
   return {
     hash: row.hash,
@@ -270,11 +281,14 @@ function live(
       principal: Object.freeze({
         id: row.principal_id,
         name: principal.name,
+        kind: principal.kind,
         roles: Object.freeze([...principal.roles]),
       }),
       via: 'session' as const,
       credentialId: row.sid,
       authTime: new Date(row.auth_time),
+      amr: Object.freeze(['pwd']),
+      aal: 1 as const,
       scopes: '*' as const,
       sid: row.sid,
     }),

@@ -42,6 +42,7 @@ export interface NewUser {
 export interface UserRecord {
   id: string
   name: string
+  kind: PrincipalKind
   status: 'active' | 'disabled'
   epoch: number
   phc: string | undefined
@@ -208,13 +209,13 @@ export class Users {
       .leftJoin('auth_password', 'auth_password.principal_id', 'auth_principal.id')
       .leftJoin('auth_role', 'auth_role.principal_id', 'auth_principal.id')
       .where(column, '=', value)
-      .select(['id', 'name', 'status', 'epoch', 'phc', 'role'])
+      .select(['id', 'name', 'kind', 'status', 'epoch', 'phc', 'role'])
       .orderBy('role')
       .execute()
     const [first] = rows
     if (first === undefined) return undefined
-    const { id, name, status, epoch, phc } = first
-    return { id, name, status, epoch, phc: phc ?? undefined, roles: rolesOf(rows) }
+    const { id, name, kind, status, epoch, phc } = first
+    return { id, name, kind, status, epoch, phc: phc ?? undefined, roles: rolesOf(rows) }
   }
 
   async #read(nameNorm?: string): Promise<User[]> {

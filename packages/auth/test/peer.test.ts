@@ -116,7 +116,7 @@ describe('authenticate', () => {
     const request = new Request('https://localhost/', { headers: { cookie } })
     const who = await service.auth.authenticate(request, { encrypted: true })
     assert.ok('principal' in who)
-    assert.deepEqual(who.principal, { id, name: 'Alice', roles: [] })
+    assert.deepEqual(who.principal, { id, name: 'Alice', kind: 'user', roles: [] })
     assert.deepEqual([who.via, who.scopes, who.credentialId === who.sid], ['session', '*', true])
     assert.ok(who.authTime instanceof Date)
     assert.throws(() => Object.assign(who.principal, { roles: ['admin'] }), TypeError)
