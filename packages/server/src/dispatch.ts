@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { TrustStore } from '@countersign/tls'
 import { answerProblem, HANDLER_FAILED } from './answer-problem.ts'
 import { BodyGuard } from './body-guard.ts'
@@ -16,6 +16,7 @@ import { nodeHttpOptions } from './limits.ts'
 import { ServerResponse as NodeResponse } from './node-http.ts'
 import { failureOf, type Refusal } from './refusal.ts'
 import type { ServerState } from './state.ts'
+import { takeUpgrades, UPGRADE_OPTIONS } from './upgrade.ts'
 
 /** What a server of Node's is made with. */
 export interface Dispatcher {
@@ -23,16 +24,26 @@ export interface Dispatcher {
   readonly options: ReturnType<typeof nodeHttpOptions> & {
     readonly ServerResponse: typeof NodeResponse
     readonly optimizeEmptyRequests: boolean
+    readonly shouldUpgradeCallback?: (incoming: IncomingMessage) => boolean
   }
+  /** Listens for what reaches a listener by other events than `request`. */
+  attach(server: Server): void
 }
 
 /** The way to an answerer, for as many servers of Node's as there are. */
 export function createDispatcher(state: ServerState, answerer: Answerer): Dispatcher {
+  const listener = dispatch(state, answerer.listener)
+  const ServerResponse = responseClass(state)
+  const takesUpgrades = answerer.takesUpgrades === true
   return {
-    listener: dispatch(state, answerer.listener),
+    listener,
+    attach: (server) => {
+      if (takesUpgrades) takeUpgrades(server, listener, ServerResponse)
+    },
     options: {
       ...nodeHttpOptions(state.limits),
-      ServerResponse: responseClass(state),
+      ...(takesUpgrades ? UPGRADE_OPTIONS : {}),
+      ServerResponse,
       // To end the empty stream of a GET in the next ticks is five hundredths of what the whole request costs.
       optimizeEmptyRequests: answerer.takesEndedRequests,
     },

@@ -46,14 +46,19 @@ export interface Answerer {
    * `close`. A Node listener may wait for either; a fetch handler cannot.
    */
   readonly takesEndedRequests: boolean
+  /** Whether it takes upgrades to WebSocket (`upgrade.ts`), and says itself when a client may go on after `Expect: 100-continue`. */
+  readonly takesUpgrades?: boolean | undefined
 }
 
 /** A Node listener, marked as such; made by {@link nodeListener}. */
 export class NodeListener {
   readonly listener: RequestListener
+  /** @internal Whether it looks after upgrades, continuations and requests that have ended; the proxy does. */
+  readonly isProxy: boolean
 
-  constructor(listener: RequestListener) {
+  constructor(listener: RequestListener, isProxy = false) {
     this.listener = listener
+    this.isProxy = isProxy
   }
 }
 
@@ -79,7 +84,7 @@ export function nodeListener(listener: RequestListener): NodeListener {
 
 /** A handler, reduced to the two kinds that are served. */
 export type ResolvedHandler =
-  | { readonly kind: 'listener'; readonly listener: RequestListener }
+  | { readonly kind: 'listener'; readonly listener: RequestListener; readonly isProxy: boolean }
   | { readonly kind: 'fetch'; readonly fetch: FetchCallback }
 
 /** Any fetch handler in one shape. */
@@ -94,8 +99,8 @@ export type FetchCallback = (
  * @throws {@link ServerError} `handler-invalid`, with the hint for an unmarked Express application
  */
 export function resolveHandler(handler: Handler, where: string): ResolvedHandler {
-  if (handler instanceof NodeListener) return { kind: 'listener', listener: handler.listener }
-  if (hasShorterWay(handler)) return { kind: 'listener', listener: handler.nodeListener.listener }
+  if (handler instanceof NodeListener) return resolvedListener(handler)
+  if (hasShorterWay(handler)) return resolvedListener(handler.nodeListener)
   if (isApplication(handler)) {
     return {
       kind: 'fetch',
@@ -115,6 +120,10 @@ export function resolveHandler(handler: Handler, where: string): ResolvedHandler
   }
   // The environment is a context and more; to make a second object of it for every request would show.
   return { kind: 'fetch', fetch: handler }
+}
+
+function resolvedListener({ listener, isProxy }: NodeListener): ResolvedHandler {
+  return { kind: 'listener', listener, isProxy }
 }
 
 function hasShorterWay(handler: Handler): handler is FetchHandler & ShorterWay {

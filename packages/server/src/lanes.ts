@@ -276,8 +276,10 @@ function isUnused(socket: Socket): boolean {
   return connectionOf(socket)?.used === false
 }
 
-function plainServer({ options, listener }: Dispatcher): HttpServer {
-  return createServer(options, listener)
+function plainServer(dispatcher: Dispatcher): HttpServer {
+  const server = createServer(dispatcher.options, dispatcher.listener)
+  dispatcher.attach(server)
+  return server
 }
 
 /** How often connections that have become idle are looked for while a server drains. */

@@ -61,6 +61,7 @@ export function createLane(parts: LaneParts): SecureLane {
     },
     dispatcher.listener,
   )
+  dispatcher.attach(lane)
   context.applyTo(lane, ticketKey.bytes)
   // A client that Node refuses cannot be told why. So the handshake goes on, and what verifies instead is ClientJudge: verifyChain of
   // @countersign/x509 for purpose "client" with the site's roots and our index of its lists, on every connection, resumed ones too;

@@ -92,7 +92,8 @@ async function answererOf(
 ): Promise<Answerer> {
   const resolved = resolveHandler(handler, where)
   if (resolved.kind === 'listener') {
-    return { listener: resolved.listener, takesEndedRequests: false }
+    const { listener, isProxy } = resolved
+    return { listener, takesEndedRequests: isProxy, takesUpgrades: isProxy }
   }
   // Most servers of folders and listeners never need it, and start sooner without.
   const { createFetchListener } = await import('./fetch-listener.ts')
