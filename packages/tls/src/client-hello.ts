@@ -18,6 +18,8 @@ export interface ClientHello {
   readonly versions: readonly string[]
   /** Named groups, in its order; those without a name here in hex. */
   readonly groups: readonly string[]
+  /** The groups it sends a key share for (RFC 8446 §4.2.8), in its order; empty before TLS 1.3. */
+  readonly keyShares: readonly string[]
   /**
    * Lower-case hex of the 16 bytes that say which key its session ticket was sealed with (RFC 5077 §4, as OpenSSL writes it);
    * absent where it brings no ticket.
@@ -128,6 +130,7 @@ interface Found {
   alpn: readonly string[]
   versions: readonly string[]
   groups: readonly string[]
+  keyShares: readonly string[]
   ticket: Uint8Array | undefined
   pskIdentity: Uint8Array | undefined
 }
@@ -146,6 +149,7 @@ function readHello(body: Uint8Array): ClientHello {
     alpn: [],
     versions: [versionName(legacyVersion)],
     groups: [],
+    keyShares: [],
     ticket: undefined,
     pskIdentity: undefined,
   }
@@ -176,7 +180,7 @@ const EXTENSIONS: ReadonlyMap<number, (body: ByteReader, found: Found) => void> 
   [
     10,
     (body: ByteReader, found: Found) => {
-      found.groups = numbers(body.vector(2)).map((group) => GROUPS.get(group) ?? hex(group))
+      found.groups = numbers(body.vector(2)).map(groupName)
     },
   ],
   [16, readAlpn],
@@ -193,7 +197,19 @@ const EXTENSIONS: ReadonlyMap<number, (body: ByteReader, found: Found) => void> 
       found.versions = numbers(body.vector(1)).map((version) => versionName(version))
     },
   ],
+  [51, readKeyShares],
 ])
+
+/** An empty list asks the server to choose (RFC 8446 §4.2.8). */
+function readKeyShares(body: ByteReader, found: Found): void {
+  const list = body.vector(2)
+  const shares: string[] = []
+  while (!list.isEmpty) {
+    shares.push(groupName(list.number(2)))
+    if (list.vectorBytes(2).length === 0) throw new Truncated('an empty key share')
+  }
+  found.keyShares = shares
+}
 
 function readServerName(body: ByteReader, found: Found): void {
   const list = body.vector(2)
@@ -242,6 +258,10 @@ function numbers(list: ByteReader): number[] {
 function keyNameOf(ticket: Uint8Array | undefined): string | undefined {
   if (ticket === undefined || ticket.length < KEY_NAME) return undefined
   return Buffer.from(ticket.buffer, ticket.byteOffset, KEY_NAME).toString('hex')
+}
+
+function groupName(group: number): string {
+  return GROUPS.get(group) ?? hex(group)
 }
 
 function versionName(version: number): string {

@@ -93,6 +93,7 @@ describe('ClientHelloReader', () => {
       alpn: ['h2', 'http/1.1'],
       versions: ['TLSv1.3', 'TLSv1.2'],
       groups: ['X25519MLKEM768', 'X25519', 'P-256'],
+      keyShares: ['X25519MLKEM768'],
       ticketKeyName: undefined,
     })
   })
@@ -102,6 +103,7 @@ describe('ClientHelloReader', () => {
     assert.equal(found.serverName, undefined)
     assert.deepEqual(found.versions, ['TLSv1.2'])
     assert.deepEqual(found.alpn, [])
+    assert.deepEqual(found.keyShares, [])
   })
 
   it('reads what openssl says', { skip: skipWithout('openssl') }, async () => {
