@@ -17,6 +17,7 @@ const MEASURES = [
   'issue',
   'verify',
   'session',
+  'jwt',
   'trust',
   'http-versions',
   'leaks',

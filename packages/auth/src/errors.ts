@@ -23,6 +23,8 @@ export type AuthErrorCode =
   | 'keys-unusable'
   | 'secret-unreadable'
   | 'credential-taken'
+  | 'jwk-invalid'
+  | 'jwks-invalid'
 
 /** A user, password or option could not be used. `reasons` says why a password was refused, one code each. */
 export class AuthError extends CountersignError<AuthErrorCode> {

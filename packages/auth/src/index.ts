@@ -14,6 +14,19 @@ export type {
 export { AuthError, type AuthErrorCode } from './errors.ts'
 export type { AuthEvent, AuthEventType, OnAuthEvent } from './events.ts'
 export type { AuthBindings, AuthEnv, AuthVariables, GuardedHandler, GuardOptions } from './guard.ts'
+export type { JwtAlgorithm } from './jwt/algorithms.ts'
+export type { SigningCertificates } from './jwt/certificate-keys.ts'
+export type { JsonObject } from './jwt/json-object.ts'
+export type { JsonWebKeySet } from './jwt/key-source.ts'
+export type { FetchKeys } from './jwt/remote-keys.ts'
+export type {
+  JwtAcceptance,
+  JwtClaims,
+  JwtFault,
+  JwtRefusal,
+  JwtVerdict,
+} from './jwt/verdict.ts'
+export { createJwtVerifier, type JwtVerifier, type JwtVerifierOptions } from './jwt/verifier.ts'
 export type { AuthOptions, HashingOptions } from './options.ts'
 export type { PasswordRules, WeakPasswordReason } from './password-rules.ts'
 export type { AuthPeer } from './peer.ts'
