@@ -143,7 +143,8 @@ function holdsKeyOf(pem: string, certified: PublicKey): boolean {
   }
 }
 
-function makeIdentityFolder(folder: string): void {
+/** Makes the folder of the files. @throws CoreError `file-write-failed` */
+export function makeIdentityFolder(folder: string): void {
   try {
     makeFolder(folder)
   } catch (error) {
@@ -154,7 +155,8 @@ function makeIdentityFolder(folder: string): void {
   }
 }
 
-async function refuseLostRoots(file: string, roots: readonly Certificate[]): Promise<void> {
+/** Refuses to replace `roots.pem` where a root in it would be lost. @throws {@link AuthorityError} `roots-differ` */
+export async function refuseLostRoots(file: string, roots: readonly Certificate[]): Promise<void> {
   const present = await readOptional(file)
   if (present === undefined) return
   const kept = new Set(roots.map((root) => root.fingerprint))

@@ -6,6 +6,13 @@ export {
   statusOf,
 } from './errors.ts'
 export {
+  type IdentityBatchOptions,
+  identityBases,
+  type IdentityItem,
+  refuseKeys,
+  writeIdentities,
+} from './identity-batch.ts'
+export {
   identityFileName,
   type IdentityFiles,
   type IdentityOptions,

@@ -19,6 +19,7 @@ import { readSecretFile, withAuthority } from '../open-data.ts'
 interface IssueFlags extends SharedFlags {
   client?: boolean
   csr?: string
+  batch?: string
   keyType: KeyType
   days?: number
   out: string
@@ -37,6 +38,10 @@ export function addIssue(program: Command): void {
     .addOption(dataOption())
     .option('--client', 'for a client instead of a server')
     .option('--csr <file>', 'sign the key of this request; its extensions are not copied')
+    .option(
+      '--batch <file>',
+      'a certificate for each line of names in this file; - is standard input',
+    )
     .addOption(
       new Option('--key-type <type>', 'type of the new key').choices(KEY_TYPES).default('p256'),
     )
@@ -50,6 +55,11 @@ export function addIssue(program: Command): void {
     .option('--force', 'replace NAME.key where it is already there')
     .action(async (names: string[], flags: IssueFlags) =>
       perform(flags, async ({ output, data }) => {
+        if (flags.batch !== undefined) {
+          const { issueBatch } = await import('../issue-batch.ts')
+          await issueBatch({ ...flags, batch: flags.batch }, names, { output, data })
+          return
+        }
         refuseWrongUse(names, flags)
         const request = flags.csr === undefined ? undefined : await readRequest(flags.csr)
         if (flags.force !== true) await refuseExistingKey(path.resolve(flags.out), names)
