@@ -8,6 +8,7 @@
  * @module
  */
 import type { Certificate, CertificateRevocationList } from '@countersign/x509'
+import type { LoadedList } from './list-reader.ts'
 import type { Refusal } from './refusal.ts'
 
 /** What a server does about revocation. */
@@ -27,13 +28,13 @@ export type RevocationAnswer = number | Refusal
 
 /** The lists of one set of terms. */
 export class RevocationIndex {
-  readonly #lists: readonly CertificateRevocationList[]
+  readonly #lists: readonly LoadedList[]
   readonly #leafOnly: boolean
   readonly #graceMs: number
   /** Whether a list can be used, by issuer and by what of the certificate matters to its scope. */
-  readonly #usable = new WeakMap<CertificateRevocationList, Map<string, boolean>>()
+  readonly #usable = new WeakMap<LoadedList, Map<string, boolean>>()
 
-  constructor(lists: readonly CertificateRevocationList[], options: RevocationOptions = {}) {
+  constructor(lists: readonly LoadedList[], options: RevocationOptions = {}) {
     this.#lists = lists
     this.#leafOnly = options.depth === 'leaf'
     this.#graceMs = typeof options.stale === 'number' ? options.stale : 0
@@ -57,8 +58,10 @@ export class RevocationIndex {
   #checkOne(certificate: Certificate, issuer: Certificate, now: number): RevocationAnswer {
     let until = Number.NEGATIVE_INFINITY
     let due: Date | undefined
-    for (const list of this.#lists) {
-      if (!this.#speaksAbout(list, certificate, issuer) || list.thisUpdate.getTime() > now) continue
+    for (const loaded of this.#lists) {
+      const { list } = loaded
+      if (!this.#speaksAbout(loaded, certificate, issuer) || list.thisUpdate.getTime() > now)
+        continue
       // Who is on a list that is out of date does not come off it.
       if (list.has(certificate.serialNumber)) return revoked(certificate, list)
       const end = list.nextUpdate?.getTime() ?? Number.POSITIVE_INFINITY
@@ -70,18 +73,15 @@ export class RevocationIndex {
     return stale(issuer, due)
   }
 
-  #speaksAbout(
-    list: CertificateRevocationList,
-    certificate: Certificate,
-    issuer: Certificate,
-  ): boolean {
+  #speaksAbout(loaded: LoadedList, certificate: Certificate, issuer: Certificate): boolean {
+    const { list } = loaded
     if (!list.issuer.equals(certificate.issuer)) return false
-    let known = this.#usable.get(list)
-    if (known === undefined) this.#usable.set(list, (known = new Map()))
+    let known = this.#usable.get(loaded)
+    if (known === undefined) this.#usable.set(loaded, (known = new Map()))
     const key = `${issuer.fingerprint} ${scopeKey(list, certificate)}`
     let usable = known.get(key)
     if (usable === undefined) {
-      usable = isUsable(list, certificate, issuer)
+      usable = isUsable(loaded, certificate, issuer)
       if (known.size >= MOST_SCOPES) known.clear()
       known.set(key, usable)
     }
@@ -90,17 +90,14 @@ export class RevocationIndex {
 }
 
 /** The rules of `verifyChain` for a list (RFC 5280 §6.3.3). */
-function isUsable(
-  list: CertificateRevocationList,
-  certificate: Certificate,
-  issuer: Certificate,
-): boolean {
+function isUsable(loaded: LoadedList, certificate: Certificate, issuer: Certificate): boolean {
+  const { list } = loaded
   if (list.isDelta || list.unknownCriticalExtensions.length > 0) return false
   if (!isInScope(list, certificate)) return false
   const { keyUsage } = issuer.extensions
   if (keyUsage !== undefined && !keyUsage.includes('cRLSign')) return false
   if (/md5|sha1/i.test(list.signatureAlgorithm)) return false
-  return list.issuedBy(issuer)
+  return loaded.isIssuedBy(issuer)
 }
 
 function isInScope(list: CertificateRevocationList, certificate: Certificate): boolean {

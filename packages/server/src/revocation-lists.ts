@@ -1,36 +1,41 @@
 /**
- * The revocation lists of a server: read from where the options point, a long one in slices so that a reload holds nobody up.
+ * The revocation lists of a server: read from where the options point.
+ *
+ * Not here: on which thread (`list-reader.ts`), and lists that are fetched (`list-feed.ts`).
  *
  * @module
  */
-import { readFile } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { errorCode, errorMessage } from '@countersign/core'
 import { type CrlSource, TlsError } from '@countersign/tls'
-import { CertificateRevocationList, X509Error } from '@countersign/x509'
+import { type Certificate, X509Error } from '@countersign/x509'
+import { type LoadedList, readLists } from './list-reader.ts'
+import { isListUrl } from './list-url.ts'
 
-/** A list, and the digest that says whether it is another. */
-export interface LoadedList {
-  readonly list: CertificateRevocationList
-  /** SHA-256 of the list, lower-case hex. */
-  readonly sha256: string
-}
+/** What `crl` takes: a path, PEM text, DER bytes, or the URL of a list. */
+export type CrlOption = CrlSource | readonly CrlSource[]
 
-/**
- * Reads lists from PEM text, DER bytes or paths.
- *
- * @throws TlsError `crl-unreadable`, `crl-malformed`, naming the path
- */
-export async function loadLists(
-  sources: CrlSource | readonly CrlSource[] | undefined,
-): Promise<LoadedList[]> {
+/** The sources of an option, one by one. */
+export function crlSources(sources: CrlOption | undefined): readonly CrlSource[] {
   if (sources === undefined) return []
   const all = isOne(sources) ? [sources] : sources
   if (all.length === 0) throw malformed('option crl is empty')
+  return all
+}
+
+/**
+ * Reads lists from PEM text, DER bytes or paths; URLs are left out.
+ *
+ * @param authorities - whose lists they may be
+ * @throws TlsError `crl-unreadable`, `crl-malformed`, naming the path
+ */
+export async function loadLists(
+  sources: CrlOption | undefined,
+  authorities: readonly Certificate[],
+): Promise<LoadedList[]> {
   const loaded: LoadedList[] = []
-  for (const source of all) {
-    for (const list of await readLists(source)) {
-      loaded.push({ list, sha256: await digestOf(list.der) })
-    }
+  for (const source of crlSources(sources)) {
+    if (!isListUrl(source)) loaded.push(...(await load(source, authorities)))
   }
   return loaded
 }
@@ -40,36 +45,24 @@ function isPath(source: CrlSource): source is string {
   return typeof source === 'string' && !source.includes('-----BEGIN')
 }
 
-/** On another thread: a list of 100,000 has four megabytes. */
-async function digestOf(der: Uint8Array): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new Uint8Array(der))
-  return Buffer.from(digest).toString('hex')
-}
-
-async function readLists(source: CrlSource): Promise<CertificateRevocationList[]> {
+async function load(source: CrlSource, authorities: readonly Certificate[]): Promise<LoadedList[]> {
   const name = isPath(source) ? `option crl: ${source}` : 'option crl'
-  const data = isPath(source) ? await readPath(source) : source
-  if (data.length === 0) throw malformed(`${name} is empty`)
+  if (source.length === 0) throw malformed('option crl is empty')
   try {
-    return await CertificateRevocationList.parseAllInSlices(data, name)
+    if (!isPath(source)) return await readLists({ data: source }, name, authorities)
+    // Asked first, so that the words for a file that is not there are the same on every thread.
+    const { size } = await stat(source)
+    return await readLists({ path: source, size }, name, authorities)
   } catch (error) {
-    if (!(error instanceof X509Error)) throw error
-    throw malformed(error.message, error)
-  }
-}
-
-async function readPath(file: string): Promise<Uint8Array> {
-  if (file === '') throw malformed('option crl is empty')
-  try {
-    return await readFile(file)
-  } catch (error) {
+    if (error instanceof X509Error) throw malformed(error.message, error)
+    if (!isPath(source)) throw error
     const code = errorCode(error)
     throw new TlsError(
       'crl-unreadable',
       code === 'ENOENT'
-        ? `option crl: there is no file ${file}`
-        : `option crl: cannot read ${file}: ${errorMessage(error)}`,
-      { source: 'crl', path: file, nodeCode: code, cause: error },
+        ? `option crl: there is no file ${source}`
+        : `option crl: cannot read ${source}: ${errorMessage(error)}`,
+      { source: 'crl', path: source, nodeCode: code, cause: error },
     )
   }
 }
@@ -78,10 +71,10 @@ function malformed(message: string, cause?: unknown): TlsError {
   return new TlsError('crl-malformed', message, {
     source: 'crl',
     cause,
-    hint: 'give PEM that begins with -----BEGIN X509 CRL-----, DER bytes, or the path of such a file',
+    hint: 'give PEM that begins with -----BEGIN X509 CRL-----, DER bytes, the path of such a file, or its URL',
   })
 }
 
-function isOne(sources: CrlSource | readonly CrlSource[]): sources is CrlSource {
+function isOne(sources: CrlOption): sources is CrlSource {
   return typeof sources === 'string' || sources instanceof Uint8Array
 }

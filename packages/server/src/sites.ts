@@ -8,7 +8,7 @@ import type { TlsContext } from '@countersign/tls'
 import type { Certificate } from '@countersign/x509'
 import type { ClientJudge } from './client-judge.ts'
 import { ServerError } from './errors.ts'
-import type { LoadedList } from './revocation-lists.ts'
+import type { LoadedList } from './list-reader.ts'
 
 /** What connections of one site are made with and judged by; never changed, replaced as one by a reload. */
 export interface Terms {

@@ -9,7 +9,8 @@ import { ClientJudge } from './client-judge.ts'
 import type { FixedSettings, TermsSource } from './context-source.ts'
 import { ServerError } from './errors.ts'
 import { RevocationIndex } from './revocation-index.ts'
-import { type LoadedList, loadLists } from './revocation-lists.ts'
+import type { LoadedList } from './list-reader.ts'
+import { loadLists } from './revocation-lists.ts'
 import { coversPattern, type Terms } from './sites.ts'
 
 /**
@@ -24,6 +25,7 @@ export async function buildTerms(source: TermsSource): Promise<Terms> {
   checkPattern(context, pattern)
   const lists = await loadLists(
     given === undefined ? sources.crl : given.crls.length === 0 ? undefined : given.crls,
+    [...context.trust.certificates, ...context.chain.slice(1)],
   )
   return termsOf(context, lists, fixed)
 }
@@ -31,12 +33,7 @@ export async function buildTerms(source: TermsSource): Promise<Terms> {
 function termsOf(context: TlsContext, lists: readonly LoadedList[], fixed: FixedSettings): Terms {
   const asks = context.clientCertificates !== 'none'
   const revocation =
-    asks && lists.length > 0
-      ? new RevocationIndex(
-          lists.map(({ list }) => list),
-          fixed.revocation,
-        )
-      : undefined
+    asks && lists.length > 0 ? new RevocationIndex(lists, fixed.revocation) : undefined
   const judge = new ClientJudge({
     context,
     revocation,
