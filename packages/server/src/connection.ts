@@ -10,7 +10,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Certificate } from '@countersign/x509'
 import type { Peer } from './peer.ts'
-import type { Refusal } from './refusal.ts'
+import type { Refusal, RefusalCode } from './refusal.ts'
 import type { Site, Terms } from './sites.ts'
 
 /** What a connection knows about itself when it opens. */
@@ -66,6 +66,11 @@ export class Connection {
   /** Whether nothing it sends is served any more; somebody was told why. */
   get isRefused(): boolean {
     return this.#refusal !== undefined
+  }
+
+  /** Why nothing it sends is served any more. */
+  get refusalCode(): RefusalCode | undefined {
+    return this.#refusal?.code
   }
 
   /** What becomes of a request that arrives now (milliseconds). */

@@ -32,7 +32,7 @@ export interface Dispatcher {
 
 /** The way to an answerer, for as many servers of Node's as there are. */
 export function createDispatcher(state: ServerState, answerer: Answerer): Dispatcher {
-  const listener = dispatch(state, answerer.listener)
+  const listener = state.observer.observe(dispatch(state, answerer.listener))
   const ServerResponse = responseClass(state)
   const takesUpgrades = answerer.takesUpgrades === true
   return {

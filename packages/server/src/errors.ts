@@ -29,6 +29,7 @@ export type ServerErrorCode =
   | 'server-closed'
   | 'accept-failed'
   | 'worker-failed'
+  | 'log-unwritable'
   // folders
   | 'folder-missing'
   | 'not-a-folder'

@@ -14,6 +14,10 @@ export {
   type ShorterWay,
 } from './handler.ts'
 export type { LimitOptions } from './limits.ts'
+export type { AccessLogOptions, LineWriter } from './observe/access-log.ts'
+export type { MetricFamily, MetricSample } from './observe/families.ts'
+export { type MetricCollector, Metrics } from './observe/metrics.ts'
+export { requestIdOf } from './observe/request-id.ts'
 export type { HostOptions, ReloadOptions, ServeOptions, TlsSources } from './options.ts'
 export type { Peer } from './peer.ts'
 export { httpsOnly } from './plain-answer.ts'

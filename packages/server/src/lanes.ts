@@ -78,8 +78,9 @@ export class Lanes {
         {
           tls:
             sites &&
-            ((socket, { serverName, ticketKeyName }) => {
-              const lane = this.#laneOf(sites.find(serverName), ticketKeyName)
+            ((socket, hello) => {
+              state.observer.hello(socket, hello)
+              const lane = this.#laneOf(sites.find(hello.serverName), hello.ticketKeyName)
               if (lane === undefined) socket.destroy()
               else this.#enter(socket, lane)
             }),
@@ -101,6 +102,11 @@ export class Lanes {
       // Accepting failed, for want of file descriptors for instance; the next one may succeed.
       if (this.front.listening) state.reportError(error)
     })
+  }
+
+  /** How many connections are open, those of which nothing is known yet among them. */
+  get connections(): number {
+    return this.#sockets.size
   }
 
   /**

@@ -20,6 +20,8 @@ import type { IncomingMessage } from 'node:http'
 import type { AdhocOptions } from './adhoc.ts'
 import type { Handler } from './handler.ts'
 import type { LimitOptions } from './limits.ts'
+import type { AccessLogOptions } from './observe/access-log.ts'
+import type { Metrics } from './observe/metrics.ts'
 import type { ProxyProtocolOptions } from './proxy-protocol.ts'
 import type { HandshakeFailure } from './refusal.ts'
 import type { RevocationOptions } from './revocation-index.ts'
@@ -119,6 +121,12 @@ export interface ServeOptions extends TlsSources {
   onError?: ((error: unknown, incoming?: IncomingMessage) => void) | undefined
   /** Gets every client that was not let in, with the true reason. @defaultValue nothing */
   onHandshakeError?: ((failure: HandshakeFailure) => void) | undefined
+  /**
+   * A line for every answer and every client that was not let in: `true` to standard output, a path to a file. @defaultValue false
+   */
+  accessLog?: boolean | string | AccessLogOptions | undefined
+  /** Counts what the server does. @defaultValue nobody counts */
+  metrics?: Metrics | undefined
   /** The time certificates are judged by. @defaultValue the machine's */
   clock?: Clock | undefined
 }
@@ -170,5 +178,7 @@ export const SERVE_OPTIONS: readonly (keyof ServeOptions)[] = [
   'drainMs',
   'onError',
   'onHandshakeError',
+  'accessLog',
+  'metrics',
   'clock',
 ]

@@ -75,6 +75,7 @@ export function createLane(parts: LaneParts): SecureLane {
     try {
       const { connection, refusal } = openConnection(state, site, terms, socket)
       register(socket, connection)
+      state.observer.secured(socket, connection)
       if (strict && refusal !== undefined) socket.destroy()
     } catch (error) {
       // Whatever a client sends, it costs it its own connection and nothing else.

@@ -11,6 +11,7 @@ import { ServerError } from './errors.ts'
 import type { Answerer, Handler } from './handler.ts'
 import { resolveHandler } from './handler.ts'
 import { resolveLimits } from './limits.ts'
+import { observerOf } from './observe/observer-of.ts'
 import { SERVE_OPTIONS, type ServeOptions } from './options.ts'
 import { redirectToHttps } from './plain-answer.ts'
 import { ProxyAllowance } from './proxy-protocol.ts'
@@ -42,15 +43,23 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
   const now = clock === undefined ? Date.now : (): number => clock().getTime()
   const { watch = false, onReload, proxyProtocol } = options
   const source = wantsHttps(options) ? serverSource(options, host) : undefined
+  const reportError = guarded(options.onError ?? writeError)
+  const onHandshakeError = guarded(options.onHandshakeError ?? (() => {}))
+  const sites = source === undefined ? undefined : await buildSites(source)
+  const observer = await observerOf(options, reportError)
   const state: ServerState = {
     draining: false,
-    sites: source === undefined ? undefined : await buildSites(source),
+    sites,
     limits: resolveLimits(options.limits),
     tickets: new TicketKeys(options.tickets ?? {}, now),
     http2: options.http2 ?? false,
     now,
-    reportError: guarded(options.onError ?? writeError),
-    reportHandshake: guarded(options.onHandshakeError ?? (() => {})),
+    observer,
+    reportError,
+    reportHandshake: (failure) => {
+      observer.refused(failure)
+      onHandshakeError(failure)
+    },
   }
   const answerers = {
     main: await answererOf(state, handler, 'serve', host),

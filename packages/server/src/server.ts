@@ -53,6 +53,7 @@ export async function openServer(parts: ServerParts): Promise<Server> {
     return new Server(parts, lanes, port)
   } catch (error) {
     await lanes.drain(0, undefined)
+    await parts.state.observer.close()
     throw error
   }
 }
@@ -82,6 +83,8 @@ export class Server implements AsyncDisposable {
     this.#lanes = lanes
     this.#drainMs = parts.drainMs
     this.#source = parts.source
+    const { sites, now, observer } = parts.state
+    observer.attach({ sites, now, connections: () => lanes.connections })
     this.#watch =
       parts.watch &&
       new FileWatch({
@@ -116,8 +119,17 @@ export class Server implements AsyncDisposable {
   async reload(given: ReloadOptions = {}): Promise<Reloaded> {
     checkOptions(given, RELOAD_OPTIONS, 'reload')
     const turn = this.#reloading.then(() => this.#reload(given))
-    this.#reloading = turn.catch(() => {})
+    const { observer } = this.#state
+    this.#reloading = turn.then(
+      () => observer.reloaded(true),
+      () => observer.reloaded(false),
+    )
     return await turn
+  }
+
+  /** Opens the file of the access log again, after it was moved away: what rotates logs sends SIGHUP for it. */
+  async reopenAccessLog(): Promise<void> {
+    await this.#state.observer.reopen()
   }
 
   /** Looks at the files now, where `watch` follows them, and resolves once what has changed is in force or reported. */
@@ -170,6 +182,7 @@ export class Server implements AsyncDisposable {
     this.#closing ??= this.#lanes.drain(timeoutMs, options.signal)
     await this.#watch?.close()
     await this.#closing
+    await this.#state.observer.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

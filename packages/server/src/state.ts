@@ -6,6 +6,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { HandshakeFailure } from './refusal.ts'
 import type { Limits } from './limits.ts'
+import type { Observer } from './observe/observer.ts'
 import type { Sites } from './sites.ts'
 import type { TicketKeys } from './ticket-keys.ts'
 
@@ -21,6 +22,7 @@ export interface ServerState {
   readonly http2: boolean
   /** The time in milliseconds; asked on every request of a client with a certificate. */
   readonly now: () => number
+  readonly observer: Observer
   /** A handler failed, or accepting did. Never throws. */
   readonly reportError: (error: unknown, incoming?: IncomingMessage) => void
   /** A handshake failed, or a connection lost its identity. Never throws. */

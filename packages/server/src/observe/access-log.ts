@@ -1,0 +1,212 @@
+/**
+ * The access log: a line for every answer and for every client that was not let in.
+ *
+ * Never in it: cookies, `Authorization`, other headers, bodies, the values of a query.
+ *
+ * @module
+ */
+import { checkOptions } from '@countersign/core'
+import type { Certificate } from '@countersign/x509'
+import { pino, type Logger } from 'pino'
+import { ServerError } from '../errors.ts'
+import type { Peer } from '../peer.ts'
+import type { HandshakeFailure } from '../refusal.ts'
+import { LogFile } from './log-file.ts'
+import { readableLine } from './readable-line.ts'
+import { safeText } from './safe-text.ts'
+import type { TlsFacts } from './tls-facts.ts'
+
+/** How accesses are logged. */
+export interface AccessLogOptions {
+  /** A path, appended to; `'-'` for standard output; or anything that takes text. @defaultValue '-' */
+  to?: string | LineWriter | undefined
+  /** @defaultValue `'readable'` on a terminal, else `'json'` */
+  format?: 'json' | 'readable' | undefined
+  /** What is shown of a query: its names, its values too, nothing. @defaultValue 'names' */
+  query?: 'names' | 'all' | 'none' | undefined
+}
+
+/** What takes lines: a stream of Node's, or any object with `write`. */
+export interface LineWriter {
+  write(line: string): unknown
+}
+
+/** One answer. */
+export interface AccessFacts {
+  readonly method: string
+  readonly path: string
+  readonly http: string
+  /** `undefined` where the client left before there was one. */
+  readonly status: number | undefined
+  /** The client left before the answer was whole. */
+  readonly aborted: true | undefined
+  /** As they crossed the connection, without TLS; of HTTP/2 the bodies alone. */
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly durationMs: number
+  readonly requestId: string
+  readonly host: string | undefined
+  readonly userAgent: string | undefined
+  /** Why it was refused, where the server itself did. */
+  readonly code: string | undefined
+}
+
+/** Logs. */
+export class AccessLog {
+  /** What is shown of a query. */
+  readonly query: 'names' | 'all' | 'none'
+  readonly #file: LogFile | undefined
+  readonly #logger: Logger
+
+  /**
+   * @param onFault - told that lines are lost
+   * @throws {@link ServerError} `log-unwritable`, `option-invalid`; CoreError `option-unknown`
+   */
+  constructor(options: AccessLogOptions, onFault: (error: unknown) => void) {
+    checkOptions(options, ['to', 'format', 'query'], 'serve: accessLog')
+    const { to = '-', format, query = 'names' } = options
+    oneOf('accessLog.query', query, ['names', 'all', 'none'])
+    oneOf('accessLog.format', format, [undefined, 'json', 'readable'])
+    if (typeof to !== 'string' && typeof to?.write !== 'function') {
+      throw new ServerError('option-invalid', 'accessLog.to must be a path, "-" or a stream', {
+        option: 'accessLog',
+        hint: "write accessLog: '/var/log/site.log'",
+      })
+    }
+    this.query = query
+    this.#file = typeof to === 'string' ? new LogFile(to === '-' ? 1 : to, onFault) : undefined
+    const isTerminal = to === '-' && process.stdout.isTTY
+    const readable = (format ?? (isTerminal ? 'readable' : 'json')) === 'readable'
+    const writer = this.#file ?? guardedWriter(to, onFault)
+    const colours = isTerminal && process.stdout.hasColors()
+    this.#logger = pino(
+      {
+        base: null,
+        timestamp: isoTime,
+        formatters: { level: (level) => ({ level }) },
+        // Called for every value of a line: what clients wrote has been escaped before.
+        serializers: {},
+      },
+      readable ? { write: (line) => writer.write(readableLine(line, colours)) } : writer,
+    )
+  }
+
+  /** Lines that were lost. */
+  get dropped(): number {
+    return this.#file?.dropped ?? 0
+  }
+
+  /** What writes the lines of one connection: who is at its other end is said once. */
+  connection(peer: Peer, tls: TlsFacts | undefined): ConnectionLog {
+    return new ConnectionLog(this.#logger.child(connectionFacts(peer, tls)), isLegacy(tls))
+  }
+
+  /** A client that was not let in. */
+  refused({ address, port, code, message, nodeCode, serverName }: RefusedFacts): void {
+    this.#logger.warn({
+      event: 'refused',
+      address,
+      port,
+      sni: serverName === undefined ? undefined : safeText(serverName),
+      code,
+      reason: safeText(message, 1024),
+      nodeCode,
+    })
+  }
+
+  /** Opens the file again, after it was moved away. */
+  async reopen(): Promise<void> {
+    await this.#file?.reopen()
+  }
+
+  /** Writes what is left. */
+  async close(): Promise<void> {
+    await this.#file?.close()
+  }
+}
+
+/** A client that was not let in, with the host it asked for where that is known. */
+export type RefusedFacts = HandshakeFailure & { readonly serverName?: string | undefined }
+
+/** Writes the lines of one connection. */
+export class ConnectionLog {
+  readonly #logger: Logger
+  readonly #isLegacy: boolean
+
+  constructor(logger: Logger, isLegacyConnection: boolean) {
+    this.#logger = logger
+    this.#isLegacy = isLegacyConnection
+  }
+
+  /** A request was answered. */
+  answered(facts: AccessFacts): void {
+    if (facts.status !== undefined && facts.status >= 500) this.#logger.error(facts)
+    else if (this.#isLegacy) this.#logger.warn(facts)
+    else this.#logger.info(facts)
+  }
+}
+
+function connectionFacts(
+  { address, port, certificate }: Peer,
+  tls: TlsFacts | undefined,
+): Record<string, unknown> {
+  return {
+    event: 'request',
+    address: safeText(address),
+    port,
+    ...(tls === undefined ? {} : { tls: { ...tls, sni: tls.sni && safeText(tls.sni) } }),
+    ...(isLegacy(tls)
+      ? { warning: `${tls?.version} can be read and changed on the way (RFC 8996)` }
+      : {}),
+    ...(certificate === undefined ? {} : { client: clientFacts(certificate) }),
+  }
+}
+
+function clientFacts(certificate: Certificate): Record<string, unknown> {
+  const spiffe = certificate.subjectAltNames.find(
+    (name) => name.type === 'uri' && name.value.startsWith('spiffe://'),
+  )
+  return {
+    subject: safeText(certificate.subject.toString()),
+    serial: certificate.serialNumber,
+    sha256: certificate.fingerprint,
+    spiffe: spiffe?.type === 'uri' ? safeText(spiffe.value) : undefined,
+  }
+}
+
+/** RFC 8996. */
+function isLegacy(tls: TlsFacts | undefined): boolean {
+  return tls !== undefined && (tls.version === 'TLSv1' || tls.version === 'TLSv1.1')
+}
+
+/** A stream of the caller's must not take the server down. */
+function guardedWriter(to: string | LineWriter, onFault: (error: unknown) => void): LineWriter {
+  return {
+    write: (line) => {
+      try {
+        if (typeof to !== 'string') to.write(line)
+      } catch (error) {
+        onFault(error)
+      }
+    },
+  }
+}
+
+function oneOf<Value>(option: string, value: Value, known: readonly Value[]): void {
+  if (known.includes(value)) return
+  const names = known.filter((name) => name !== undefined).join(', ')
+  throw new ServerError('option-invalid', `${option} must be one of ${names}`, { option })
+}
+
+/** The time of a line; of many in one millisecond it is written once. */
+function isoTime(): string {
+  const now = Date.now()
+  if (now !== timeOf) {
+    timeOf = now
+    timeText = `,"time":"${new Date(now).toISOString()}"`
+  }
+  return timeText
+}
+
+let timeOf = 0
+let timeText = ''

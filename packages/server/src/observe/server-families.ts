@@ -1,0 +1,70 @@
+/**
+ * What a server knows about itself at the moment somebody looks: its connections, its certificates, its lists.
+ *
+ * @module
+ */
+import type { Sites } from '../sites.ts'
+import type { MetricFamily, MetricSample } from './families.ts'
+
+/** What a server lets be looked at. */
+export interface ServerView {
+  readonly sites: Sites | undefined
+  /** Milliseconds. */
+  readonly now: () => number
+  readonly connections: () => number
+  readonly droppedLines: () => number
+}
+
+/** Its families. */
+export function serverFamilies(view: ServerView): MetricFamily[] {
+  const now = view.now()
+  const certificates: MetricSample[] = []
+  const ages: MetricSample[] = []
+  const due: MetricSample[] = []
+  for (const { pattern = '', terms } of view.sites ?? []) {
+    for (const [index, { notAfter }] of terms.context.chain.entries()) {
+      certificates.push({
+        labels: { site: pattern, certificate: index === 0 ? 'server' : `issuer ${index}` },
+        value: (notAfter.getTime() - now) / DAY_MS,
+      })
+    }
+    for (const { list } of terms.lists.slice(0, MOST_LISTS)) {
+      const labels = { site: pattern, issuer: list.issuer.toString() }
+      ages.push({ labels, value: (now - list.thisUpdate.getTime()) / 1000 })
+      if (list.nextUpdate === undefined) continue
+      due.push({ labels, value: (list.nextUpdate.getTime() - now) / 1000 })
+    }
+  }
+  return [
+    gauge('countersign_connections', 'Connections that are open', [{ value: view.connections() }]),
+    {
+      name: 'countersign_access_log_dropped_lines',
+      type: 'counter',
+      help: 'Lines of the access log that were lost',
+      samples: [{ value: view.droppedLines() }],
+    },
+    known(
+      'countersign_certificate_days_left',
+      'Days until a certificate ends; site is empty for the server itself',
+      certificates,
+    ),
+    known('countersign_crl_age_seconds', 'Since a revocation list was signed', ages),
+    known(
+      'countersign_crl_next_update_seconds',
+      'Until the next list is due; less than 0: late',
+      due,
+    ),
+  ]
+}
+
+function gauge(name: string, help: string, samples: readonly MetricSample[]): MetricFamily {
+  return { name, type: 'gauge', help, samples }
+}
+
+/** What every worker of a server knows alike. */
+function known(name: string, help: string, samples: readonly MetricSample[]): MetricFamily {
+  return { ...gauge(name, help, samples), across: 'same' }
+}
+
+const DAY_MS = 86_400_000
+const MOST_LISTS = 100
