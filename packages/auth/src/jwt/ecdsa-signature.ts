@@ -77,7 +77,7 @@ export const CURVE_ORDERS: ReadonlyMap<string, Uint8Array> = new Map([
   [
     'secp521r1',
     bytesOf(
-      '01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409',
+      '01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409',
     ),
   ],
 ])

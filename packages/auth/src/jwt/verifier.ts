@@ -185,7 +185,7 @@ function rulesOf(options: JwtVerifierOptions): JwtRules {
 }
 
 function readAlgorithms(options: JwtVerifierOptions): readonly JwtAlgorithm[] {
-  const algorithms = options.algorithms ?? ['ES256']
+  const algorithms = [...new Set<JwtAlgorithm>(options.algorithms ?? ['ES256'])]
   if (!algorithms.every((name) => isJwtAlgorithm(name))) {
     throw invalid('algorithms', 'has one that is none of ours')
   }
