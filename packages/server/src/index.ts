@@ -1,5 +1,6 @@
 export type { AdhocOptions } from './adhoc.ts'
 export { peerOf } from './connection.ts'
+export type { CrlFetchOptions } from './crl-fetch-options.ts'
 export { ServerError, type ServerErrorCode, type ServerErrorDetail } from './errors.ts'
 export { type FolderHandler, type FolderOptions, serveFolder } from './folder.ts'
 export {
@@ -30,7 +31,13 @@ export {
   requireCertificate,
 } from './require-certificate.ts'
 export type { RevocationOptions } from './revocation-index.ts'
+export { type ProxyHandler, proxyTo } from './proxy/proxy.ts'
+export type { ProxyEvent, ProxyLimitOptions, ProxyOptions } from './proxy/options.ts'
+export type { HealthOptions } from './proxy/health.ts'
+export type { LoginOptions } from './proxy/login.ts'
+export type { RateLimitOptions } from './proxy/rate-limit.ts'
 export { serve } from './serve.ts'
+export type { StapleOptions } from './staples.ts'
 export type { TicketOptions } from './ticket-keys.ts'
 export {
   startWorkers,
