@@ -14,9 +14,15 @@ import { localExitCodeOf } from '../exit-code.ts'
 import type { Output } from '../output.ts'
 import { parseListenAddress } from '../service/listen-address.ts'
 import { readServeEnvironment } from '../serve-environment.ts'
+import {
+  addUpstreamOptions,
+  openUpstream,
+  refuseFolderAndUpstream,
+  type UpstreamFlags,
+} from '../serve/upstream.ts'
 import { stopSignal } from '../stop-signal.ts'
 
-interface ServeFlags extends SharedFlags {
+interface ServeFlags extends SharedFlags, UpstreamFlags {
   listen?: string
   https?: boolean
   verifyUser?: boolean
@@ -37,7 +43,12 @@ interface ServeFlags extends SharedFlags {
 
 /** Adds the command. */
 export function addServe(program: Command): void {
-  addCommand(program, 'serve [dir]', 'serve a folder over HTTP, HTTPS or mutual TLS')
+  const command = addCommand(
+    program,
+    'serve [dir]',
+    'serve a folder or an application over HTTP, HTTPS or mutual TLS',
+  )
+  command
     .option('--listen <host:port>', 'address to listen on (default: 127.0.0.1:8000)')
     .option('--https', 'HTTPS with --cert and --key (env: HTTPS_ENABLED)')
     .option('--verify-user', 'refuse clients without a certificate of --ca (env: VERIFY_USER)')
@@ -55,29 +66,31 @@ export function addServe(program: Command): void {
     .option('--workers <n>', 'serve from so many processes', wholeNumber(1, 128))
     .option('--no-watch', 'do not follow the files of certificates, roots and lists')
     .addHelpText('after', ENVIRONMENT_HELP)
-    .action(async (dir: string | undefined, flags: ServeFlags) =>
-      perform(
-        // Its --ca and --cert are those of a server.
-        { json: flags.json === true },
-        async ({ output }) => {
-          const folder = path.resolve(dir ?? '.')
-          const settings = settle(flags)
-          refuseKeyInFolder(folder, settings)
-          const { workerSide } = await import('@countersign/server')
-          const worker = await workerSide()
-          if (worker === undefined && flags.workers !== undefined && flags.workers > 1) {
-            await runWorkers(flags.workers, settings, output)
-            return
-          }
-          try {
-            await runServer(folder, settings, output, worker)
-          } finally {
-            worker?.end()
-          }
-        },
-        localExitCodeOf,
-      ),
-    )
+  addUpstreamOptions(command)
+  command.action(async (dir: string | undefined, flags: ServeFlags) =>
+    perform(
+      // Its --ca and --cert are those of a server.
+      { json: flags.json === true },
+      async ({ output }) => {
+        const folder = path.resolve(dir ?? '.')
+        const settings = settle(flags)
+        refuseFolderAndUpstream(dir, flags)
+        if (flags.upstream === undefined) refuseKeyInFolder(folder, settings)
+        const { workerSide } = await import('@countersign/server')
+        const worker = await workerSide()
+        if (worker === undefined && flags.workers !== undefined && flags.workers > 1) {
+          await runWorkers(flags.workers, settings, output)
+          return
+        }
+        try {
+          await runServer(folder, settings, output, { flags, worker })
+        } finally {
+          worker?.end()
+        }
+      },
+      localExitCodeOf,
+    ),
+  )
 }
 
 /** Serves until it is told to stop. */
@@ -85,11 +98,12 @@ async function runServer(
   folder: string,
   settings: ServeSettings,
   output: Output,
-  worker: WorkerSide | undefined,
+  { flags, worker }: { flags: ServeFlags; worker: WorkerSide | undefined },
 ): Promise<void> {
   const { serve, serveFolder } = await import('@countersign/server')
   const signal = stopSignal()
-  await using server = await serve(serveFolder(folder), {
+  await using upstream = await openUpstream(flags, output)
+  await using server = await serve(upstream?.handler ?? serveFolder(folder), {
     ...settings,
     tickets: worker?.tickets,
     onReload: (outcome) => output.note(reloadText(outcome)),
@@ -98,8 +112,11 @@ async function runServer(
     },
   })
   const url = publicUrl(server)
-  const facts = { url, folder, mode: modeOf(settings), root: server.adhocRoots }
-  const line = `listening on ${url} (${modeOf(settings)}), serving ${folder}`
+  const served = upstream === undefined ? { folder } : { upstream: upstream.urls }
+  const facts = { url, ...served, mode: modeOf(settings), root: server.adhocRoots }
+  const what =
+    upstream === undefined ? `serving ${folder}` : `in front of ${upstream.urls.join(', ')}`
+  const line = `listening on ${url} (${modeOf(settings)}), ${what}`
   if (worker !== undefined) {
     worker.ready({ facts, line })
     await Promise.race([signal, worker.stopped])
