@@ -9,13 +9,14 @@
  * @module
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs'
-import { homedir } from 'node:os'
 import path from 'node:path'
 import type { Auth, SavedSession, Session, SessionOptions } from '@countersign/client'
 import { errorMessage, makeFolder, writeFileAtomic } from '@countersign/core'
 import type { ClientFlags } from './client-options.ts'
-import { type DataFolder, nonEmpty } from './data-folder.ts'
+import { configFolder } from './config-folder.ts'
+import type { DataFolder } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
+import { ownRoots } from './own-roots.ts'
 
 /** A session with the cookies kept for it. */
 export interface KeptSession extends AsyncDisposable {
@@ -93,8 +94,7 @@ export function completeUrl(text: string): string {
 }
 
 function trust(flags: ClientFlags, data: DataFolder): SessionOptions {
-  const own = existsSync(data.roots) && flags.ca === undefined ? [data.roots] : []
-  const extra = [...(flags.extraCa ?? []), ...own]
+  const extra = [...(flags.extraCa ?? []), ...ownRoots(data, flags.ca)]
   return {
     verify: flags.verify,
     ca: flags.ca,
@@ -157,14 +157,6 @@ function originOf(saved: object): string | undefined {
 
 function member(saved: object, name: keyof SavedSession): unknown {
   return Reflect.get(saved, name)
-}
-
-/** Where sessions and receipts are kept. */
-export function configFolder(): string {
-  const chosen = nonEmpty(process.env['COUNTERSIGN_CONFIG'])
-  if (chosen !== undefined) return chosen
-  const base = nonEmpty(process.env['XDG_CONFIG_HOME']) ?? path.join(homedir(), '.config')
-  return path.join(base, 'countersign')
 }
 
 /** A name as part of a file name: nothing in it leads to another folder. */

@@ -23,6 +23,8 @@ export type ProgramErrorCode =
   | 'not-found'
   | 'store-refused'
   | 'root-unsuitable'
+  | 'bootstrap-failed'
+  | 'fingerprint-differs'
 
 /** Something the program cannot do as asked. */
 export class ProgramError extends CountersignError<ProgramErrorCode> {

@@ -11,6 +11,7 @@ import { ProgramError } from './errors.ts'
 import { explanationText } from './explanation-text.ts'
 import { readGivenFile } from './given-file.ts'
 import { distrustedServer, goesRound, type TrustFlags } from './learn-more.ts'
+import { ownRoots } from './own-roots.ts'
 import { parseTarget } from './target.ts'
 
 /** What decides whom it trusts, as whom it asks, and for which name. */
@@ -35,8 +36,7 @@ export async function explainSource(
   flags: ExplainFlags,
   data: DataFolder,
 ): Promise<Explanation> {
-  const own = existsSync(data.roots) && flags.ca === undefined ? [data.roots] : []
-  const extra = [...(flags.extraCa ?? []), ...own]
+  const extra = [...(flags.extraCa ?? []), ...ownRoots(data, flags.ca)]
   const trust = { ca: flags.ca, extraCa: extra.length === 0 ? undefined : extra }
   // The folder of --data is one more place where a missing root may lie; the usual one is looked at anyway.
   const env =

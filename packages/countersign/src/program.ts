@@ -4,6 +4,7 @@
  * @module
  */
 import { type Argument, Command } from 'commander'
+import { addBootstrap } from './commands/bootstrap.ts'
 import { addCerts } from './commands/certs.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addExplain } from './commands/explain.ts'
@@ -69,6 +70,7 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
   program.commandsGroup('This machine:')
   addExplain(program)
   addTrust(program)
+  addBootstrap(program)
   await addCompletion(program, argv)
   return program
 }

@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { existsSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import type { TrustStore } from '@countersign/tls'
 import type { CertificateRevocationList, OcspResponse, ReferenceName } from '@countersign/x509'
 import type { DataFolder } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
 import { readGivenFile } from './given-file.ts'
+import { ownRoots } from './own-roots.ts'
 import { type GivenChain, readCertificates, readChain } from './verify-input.ts'
 
 /** Its options, as commander read them. */
@@ -73,7 +74,8 @@ async function readRoots(
 ): Promise<TrustStore> {
   const { TlsError, TrustStore: Store } = await import('@countersign/tls')
   if (roots === undefined) {
-    return Store.resolve({ extraCa: existsSync(data.roots) ? [data.roots] : undefined })
+    const own = ownRoots(data, roots)
+    return Store.resolve({ extraCa: own.length === 0 ? undefined : own })
   }
   try {
     return Store.resolve({ ca: roots })

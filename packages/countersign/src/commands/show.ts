@@ -16,6 +16,7 @@ import {
 } from '../command.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { readGivenFile } from '../given-file.ts'
+import { ownRoots } from '../own-roots.ts'
 import { parseTarget, type Target } from '../target.ts'
 
 interface ShowFlags extends SharedFlags {
@@ -74,8 +75,11 @@ async function askServer(
 ): Promise<Certificate[]> {
   const { connect, createDefaultContext, getServerCertificate, isReasonCode, TlsError } =
     await import('@countersign/tls')
-  const own = existsSync(data.roots) && flags.ca === undefined ? [data.roots] : undefined
-  const context = createDefaultContext({ ca: flags.ca, extraCa: own })
+  const own = ownRoots(data, flags.ca)
+  const context = createDefaultContext({
+    ca: flags.ca,
+    extraCa: own.length === 0 ? undefined : own,
+  })
   try {
     await using socket = await connect({ ...target, context, timeoutMs: 10_000 })
     return [...socket.peer.chain]

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { systemClock, writeFileAtomic } from '@countersign/core'
 import type { TrustStore } from '@countersign/tls'
@@ -12,6 +11,7 @@ import { addCommand, collect, dataOption, perform, type SharedFlags } from '../c
 import type { DataFolder } from '../data-folder.ts'
 import { table } from '../output.ts'
 import { javaTrustStore } from '../java-trust-store.ts'
+import { ownRoots } from '../own-roots.ts'
 import { addTrustEnv } from './trust-env.ts'
 import { addTrustInstall } from './trust-install.ts'
 
@@ -89,8 +89,7 @@ function withSources(command: Command): Command {
 /** The options' trust, with the roots of the data folder added where it has any. */
 async function resolve(flags: TrustFlags, data: DataFolder): Promise<TrustStore> {
   const { TrustStore: Store } = await import('@countersign/tls')
-  const own = existsSync(data.roots) && flags.ca === undefined ? [data.roots] : []
-  const extra = [...(flags.extraCa ?? []), ...own]
+  const extra = [...(flags.extraCa ?? []), ...ownRoots(data, flags.ca)]
   return Store.resolve({ ca: flags.ca, extraCa: extra.length === 0 ? undefined : extra })
 }
 
