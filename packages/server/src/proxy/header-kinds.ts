@@ -20,6 +20,7 @@ export type HeaderKind =
   | 'transfer-encoding'
   | 'connection'
   | 'te'
+  | 'upgrade'
   | 'expect'
   | 'cookie'
   | 'authorization'
@@ -136,7 +137,7 @@ const OWN_KINDS: ReadonlyMap<string, HeaderKind> = new Map<string, HeaderKind>([
   ['proxy-connection', 'drop'],
   ['proxy-authorization', 'drop'],
   ['proxy-authenticate', 'drop'],
-  ['upgrade', 'drop'],
+  ['upgrade', 'upgrade'],
   ['http2-settings', 'drop'],
 ])
 

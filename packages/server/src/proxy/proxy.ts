@@ -114,6 +114,7 @@ function passOn(parts: ProxyParts, incoming: IncomingMessage, outgoing: ServerRe
     return
   }
   const { head } = read
+  if (head.isLast) endConnection(outgoing)
   const origin = parts.forwarding.originOf(peer, head)
   const refused = parts.rateLimit?.take(origin.address, performance.now())
   if (refused !== undefined) {

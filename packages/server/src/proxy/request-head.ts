@@ -32,7 +32,10 @@ export interface RequestHead {
   readonly expectsContinue: boolean
   /** The client takes trailers: `TE: trailers`. */
   readonly wantsTrailers: boolean
+  /** A whole handshake of WebSocket. */
   readonly isUpgrade: boolean
+  /** Another upgrade, or half a handshake: Node reads no further request on its connection. */
+  readonly isLast: boolean
   /** What only trusted proxies may say, by name in lower case; several of one name are joined by a comma. */
   readonly claims: ReadonlyMap<string, string>
 }
@@ -83,11 +86,8 @@ export function readHead(
   if (seen.count('authorization') > 1) {
     return { refusal: malformed('the request has two Authorization headers') }
   }
-  const expect = seen.one('expect')?.toLowerCase()
-  if (expect !== undefined && expect !== '100-continue') {
-    return { refusal: { ...malformed('this expectation is not known'), status: 417 } }
-  }
   const te = seen.one('te')
+  const isUpgrade = upgradeOf(incoming) !== undefined
   return {
     head: {
       method,
@@ -98,10 +98,12 @@ export function readHead(
       // RFC 9113 §8.2.3: a client of HTTP/2 may send each pair by itself.
       cookie: seen.joined('cookie', '; '),
       authorization: seen.one('authorization'),
-      // Node has sent the 100 to a client of HTTP/2.
-      expectsContinue: expect !== undefined && body !== 'none' && !http2,
+      // Node has sent the 100 to a client of HTTP/2, and refused every other expectation.
+      expectsContinue:
+        body !== 'none' && incoming.httpVersion === '1.1' && seen.count('expect') > 0,
       wantsTrailers: te !== undefined && /(?:^|,)\s*trailers\s*(?:,|$)/i.test(te),
-      isUpgrade: upgradeOf(incoming) !== undefined,
+      isUpgrade,
+      isLast: listed.includes('upgrade') && !isUpgrade,
       claims: seen.claims(),
     },
   }
@@ -185,7 +187,8 @@ function framingOf(seen: Fields, httpVersion: string): BodyFraming | undefined {
 }
 
 function framingOfHttp2(seen: Fields, endsAfterHeaders: boolean): BodyFraming | undefined {
-  if (seen.count('transfer-encoding') + seen.count('connection') > 0) return undefined
+  const foreign = seen.count('transfer-encoding') + seen.count('connection') + seen.count('upgrade')
+  if (foreign > 0) return undefined
   const length = lengthOf(seen, seen.one('content-length'))
   if (length === undefined) return undefined
   if (endsAfterHeaders) return length === 'none' || length === 0 ? length : undefined
