@@ -1,3 +1,21 @@
+export { type AcmeAccount, AcmeAccounts } from './acme/account-list.ts'
+export {
+  type Acme,
+  type AcmeData,
+  type AcmeDataOptions,
+  type AcmeOptions,
+  createAcme,
+  openAcme,
+} from './acme/acme.ts'
+export {
+  type ExternalAccountKey,
+  type ExternalAccountKeyOptions,
+  ExternalAccountKeys,
+  type NewExternalAccountKey,
+} from './acme/external-accounts.ts'
+export type { AcmeLimits } from './acme/limits.ts'
+export { LOOPBACK_NETWORKS, PRIVATE_NETWORKS } from './acme/networks.ts'
+export type { AcmeProfile } from './acme/state.ts'
 export type { Authorize, Caller } from './authorize.ts'
 export {
   AuthorityError,

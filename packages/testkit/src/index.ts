@@ -22,6 +22,7 @@ export {
   startCommand,
 } from './command.ts'
 export { type EnvironmentChanges, scrubEnvironment, scrubProcess } from './environment.ts'
+export { type DnsRecordType, startDnsServer, type TestDnsServer } from './dns-server.ts'
 export { temporaryFolder } from './folder.ts'
 export {
   type PythonNeeds,

@@ -3,14 +3,16 @@
  *
  * @module
  */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import {
   addCommand,
   collect,
+  collectList,
   databaseOption,
   dataOption,
   perform,
   type SharedFlags,
+  wholeNumber,
 } from '../command.ts'
 import type { DataFolder } from '../data-folder.ts'
 import { defaultDataPath } from '../data-folder.ts'
@@ -24,6 +26,11 @@ interface UpFlags extends SharedFlags {
   listen?: string
   name?: string[]
   database?: string
+  acmeHttpPort?: number
+  acmeTlsPort?: number
+  acmeResolver?: string
+  acmeAllow?: string[]
+  acmeEab?: 'required' | 'optional'
 }
 
 /** Adds the command. */
@@ -33,6 +40,20 @@ export function addUp(program: Command): void {
     .option('--listen <host:port>', 'address to listen on (default: 127.0.0.1:8443)')
     .option('--name <host>', 'a further host name of its certificate', collect)
     .addOption(databaseOption('sqlite:FILE or postgres://…; kept for later starts'))
+    .option('--acme-http-port <port>', 'port that http-01 asks (default: 80)', portNumber)
+    .option('--acme-tls-port <port>', 'port that tls-alpn-01 asks (default: 443)', portNumber)
+    .option('--acme-resolver <host:port>', 'DNS server of validation (default: the system’s)')
+    .option(
+      '--acme-allow <cidr>',
+      'network that validation may reach (default: private ones)',
+      collectList,
+    )
+    .addOption(
+      new Option(
+        '--acme-eab <when>',
+        'accounts need a key of “acme eab create” (default: required, but not on 127.0.0.1)',
+      ).choices(['required', 'optional']),
+    )
     .action(async (flags: UpFlags) =>
       perform(
         flags,
@@ -44,6 +65,14 @@ export function addUp(program: Command): void {
             listen: flags.listen,
             names: flags.name,
             database: flags.database,
+            acme: {
+              httpPort: flags.acmeHttpPort,
+              tlsPort: flags.acmeTlsPort,
+              resolver: flags.acmeResolver,
+              allow: flags.acmeAllow,
+              externalAccountRequired:
+                flags.acmeEab === undefined ? undefined : flags.acmeEab === 'required',
+            },
             note: (text) => {
               output.note(text)
             },
@@ -69,6 +98,7 @@ function announce(output: Output, service: Service, data: DataFolder): void {
       data: data.path,
       roots: data.roots,
       fingerprint: root?.fingerprint,
+      acme: `${url}/acme/directory`,
       setupCode,
       firstRun,
     },
@@ -81,6 +111,7 @@ function announce(output: Output, service: Service, data: DataFolder): void {
       `  curl --cacert ${shellWord(data.roots)} ${url}/healthz`,
       `  ${program} get ${url}/healthz${trust}`,
       `  ${url}/console/`,
+      `ACME directory: ${url}/acme/directory`,
       ...(setupCode === undefined
         ? []
         : [
@@ -91,6 +122,8 @@ function announce(output: Output, service: Service, data: DataFolder): void {
     ].join('\n'),
   )
 }
+
+const portNumber = wholeNumber(1, 65_535)
 
 /** How the operator can call this program: by name where it is installed, through npx inside the repository. */
 function commandName(): string {

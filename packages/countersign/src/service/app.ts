@@ -5,7 +5,7 @@
  * @module
  */
 import type { Auth } from '@countersign/auth'
-import type { Authority } from '@countersign/authority'
+import type { Acme, Authority } from '@countersign/authority'
 import { consoleFolder } from '@countersign/console'
 import { CountersignError, problemResponse } from '@countersign/core'
 import { type FetchEnvironment, httpsOnly, serveFolder } from '@countersign/server'
@@ -20,6 +20,7 @@ export interface Rooms {
   store: Store
   authority: Authority
   auth: Auth
+  acme: Acme
   metrics: Metrics
   /** A remark for the operator. */
   note: (text: string) => void
@@ -27,7 +28,7 @@ export interface Rooms {
 
 /** The application behind TLS. */
 export function buildApp(rooms: Rooms): Hono<{ Bindings: FetchEnvironment }> {
-  const { auth, authority, metrics, note, store } = rooms
+  const { acme, auth, authority, metrics, note, store } = rooms
   const app = new Hono<{ Bindings: FetchEnvironment }>()
   app.use(async (context, next) => {
     const started = performance.now()
@@ -41,6 +42,7 @@ export function buildApp(rooms: Rooms): Hono<{ Bindings: FetchEnvironment }> {
   app.get('/openapi.json', (context) => context.json(openApiDocument()))
   app.route('/', auth.routes)
   app.route('/', authority.routes)
+  app.route('/', acme.routes)
   app.get('/', (context) => context.redirect('/console/', 302))
   app.get('/console', (context) => context.redirect('/console/', 308))
   const files = serveFolder(consoleFolder, {

@@ -8,12 +8,21 @@ import { errorMessage } from '@countersign/core'
 
 /** Notes a fault that an answer of the authority says nothing of, once a minute: OCSP answers everybody who asks. */
 export function reportAuthorityFaults(note: (text: string) => void): (error: unknown) => void {
+  return onceAMinute(note, 'a question about a certificate was not answered')
+}
+
+/** Notes a fault that an answer of ACME says nothing of, once a minute. */
+export function reportAcmeFaults(note: (text: string) => void): (error: unknown) => void {
+  return onceAMinute(note, 'an ACME request was not served')
+}
+
+function onceAMinute(note: (text: string) => void, what: string): (error: unknown) => void {
   let quietUntil = Number.NEGATIVE_INFINITY
   return (error) => {
     const now = performance.now()
     if (now < quietUntil) return
     quietUntil = now + QUIET_MS
-    note(`a question about a certificate was not answered: ${errorMessage(error)}`)
+    note(`${what}: ${errorMessage(error)}`)
   }
 }
 

@@ -94,7 +94,37 @@ const queryParameter = (name: string, description: string): object => ({
   schema: { type: 'string' },
 })
 
+/** A signed request of ACME (RFC 8555 §6.2): `application/jose+json`, which OpenAPI has no words for. */
+const signed = (summary: string, status = 200, content = 'application/json'): Operation => ({
+  summary: `ACME: ${summary}`,
+  answer: [status, content],
+})
+
+const ACME_PATHS: Record<string, Record<string, Operation>> = {
+  '/acme/directory': { get: signed('where everything is') },
+  '/acme/new-nonce': { get: { summary: 'ACME: a nonce', answer: [204] } },
+  '/acme/renewal-info/{id}': { get: signed('when to renew (RFC 9773)') },
+  '/acme/new-account': { post: signed('make or find an account', 201) },
+  '/acme/account/{id}': { post: signed('look at, change or end an account') },
+  '/acme/account/{id}/orders': { post: signed('the orders of an account') },
+  '/acme/key-change': { post: signed('give an account another key') },
+  '/acme/new-order': { post: signed('order a certificate', 201) },
+  '/acme/new-authz': { post: signed('prove a name before there is an order', 201) },
+  '/acme/order/{id}': { post: signed('look at an order') },
+  '/acme/order/{id}/finalize': { post: signed('have the certificate signed') },
+  '/acme/authz/{id}': { post: signed('look at an authorization, or give it up') },
+  '/acme/challenge/{id}': { post: signed('have a challenge validated') },
+  '/acme/certificate/{id}': {
+    post: signed('the chain', 200, 'application/pem-certificate-chain'),
+  },
+  '/acme/certificate/{id}/alternate/{number}': {
+    post: signed('the chain with its root', 200, 'application/pem-certificate-chain'),
+  },
+  '/acme/revoke-cert': { post: { summary: 'ACME: revoke a certificate', answer: [200] } },
+}
+
 const PATHS: Record<string, Record<string, Operation>> = {
+  ...ACME_PATHS,
   '/healthz': { get: { summary: 'Whether the process answers', answer: [200, 'Health'] } },
   '/readyz': { get: { summary: 'Whether database and issuer can serve', answer: [200, 'Health'] } },
   '/metrics': { get: { summary: 'Numbers for Prometheus', answer: [200, 'text/plain'] } },

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { createAuth } from '@countersign/auth'
-import { type Authority, createAuthority } from '@countersign/authority'
+import { type Authority, createAcme, createAuthority } from '@countersign/authority'
 import { type Clock, ensurePrivateFolder, systemClock } from '@countersign/core'
 import { type Server, serve } from '@countersign/server'
 import { openStore, type Store, StoreError } from '@countersign/store'
@@ -15,9 +15,10 @@ import { refuseWrongClock } from '../clock.ts'
 import { readConfiguration, updateConfiguration } from '../configuration.ts'
 import { type DataFolder, refuseSharedFolder } from '../data-folder.ts'
 import { givenPassphrase, openDataStore, openExistingStore } from '../open-data.ts'
+import { type AcmeSettings, acmeOptions } from './acme-settings.ts'
 import { buildApp, buildPlainApp } from './app.ts'
 import { authorizeWith } from './authorize.ts'
-import { reportAuthorityFaults, reportFaults } from './faults.ts'
+import { reportAcmeFaults, reportAuthorityFaults, reportFaults } from './faults.ts'
 import { parseListenAddress } from './listen-address.ts'
 import { ServiceLock } from './lock.ts'
 import { Metrics } from './metrics.ts'
@@ -39,6 +40,8 @@ export interface ServiceOptions {
   names?: readonly string[] | undefined
   /** Database URL. @defaultValue the folder's setting, else its own SQLite file */
   database?: string | undefined
+  /** How ACME validates, and whom it serves. */
+  acme?: AcmeSettings | undefined
   /** A remark for the operator. */
   note: (text: string) => void
   clock?: Clock | undefined
@@ -117,7 +120,17 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   ])
   let identity = await ensureServerIdentity(authority, data, names, clock)
   const metrics = new Metrics(authority, () => identity, clock)
-  const app = buildApp({ store, authority, auth, metrics, note })
+  const acme = undo.use(
+    await createAcme({
+      ...acmeOptions(options.acme ?? {}, host),
+      store,
+      authority,
+      folder: data.path,
+      onFault: reportAcmeFaults(note),
+      clock,
+    }),
+  )
+  const app = buildApp({ store, authority, auth, acme, metrics, note })
   const server = await listen()
   undo.use(server)
   if (!isPortKnown) {
@@ -138,6 +151,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   }
   undo.use(every(options.renewalCheckMs ?? 1000, renewal, note))
   undo.use(every(600_000, async () => auth.sweep(), note))
+  undo.use(every(60_000, async () => acme.sweep(), note))
   const url = `https://${urlHost(host, names)}:${server.port}`
   await lock.announce(url)
   const setupCode = (await auth.needsSetup()) ? await auth.createSetupCode() : undefined
