@@ -25,6 +25,7 @@ export type ProgramErrorCode =
   | 'root-unsuitable'
   | 'bootstrap-failed'
   | 'fingerprint-differs'
+  | 'exec-failed'
 
 /** Something the program cannot do as asked. */
 export class ProgramError extends CountersignError<ProgramErrorCode> {

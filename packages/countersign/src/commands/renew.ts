@@ -3,21 +3,26 @@
  *
  * @module
  */
-import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
-import path from 'node:path'
-import { writeFileAtomic } from '@countersign/core'
-import type { Certificate, PrivateKey } from '@countersign/x509'
+import { systemClock } from '@countersign/core'
 import type { Command } from 'commander'
-import { accountName } from '../account-name.ts'
-import { addCommand, dataOption, perform, type SharedFlags } from '../command.ts'
-import type { DataFolder } from '../data-folder.ts'
+import {
+  addCommand,
+  type CommandContext,
+  dataOption,
+  perform,
+  type SharedFlags,
+} from '../command.ts'
 import { ProgramError } from '../errors.ts'
 import { readLeaf } from '../leaf-file.ts'
-import { withAuthority } from '../open-data.ts'
+import { type RenewedFile, renewFile } from '../renew-file.ts'
+import { runHook } from '../renew-hook.ts'
+import { stopSignal } from '../stop-signal.ts'
 
 interface RenewFlags extends SharedFlags {
   rekey?: boolean
   key?: string
+  daemon?: boolean
+  exec?: string
 }
 
 /** Adds the command. */
@@ -30,84 +35,111 @@ export function addRenew(program: Command): void {
     .addOption(dataOption())
     .option('--rekey', 'for a new key of the same type, which replaces the old one in its file')
     .option('--key <file>', 'the file of the key with --rekey (default: FILE with the ending .key)')
+    .option('--daemon', 'stay, and renew whenever two thirds of the life are over')
+    .option('--exec <command>', 'run this in the shell after each renewal')
     .action(async (file: string, flags: RenewFlags) =>
-      perform(flags, async ({ output, data }) => {
-        const renewed = await renewFile(file, flags, data)
-        const { certificate, keyFile } = renewed
-        output.result(
-          {
-            serial: certificate.serialNumber,
-            names: certificate.subjectAltNames,
-            notAfter: certificate.notAfter,
-            fingerprint: certificate.fingerprint,
-            files: { certificate: renewed.file, key: keyFile },
-          },
-          keyFile === undefined ? renewed.file : `${renewed.file}\n${keyFile}`,
-        )
-        output.note(
-          `serial ${certificate.serialNumber}, valid until ${certificate.notAfter.toISOString()}`,
-        )
+      perform(flags, async (context) => {
+        if (flags.daemon === true) await stay(file, flags, context)
+        else await renewOnce(file, flags, context)
       }),
     )
 }
 
-interface Renewed {
-  readonly certificate: Certificate
-  readonly file: string
-  /** Where a new key was written. */
-  readonly keyFile: string | undefined
-}
-
-/** Everything that can be refused is, before anything is signed; then the key is written, then the certificate. */
-async function renewFile(given: string, flags: RenewFlags, data: DataFolder): Promise<Renewed> {
-  if (flags.key !== undefined && flags.rekey !== true) {
-    throw new ProgramError('usage', '--key says where the new key goes, and needs --rekey')
-  }
-  const { certificate: before, holdsKey } = await readLeaf(given)
-  // What a link points to is replaced, not the link.
-  const file = realpathSync(given)
-  if (holdsKey) {
-    throw new ProgramError('usage', `${given} holds a private key as well, which would be lost`, {
-      hint: 'keep certificate and key in files of their own, and renew the certificate’s',
-    })
-  }
-  const keyFile = flags.rekey === true ? await existingKey(file, flags.key, before) : undefined
-  const key = keyFile === undefined ? undefined : await newKey(before)
-  const issued = await withAuthority(data, async (authority) =>
-    authority.renew(before.fingerprint, { publicKey: key?.publicKey, requester: accountName() }),
-  )
-  if (keyFile !== undefined && key !== undefined) await writeFileAtomic(keyFile, key.toPem())
-  const chain = issued.chain.map((one) => one.pem).join('')
-  await writeFileAtomic(file, chain, { mode: statSync(file).mode & 0o777 })
-  return { certificate: issued.certificate, file, keyFile }
-}
-
-/**
- * The file of the key that is replaced: it has to be this certificate's, and not encrypted, since the new one is not.
- *
- * @throws ProgramError `file-unreadable`, `usage`; X509Error where it cannot be read
- */
-async function existingKey(
+async function renewOnce(
   file: string,
-  given: string | undefined,
-  certificate: Certificate,
-): Promise<string> {
-  const { dir, name } = path.parse(file)
-  const wanted = given ?? path.join(dir, `${name}.key`)
-  if (!existsSync(wanted)) {
-    throw new ProgramError('file-unreadable', `the key file ${wanted} is not there`, {
-      hint: 'name it with --key; a new one for a signing request is its owner’s to make',
-    })
-  }
-  const { PrivateKey: Reader } = await import('@countersign/x509')
-  const present = Reader.parse(readFileSync(wanted, 'utf8'), { source: wanted })
-  if (present.publicKey.equals(certificate.publicKey)) return realpathSync(wanted)
-  throw new ProgramError('usage', `${wanted} holds the key of another certificate`, {
-    hint: 'name the key file of this one with --key; nothing was changed',
-  })
+  flags: RenewFlags,
+  { output, data }: CommandContext,
+): Promise<void> {
+  const renewed = await renewFile(file, flags, data)
+  const { certificate, keyFile } = renewed
+  output.result(
+    {
+      serial: certificate.serialNumber,
+      names: certificate.subjectAltNames,
+      notAfter: certificate.notAfter,
+      fingerprint: certificate.fingerprint,
+      files: { certificate: renewed.file, key: keyFile },
+    },
+    keyFile === undefined ? renewed.file : `${renewed.file}\n${keyFile}`,
+  )
+  output.note(
+    `serial ${certificate.serialNumber}, valid until ${certificate.notAfter.toISOString()}`,
+  )
+  if (flags.exec !== undefined) await runHook(flags.exec, renewed)
 }
 
-async function newKey(before: Certificate): Promise<PrivateKey> {
-  const { PrivateKey: Maker } = await import('@countersign/x509')
-  return await Maker.generate(before.publicKey.type ?? 'p256')
+/** Renews until it is told to stop; SIGHUP looks at the file now. */
+async function stay(
+  file: string,
+  flags: RenewFlags,
+  { output, data }: CommandContext,
+): Promise<void> {
+  if (output.json) {
+    throw new ProgramError('usage', '--daemon has no result that --json could print', {
+      hint: 'leave --json out: what it does is told on standard error',
+    })
+  }
+  const { runDaemon } = await import('../renew-daemon.ts')
+  const stop = new AbortController()
+  const stopped = stopSignal().then((name) => {
+    stop.abort(name)
+    return name
+  })
+  using waits = new Waits()
+  let last: RenewedFile | undefined
+  const renewals = await runDaemon(
+    {
+      read: async () => (await readLeaf(file)).certificate,
+      renew: async () => {
+        last = await renewFile(file, flags, data)
+        return last.certificate
+      },
+      tell: async () => {
+        if (flags.exec !== undefined && last !== undefined) await runHook(flags.exec, last)
+      },
+      clock: systemClock,
+      wait: (ms, signal) => waits.wait(ms, signal),
+      note: (text) => output.note(`${file}: ${text}`),
+    },
+    stop.signal,
+  )
+  output.note(
+    `${await stopped}: stopping after ${renewals} ${renewals === 1 ? 'renewal' : 'renewals'}`,
+  )
 }
+
+/** Waits that SIGHUP cuts short; it never ends the process, whatever is being done. */
+class Waits implements Disposable {
+  #wake: () => void = nothing
+  readonly #onHangUp = (): void => {
+    this.#wake()
+  }
+
+  constructor() {
+    process.on('SIGHUP', this.#onHangUp)
+  }
+
+  async wait(ms: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const onAbort = (): void => {
+      reject(signal.reason)
+    }
+    const timer = setTimeout(resolve, ms)
+    signal.addEventListener('abort', onAbort, { once: true })
+    this.#wake = resolve
+    try {
+      await promise
+    } finally {
+      this.#wake = nothing
+      clearTimeout(timer)
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  [Symbol.dispose](): void {
+    process.off('SIGHUP', this.#onHangUp)
+  }
+}
+
+function nothing(): void {}
