@@ -3,13 +3,22 @@
  *
  * @module
  */
-import { checkOptions, type Clock } from '@countersign/core'
-import { isUniqueViolation, type Store } from '@countersign/store'
+import { checkOptions } from '@countersign/core'
+import { isUniqueViolation } from '@countersign/store'
 import { Certificate, parseGeneralName, type RevocationReason, X509Error } from '@countersign/x509'
 import type { Hono } from 'hono'
-import { activeCa, type CaRecord, writePublicUrl } from './ca-records.ts'
+import {
+  type AuthorityContext,
+  type AuthorityState,
+  readGeneration,
+  readState,
+} from './authority-state.ts'
+import type { CaKind } from './ca-certificates.ts'
+import { type CaRecord, writePublicUrl } from './ca-records.ts'
 import { checkConstraints } from './constraints.ts'
 import { AuthorityError } from './errors.ts'
+import { tidyFolder } from './folder-upkeep.ts'
+import { renewIssuer } from './issuer-renewal.ts'
 import {
   type ApprovedRequest,
   approve,
@@ -19,13 +28,17 @@ import {
 } from './issuing.ts'
 import { Ledger } from './ledger.ts'
 import type { LedgerTables } from './ledger-schema.ts'
-import { LedgerWriter } from './ledger-writer.ts'
+import { LedgerWriter, StaleIssuerError } from './ledger-writer.ts'
 import type { NameSpace } from './name-space.ts'
 import { OcspResponder } from './ocsp-responder.ts'
 import { checkNames, type Policy } from './policy.ts'
 import { parsePublicUrl } from './public-url.ts'
 import { renewalRequest } from './renewal.ts'
 import { certificateUnknown, Revocation } from './revocation.ts'
+import type { ChangingAuthority } from './changing.ts'
+import { rollIssuer, rollRoot } from './rollover.ts'
+import { rolloverStatus } from './rollover-report.ts'
+import { retire, retireEnded } from './rollover-retire.ts'
 import type {
   Authority,
   Issued,
@@ -33,18 +46,18 @@ import type {
   LedgerEntry,
   ListOptions,
   RenewOptions,
+  RetireOptions,
+  RolloverStatus,
+  RollOptions,
   SignedCrl,
+  UpkeepOptions,
+  UpkeepReport,
 } from './types.ts'
 import { checkedNow } from './validity.ts'
 
 /** What an open authority is made of. */
-export interface AuthorityParts {
-  readonly store: Store
-  readonly clock: Clock
-  readonly organization: string
-  readonly trustDomain: string
-  readonly constraints: NameSpace | undefined
-  readonly records: readonly CaRecord[]
+export interface AuthorityParts extends AuthorityContext {
+  readonly state: AuthorityState
   readonly policy: Policy
   /** Without a slash at its end. */
   readonly publicUrl: string | undefined
@@ -55,59 +68,41 @@ export interface AuthorityParts {
 
 /** See {@link Authority}. */
 export class OpenedAuthority implements Authority {
-  readonly roots: readonly Certificate[]
-  readonly rootsPem: string
-  readonly issuer: Certificate
   readonly organization: string
   readonly trustDomain: string
   /** What it may ever sign, or `undefined` where that is everything. */
   readonly constraints: NameSpace | undefined
-  /** Every generation of root and issuer, for the routes. */
-  readonly records: readonly CaRecord[]
   /** Answers about single certificates, for the routes. */
   readonly ocsp: OcspResponder
-  readonly #clock: Clock
-  #rules: IssuingRules
-  readonly #store: Store
-  readonly #issuerRecord: CaRecord
+  readonly #context: AuthorityContext
+  readonly #policy: Policy
   readonly #ledger: Ledger
   readonly #writer: LedgerWriter
   readonly #revocation: Revocation
   readonly #createRoutes: AuthorityParts['createRoutes']
+  #state: AuthorityState
+  #rules: IssuingRules
+  #publicUrl: string | undefined
+  /** When the generation was last looked at, by the clock that never jumps. */
+  #lookedAt = Number.NEGATIVE_INFINITY
   #routes: Hono | undefined
 
   constructor(parts: AuthorityParts) {
-    const { store, clock, records } = parts
-    const root = activeCa(records, 'root')
-    const issuer = activeCa(records, 'issuer')
-    this.records = records
-    this.roots = records
-      .filter((record) => record.kind === 'root' && record.isActive)
-      .map((record) => record.certificate)
-    this.rootsPem = this.roots.map((certificate) => certificate.pem).join('')
-    this.issuer = issuer.certificate
-    this.organization = parts.organization
+    const { store, clock, state, organization, onFault } = parts
+    this.organization = organization
     this.trustDomain = parts.trustDomain
     this.constraints = parts.constraints
-    this.#clock = clock
-    this.#store = store
-    this.#issuerRecord = issuer
-    this.#rules = {
-      policy: parts.policy,
-      trustDomain: parts.trustDomain,
-      constraints: parts.constraints,
-      root: root.certificate,
-      issuer: issuer.certificate,
-      issuerId: issuer.id,
-      authorityKeys: records.map((record) => record.certificate.publicKey),
-      publicUrl: parts.publicUrl,
-    }
+    this.#context = parts
+    this.#policy = parts.policy
+    this.#publicUrl = parts.publicUrl
     this.#ledger = new Ledger(store.database<LedgerTables>())
     this.#writer = new LedgerWriter(store)
-    this.#revocation = new Revocation(store, records, clock)
-    const { organization, onFault } = parts
+    this.#revocation = new Revocation(store, clock)
+    this.#revocation.setRecords(state.records)
+    this.#state = state
+    this.#rules = this.#makeRules()
     this.ocsp = new OcspResponder({
-      records,
+      records: async () => (await this.current()).records,
       ledger: this.#ledger,
       writer: this.#writer,
       organization,
@@ -117,15 +112,116 @@ export class OpenedAuthority implements Authority {
     this.#createRoutes = parts.createRoutes
   }
 
+  get roots(): readonly Certificate[] {
+    return this.#state.roots
+  }
+
+  get formerRoots(): readonly Certificate[] {
+    return this.#state.formerRoots
+  }
+
+  get rootsPem(): string {
+    return this.#state.rootsPem
+  }
+
+  get issuer(): Certificate {
+    return this.#state.issuer.certificate
+  }
+
+  get chain(): readonly [issuer: Certificate, ...cross: Certificate[]] {
+    return this.#state.chain
+  }
+
+  /** Every generation of root and issuer, for the routes. */
+  get records(): readonly CaRecord[] {
+    return this.#state.records
+  }
+
+  async refresh(): Promise<boolean> {
+    const generation = await readGeneration(this.#context.store)
+    this.#lookedAt = performance.now()
+    if (generation === this.#state.generation) return false
+    const state = await readState(this.#context, this.#state)
+    // Two may have read at once, and the slower one the older state.
+    if (state.generation <= this.#state.generation) return false
+    this.#state = state
+    this.#rules = this.#makeRules()
+    this.#revocation.setRecords(state.records)
+    if (await tidyFolder(this.#context.folder, state)) await this.refresh()
+    return true
+  }
+
+  /** Roots and issuers as they are in the database, or were within the last second. */
+  async current(): Promise<AuthorityState> {
+    if (performance.now() - this.#lookedAt > LOOK_EVERY_MS) await this.refresh()
+    return this.#state
+  }
+
+  async upkeep(options: UpkeepOptions = {}): Promise<UpkeepReport> {
+    checkOptions(options, ['rootKey', 'force'], 'upkeep')
+    const report = await renewIssuer(this.#changing(), options)
+    const retired = await retireEnded(this.#changing())
+    if (report.renewed !== undefined || retired.length > 0) await this.refresh()
+    return { ...report, retired }
+  }
+
+  async roll(kind: CaKind, options: RollOptions = {}): Promise<RolloverStatus> {
+    checkOptions(options, ['rootKey', 'keyType'], 'roll')
+    await this.refresh()
+    await (kind === 'root' ? rollRoot : rollIssuer)(this.#changing(), options)
+    return await this.#finished(kind)
+  }
+
+  async retire(kind: CaKind, options: RetireOptions = {}): Promise<RolloverStatus> {
+    checkOptions(options, ['force'], 'retire')
+    await this.refresh()
+    await retire(this.#changing(), kind, options)
+    return await this.#finished(kind)
+  }
+
+  async rollover(kind: CaKind): Promise<RolloverStatus | undefined> {
+    await this.refresh()
+    return await rolloverStatus(this.#changing(), kind)
+  }
+
+  async #finished(kind: CaKind): Promise<RolloverStatus> {
+    await this.refresh()
+    const status = await rolloverStatus(this.#changing(), kind)
+    if (status === undefined) throw new TypeError('what was just done is in the database')
+    return status
+  }
+
+  #changing(): ChangingAuthority {
+    const { publicUrl } = this
+    return { ...this.#context, state: this.#state, publicUrl, revocation: this.#revocation }
+  }
+
+  #makeRules(): IssuingRules {
+    const { records, issuer, issuerRoot, chain } = this.#state
+    return {
+      policy: this.#policy,
+      trustDomain: this.trustDomain,
+      constraints: this.constraints,
+      root: issuerRoot.certificate,
+      rootId: issuerRoot.id,
+      issuer: issuer.certificate,
+      issuerId: issuer.id,
+      chain,
+      authorityKeys: records.map((record) => record.certificate.publicKey),
+      publicUrl: this.#publicUrl,
+    }
+  }
+
   get publicUrl(): string | undefined {
-    return this.#rules.publicUrl
+    return this.#publicUrl
   }
 
   async setPublicUrl(text: string): Promise<void> {
     const publicUrl = parsePublicUrl(text)
     if (publicUrl === undefined || publicUrl === this.publicUrl) return
-    await writePublicUrl(this.#store.database<LedgerTables>(), publicUrl)
-    this.#rules = { ...this.#rules, publicUrl }
+    await writePublicUrl(this.#context.store.database<LedgerTables>(), publicUrl)
+    this.#publicUrl = publicUrl
+    this.#rules = this.#makeRules()
   }
 
   get routes(): Hono {
@@ -139,7 +235,7 @@ export class OpenedAuthority implements Authority {
   }
 
   async unlock(): Promise<void> {
-    await this.#issuerRecord.key.signer()
+    await this.#state.issuer.key.signer()
   }
 
   permits(name: string): boolean {
@@ -176,15 +272,17 @@ export class OpenedAuthority implements Authority {
     if (entry === undefined || certificate === undefined) {
       throw certificateUnknown(serialOrFingerprint)
     }
-    const signedBy = this.records.find(({ id }) => id === entry.issuer) ?? this.#issuerRecord
-    const issuerEndsMs = signedBy.certificate.notAfter.getTime()
-    const subject = { entry, certificate, issuerEndsMs }
+    const { records, issuer } = await this.current()
+    const signedBy = records.find(({ id }) => id === entry.issuer) ?? issuer
+    const wasCut =
+      entry.notAfter >= signedBy.certificate.notAfter || (await this.#ledger.endedWithIssuer(entry))
+    const subject = { entry, certificate, wasCut }
     const { policy } = this.#rules
     return await this.issue(renewalRequest(subject, policy, options.requester, options.publicKey))
   }
 
   async list(options: ListOptions = {}): Promise<LedgerEntry[]> {
-    return await this.#ledger.list(options, this.#clock())
+    return await this.#ledger.list(options, this.#context.clock())
   }
 
   async find(serialOrFingerprint: string): Promise<LedgerEntry | undefined> {
@@ -204,11 +302,13 @@ export class OpenedAuthority implements Authority {
   }
 
   async crl(): Promise<readonly SignedCrl[]> {
+    await this.current()
     return await this.#revocation.crls()
   }
 
   /** The list of one certificate authority, by its id, or `undefined`. */
   async crlOf(id: string): Promise<SignedCrl | undefined> {
+    await this.current()
     return await this.#revocation.crl(id)
   }
 
@@ -226,22 +326,33 @@ export class OpenedAuthority implements Authority {
     }
   }
 
-  /** Signs outside of the transaction, which is held only for the insert; a serial that is taken is drawn again. */
+  /**
+   * Signs outside of the transaction, which is held only for the insert; a serial that is taken is drawn again, and an issuer
+   * that changed meanwhile signs anew.
+   */
   async #signAndStore(approved: readonly ApprovedRequest[]): Promise<Issued[]> {
-    const signer = await this.#issuerRecord.key.signer()
     for (let attempt = 1; ; attempt++) {
-      const now = checkedNow(this.#clock)
+      const { issuer } = await this.current()
+      const rules = this.#rules
+      const signer = await issuer.key.signer()
+      const now = checkedNow(this.#context.clock)
       const signed: SignedLeaf[] = []
       for (const [index, one] of approved.entries()) {
         // Others get their turn between the signatures of a big batch.
         if (index % SIGNATURES_A_TURN === SIGNATURES_A_TURN - 1) await nextTurn()
-        signed.push(signLeaf(one, this.#rules, signer, now))
+        signed.push(signLeaf(one, rules, signer, now))
       }
       try {
-        await this.#writer.add(signed.map(({ entry }) => entry))
+        const under = { id: issuer.id, fingerprint: issuer.certificate.fingerprint }
+        await this.#writer.add(
+          signed.map(({ entry }) => entry),
+          under,
+        )
         return signed.map(({ issued }) => issued)
       } catch (error) {
-        if (!isUniqueViolation(error) || attempt >= SERIAL_ATTEMPTS) throw error
+        const isStale = error instanceof StaleIssuerError
+        if (attempt >= ATTEMPTS || !(isStale || isUniqueViolation(error))) throw error
+        if (isStale) await this.refresh()
       }
     }
   }
@@ -254,4 +365,6 @@ async function nextTurn(): Promise<void> {
 }
 
 const SIGNATURES_A_TURN = 100
-const SERIAL_ATTEMPTS = 3
+const ATTEMPTS = 3
+/** How long what other processes do may go unseen. */
+const LOOK_EVERY_MS = 1000

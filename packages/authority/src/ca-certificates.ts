@@ -1,15 +1,22 @@
 /**
- * The certificates of the authority itself: a root for ten years that signs issuers only, an issuer for a year that
- * signs leaves only.
+ * The certificates of the authority itself: a root for ten years that signs issuers and its successor, an issuer for a year
+ * that signs leaves only, and the cross-certificate that leads clients of one root to the next (`docs/design/rollover.md`).
  *
  * Every generation has a subject of its own. Two roots of one name and different keys leave clients that hold the
  * older one with a bad signature instead of an unknown issuer.
  *
  * @module
  */
-import { type Certificate, Name, type PrivateKey, type SyncSigner } from '@countersign/x509'
+import {
+  type Certificate,
+  Name,
+  type PrivateKey,
+  type PublicKey,
+  type SyncSigner,
+} from '@countersign/x509'
 import { randomBytes } from 'node:crypto'
 import { nameConstraintsOf } from './constraints.ts'
+import { AuthorityError } from './errors.ts'
 import { buildLinted } from './lint-before-sign.ts'
 import type { NameSpace } from './name-space.ts'
 import type { PublicAddresses } from './public-url.ts'
@@ -34,7 +41,7 @@ export interface CaRequest {
   readonly constraints: NameSpace | undefined
 }
 
-/** Makes a self-signed root: ten years, one level below it. */
+/** Makes a self-signed root: ten years, two levels below it, which are its successor and that one's issuer. */
 export function makeRoot(request: CaRequest): NewCa {
   const { organization, key, notBefore, constraints } = request
   const { id, subject } = identify('root', organization, notBefore)
@@ -45,7 +52,7 @@ export function makeRoot(request: CaRequest): NewCa {
       publicKey: key.publicKey,
       notBefore,
       notAfter: addYears(notBefore, ROOT_YEARS),
-      ca: { pathLength: 1 },
+      ca: { pathLength: ROOT_PATH_LENGTH },
       keyUsage: ['keyCertSign', 'cRLSign'],
       authorityKeyId: key.publicKey.keyId(),
       nameConstraints: constraints === undefined ? undefined : nameConstraintsOf(constraints),
@@ -56,27 +63,79 @@ export function makeRoot(request: CaRequest): NewCa {
   return { id, key, certificate }
 }
 
+/** What a root is asked to sign. */
+export interface CertifyRequest {
+  readonly notBefore: Date
+  readonly constraints: NameSpace | undefined
+  readonly root: Certificate
+  readonly rootSigner: SyncSigner
+  /** Where the root's revocation list and certificate are, if anywhere. */
+  readonly rootAddresses: PublicAddresses
+}
+
 /** Makes an issuer under a root: one year, cut to the root's end, nothing but leaves below it. */
 export function makeIssuer(
-  request: CaRequest & {
-    readonly root: Certificate
-    readonly rootSigner: SyncSigner
-    /** Where the root's revocation list and certificate are, if anywhere. */
-    readonly rootAddresses: PublicAddresses
-  },
+  request: CertifyRequest & { readonly organization: string; readonly key: PrivateKey },
 ): NewCa {
-  const { organization, key, notBefore, constraints, root, rootSigner } = request
-  const { crlUrl, issuerUrl } = request.rootAddresses
+  const { organization, key, notBefore } = request
   const { id, subject } = identify('issuer', organization, notBefore)
-  const end = addYears(notBefore, ISSUER_YEARS)
-  const certificate = buildLinted(
+  return { id, key, certificate: certifyIssuer(request, subject, key.publicKey) }
+}
+
+/**
+ * A certificate for the key of an issuer: its first, its next when that one ends, or its first under another root. Leaves name
+ * the key alone, so that they verify with each of them.
+ */
+export function certifyIssuer(
+  request: CertifyRequest,
+  subject: Name,
+  publicKey: PublicKey,
+): Certificate {
+  const end = addYears(request.notBefore, ISSUER_YEARS)
+  return certify(request, { subject, publicKey, end, pathLength: 0 })
+}
+
+/**
+ * A certificate for the key of a root by the root before it. It ends with the first of the two.
+ *
+ * @throws {@link AuthorityError} `cross-sign-impossible` where the root before allows no authority that has one below it
+ */
+export function crossCertify(request: CertifyRequest, successor: Certificate): Certificate {
+  const { root } = request
+  const { pathLength } = root.extensions.basicConstraints ?? {}
+  if (pathLength !== undefined && pathLength < ROOT_PATH_LENGTH) {
+    throw new AuthorityError(
+      'cross-sign-impossible',
+      `${root.subject.toString()} may have only ${pathLength} authority below it, and its successor with an issuer makes two`,
+      {
+        hint: 'it was made by an older version: make another authority, and let clients trust both roots while certificates move',
+      },
+    )
+  }
+  const { subject, publicKey, notAfter: end } = successor
+  return certify(request, { subject, publicKey, end, pathLength: ROOT_PATH_LENGTH - 1 })
+}
+
+function certify(
+  request: CertifyRequest,
+  what: {
+    readonly subject: Name
+    readonly publicKey: PublicKey
+    readonly end: Date
+    readonly pathLength: number
+  },
+): Certificate {
+  const { notBefore, constraints, root, rootSigner } = request
+  const { crlUrl, issuerUrl } = request.rootAddresses
+  const { subject, publicKey, end, pathLength } = what
+  return buildLinted(
     {
       subject,
       issuer: root.subject,
-      publicKey: key.publicKey,
+      publicKey,
       notBefore,
       notAfter: end < root.notAfter ? end : root.notAfter,
-      ca: { pathLength: 0 },
+      ca: { pathLength },
       keyUsage: ['keyCertSign', 'cRLSign'],
       authorityKeyId: root.publicKey.keyId(),
       nameConstraints: constraints === undefined ? undefined : nameConstraintsOf(constraints),
@@ -86,7 +145,6 @@ export function makeIssuer(
     rootSigner,
     'issuer',
   )
-  return { id, key, certificate }
 }
 
 function identify(kind: CaKind, organization: string, date: Date): { id: string; subject: Name } {
@@ -106,5 +164,7 @@ function addYears(date: Date, years: number): Date {
   return end
 }
 
+/** Below a root stands its successor, and below that one an issuer. */
+const ROOT_PATH_LENGTH = 2
 const ROOT_YEARS = 10
 const ISSUER_YEARS = 1

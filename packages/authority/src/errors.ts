@@ -51,6 +51,10 @@ const STATUS = {
   'root-expired': 503,
   'issuer-expired': 503,
   'crl-unavailable': 503,
+  'rollover-underway': 409,
+  'rollover-missing': 409,
+  'rollover-in-use': 409,
+  'cross-sign-impossible': 409,
   'routes-unavailable': 500,
   // What was asked for.
   'option-invalid': 400,

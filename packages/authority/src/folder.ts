@@ -9,6 +9,7 @@
  * @module
  */
 import { ensurePrivateFolder, errorCode, writeFileAtomic } from '@countersign/core'
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
@@ -80,6 +81,44 @@ export async function adoptStagedKeys(folder: string, id: string): Promise<void>
     await syncFolder(folder)
   }
   for (const name of staged) await removeFolder(path.join(folder, name))
+}
+
+/** Writes the key of a generation that is not the first, under a name of its own; it outlives a power cut. */
+export async function writeKey(folder: string, file: string, pem: string): Promise<void> {
+  await writeFileAtomic(path.join(folder, file), pem)
+  await syncFolder(folder)
+}
+
+/** How keys in this folder are encrypted. */
+export interface KeyEncryption {
+  readonly passphrase: string
+  /** `undefined`: as often as a passphrase needs that people choose. */
+  readonly iterations: number | undefined
+}
+
+/**
+ * How the next key is encrypted: as those that are there.
+ *
+ * @param given - the passphrase that was given; else the folder's own is read
+ * @throws {@link AuthorityError} `passphrase-missing`
+ */
+export async function keyEncryption(
+  folder: string,
+  given: string | undefined,
+): Promise<KeyEncryption> {
+  const own = given === undefined ? await readPassphrase(folder) : undefined
+  const passphrase = given ?? own
+  if (passphrase === undefined) {
+    throw new AuthorityError('passphrase-missing', `there is no passphrase for a new key`, {
+      hint: `give the passphrase of the other keys, or put it into ${path.join(folder, PASSPHRASE_FILE)}`,
+    })
+  }
+  return { passphrase, iterations: own !== undefined && GENERATED.test(own) ? FEW : undefined }
+}
+
+/** A passphrase of 256 random bits. */
+export function generatePassphrase(): KeyEncryption {
+  return { passphrase: randomBytes(32).toString('base64url'), iterations: FEW }
 }
 
 /** Writes the roots that clients trust, readable for everybody. */
@@ -160,6 +199,10 @@ function foreign(folder: string, name: string): AuthorityError {
 }
 
 const STAGING_PREFIX = '.init-'
+/** Stretching protects what people can remember; 256 random bits need none, and every start would pay for it. */
+const FEW = 1000
+/** What {@link generatePassphrase} makes. */
+const GENERATED = /^[\w-]{43}$/
 
 /** Another process may be clearing the same folder: what it removes in between is tried again, not an error. */
 async function removeFolder(folder: string): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * A certificate handed over as files: `NAME.crt` (leaf, then issuer), `NAME.key`, `roots.pem`, `NAME.p12`.
+ * A certificate handed over as files: `NAME.crt` (leaf, then issuer, then what leads from a former root), `NAME.key`, `roots.pem`, `NAME.p12`.
  *
  * @module
  */
@@ -53,7 +53,7 @@ export async function writeIdentity(
 ): Promise<IdentityFiles> {
   checkOptions(options, ['roots', 'key', 'p12Password', 'overwrite'], 'writeIdentity')
   const { roots, key, p12Password, overwrite = false } = options
-  const [leaf, issuer] = issued.chain
+  const [leaf, ...above] = issued.chain
   if (p12Password !== undefined && key === undefined) {
     throw new AuthorityError('option-invalid', 'a PKCS #12 file holds a key, and there is none', {
       hint: 'only the owner of the key of a signing request can make one',
@@ -75,12 +75,14 @@ export async function writeIdentity(
     await refuseLostRoots(files.roots, roots)
   }
   if (files.key !== undefined && keyPem !== undefined) await writeFileAtomic(files.key, keyPem)
-  await writeFileAtomic(files.certificate, leaf.pem + issuer.pem, { mode: 0o644 })
+  await writeFileAtomic(files.certificate, issued.chain.map((one) => one.pem).join(''), {
+    mode: 0o644,
+  })
   await writeFileAtomic(files.roots, roots.map((root) => root.pem).join(''), { mode: 0o644 })
   if (files.p12 !== undefined && key !== undefined && p12Password !== undefined) {
     const bundle = encodePkcs12({
       certificate: leaf,
-      chain: [issuer, ...roots],
+      chain: [...above, ...roots],
       key,
       password: p12Password,
       friendlyName: name,

@@ -43,12 +43,19 @@ export type { LedgerProfile, ProfileName } from './profiles.ts'
 export { parseRevocationReason } from './reasons.ts'
 export type {
   Authority,
+  Generation,
   InitAuthorityOptions,
   Issued,
+  IssuerOverdue,
   IssueRequest,
   LedgerEntry,
   ListOptions,
   OpenAuthorityOptions,
   RenewOptions,
+  RetireOptions,
+  RolloverStatus,
+  RollOptions,
   SignedCrl,
+  UpkeepOptions,
+  UpkeepReport,
 } from './types.ts'

@@ -8,14 +8,16 @@ import { checkOptions, closest, ensurePrivateFolder, systemClock } from '@counte
 import { json, type Store } from '@countersign/store'
 import { KEY_TYPES, type KeyType, PrivateKey } from '@countersign/x509'
 import { randomBytes } from 'node:crypto'
-import { type CaKind, makeIssuer, makeRoot, type NewCa } from './ca-certificates.ts'
+import { makeIssuer, makeRoot, type NewCa } from './ca-certificates.ts'
 import { readSettings } from './ca-records.ts'
+import { caRow, firstListRow } from './ca-rows.ts'
 import { constrainedSpace } from './constraints.ts'
 import type { OpenedAuthority } from './authority.ts'
 import { AuthorityError } from './errors.ts'
 import {
   adoptStagedKeys,
   dropStagedKeys,
+  generatePassphrase,
   ISSUER_KEY_FILE,
   prepareFolder,
   readPassphrase,
@@ -49,15 +51,14 @@ export async function initAuthority(options: InitAuthorityOptions): Promise<Auth
   const id = randomBytes(8).toString('hex')
   const made = await makeAuthority(plan)
   const given = options.passphrase ?? (await readPassphrase(folder))
-  const passphrase = given ?? randomBytes(32).toString('base64url')
-  // Stretching protects what people can remember; 256 random bits need none, and every start would pay for it.
-  const encryption = { passphrase, iterations: given === undefined ? 1000 : undefined }
+  const encryption =
+    given === undefined ? generatePassphrase() : { passphrase: given, iterations: undefined }
   try {
     await stageKeys(folder, id, {
       roots: made.root.certificate.pem,
       rootKey: made.root.key.toPem(encryption),
       issuerKey: made.issuer.key.toPem(encryption),
-      passphrase: given === undefined ? passphrase : undefined,
+      passphrase: given === undefined ? encryption.passphrase : undefined,
     })
     await record(store, id, plan, made)
   } catch (error) {
@@ -219,55 +220,18 @@ async function record(store: Store, id: string, plan: Plan, made: Made): Promise
         constrain: constrain === undefined ? null : json(constrain),
         created_at: now.getTime(),
         public_url: publicUrl ?? null,
+        generation: 0,
       })
       .execute()
     await transaction
       .insertInto('certificate_authority')
       .values([
-        caRow('root', root, ROOT_KEY_FILE, null, now),
-        caRow('issuer', issuer, ISSUER_KEY_FILE, root.id, now),
+        caRow({ kind: 'root', parent: null, keyFile: ROOT_KEY_FILE }, root, now),
+        caRow({ kind: 'issuer', parent: root.id, keyFile: ISSUER_KEY_FILE }, issuer, now),
       ])
       .execute()
-    await transaction
-      .insertInto('revocation_list')
-      .values({
-        ca: root.id,
-        number: rootCrl.number,
-        revocations: 0,
-        this_update: rootCrl.thisUpdate.getTime(),
-        next_update: rootCrl.nextUpdate.getTime(),
-        der: rootCrl.der,
-      })
-      .execute()
+    await transaction.insertInto('revocation_list').values(firstListRow(rootCrl)).execute()
   })
-}
-
-function caRow(
-  kind: CaKind,
-  { id, certificate }: NewCa,
-  keyFile: string,
-  parent: string | null,
-  now: Date,
-): LedgerTables['certificate_authority'] {
-  return {
-    id,
-    kind,
-    state: 'active',
-    parent,
-    subject: certificate.subject.toString(),
-    serial: certificate.serialNumber,
-    key_id: Buffer.from(certificate.publicKey.keyId()).toString('hex'),
-    fingerprint: certificate.fingerprint,
-    certificate: certificate.der,
-    key_file: keyFile,
-    not_before: certificate.notBefore.getTime(),
-    not_after: certificate.notAfter.getTime(),
-    created_at: now.getTime(),
-    revoked_at: null,
-    revocation_reason: null,
-    crl_number: kind === 'root' ? 1 : 0,
-    revocations: 0,
-  }
 }
 
 function invalid(message: string, hint?: string): AuthorityError {

@@ -35,9 +35,13 @@ export interface IssuingRules {
   /** What the authority is constrained to, if it is. */
   readonly constraints: NameSpace | undefined
   readonly root: Certificate
+  /** The root's name in the ledger. */
+  readonly rootId: string
   readonly issuer: Certificate
   /** The issuer's name in the ledger. */
   readonly issuerId: string
+  /** What a server sends after its leaf. */
+  readonly chain: readonly [issuer: Certificate, ...cross: Certificate[]]
   /** The keys of every generation: none of them gets a leaf. */
   readonly authorityKeys: readonly PublicKey[]
   /** Where the authority is asked about certificates, if anywhere; without a slash at its end. */
@@ -139,10 +143,11 @@ export function signLeaf(
     not_before: certificate.notBefore.getTime(),
     not_after: certificate.notAfter.getTime(),
     issued_at: now.getTime(),
+    root: rules.rootId,
   }
   const issued: Issued = {
     certificate,
-    chain: [certificate, issuer],
+    chain: [certificate, ...rules.chain],
     serialNumber: certificate.serialNumber,
     cutToIssuer: validity.cutToIssuer,
   }

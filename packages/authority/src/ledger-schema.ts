@@ -5,6 +5,8 @@
  * - `certificate_authority` has a row for every generation of root and issuer.
  * - `certificate` is the ledger: whatever was signed is here before it leaves.
  * - `revocation_list` holds the newest list of each certificate authority, so that every process hands out the same.
+ * - `ca_certificate` has what else certifies the key of a certificate authority: cross-certificates, and its own of before.
+ * - `rollover` has a row for every change of generation; one of each kind at most is open.
  *
  * @module
  */
@@ -25,14 +27,15 @@ export interface LedgerTables {
     created_at: number
     /** Where clients reach the authority, for every process that issues; null until somebody has said. */
     public_url: string | null
+    /** One more with every change of roots and issuers: tells every process to read them again. */
+    generation: number
   }
   certificate_authority: {
     /** `issuer-2026-a1b2` */
     id: string
     kind: CaKind
-    /** `active` signs and is trusted, `retired` is neither; a rollover puts states in between. */
-    state: 'active' | 'retired'
-    /** The id of the root above, null for a root. */
+    state: CaState
+    /** The id of the root above, null for a root; the active issuer changes it when its root is rolled over. */
     parent: string | null
     subject: string
     serial: string
@@ -64,6 +67,8 @@ export interface LedgerTables {
     not_before: number
     not_after: number
     issued_at: number
+    /** The id of the root that the chain led to when it was handed out: tells who still needs that root. */
+    root: string
     revoked_at: number | null
     revocation_reason: string | null
   }
@@ -76,7 +81,45 @@ export interface LedgerTables {
     next_update: number
     der: Uint8Array
   }
+  ca_certificate: {
+    fingerprint: string
+    /** Whose key it certifies. */
+    ca: string
+    /** Who signed it. */
+    signer: string
+    /** `cross` leads clients that have only `signer` to `ca`; `former` was `ca`'s own certificate. */
+    kind: 'cross' | 'former'
+    certificate: Uint8Array
+    not_after: number
+    created_at: number
+  }
+  rollover: {
+    id: string
+    kind: CaKind
+    /** See `rollover.ts`. */
+    step: RolloverStep
+    /** 1 while it is under way, else null: the unique index lets one of each kind be open. */
+    open: 1 | null
+    /** Changed by whoever takes over a rollover that has not come to its end; the one before cannot go on. */
+    owner: string
+    old_ca: string
+    new_ca: string
+    /** The file of the new key, to be removed where the process that wrote it was killed. */
+    key_file: string
+    started_at: number
+    published_at: number | null
+    retired_at: number | null
+  }
 }
+
+/**
+ * `active` signs and is trusted. `superseded` has a successor: a root is still published, an issuer still signs its list
+ * and answers. `retired` does nothing any more, and its key is gone.
+ */
+export type CaState = 'active' | 'superseded' | 'retired'
+
+/** How far a rollover has come. */
+export type RolloverStep = 'begun' | 'published' | 'retired'
 
 /** The room's migrations. */
 export const LEDGER_MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -140,4 +183,35 @@ export const LEDGER_MIGRATIONS: Readonly<Record<string, Migration>> = {
     ],
   },
   '002-public-url': { statements: ['alter table authority add column public_url {text}'] },
+  '003-rollover': {
+    statements: [
+      'alter table authority add column generation {integer} not null default 0',
+      `alter table certificate add column root {text} not null default ''`,
+      `update certificate set root = coalesce(
+        (select parent from certificate_authority where id = certificate.ca), '')`,
+      `create table ca_certificate (
+        fingerprint {text} primary key,
+        ca {text} not null references certificate_authority (id),
+        signer {text} not null references certificate_authority (id),
+        kind {text} not null,
+        certificate {bytes} not null,
+        not_after {integer} not null,
+        created_at {integer} not null
+      ) {table}`,
+      `create table rollover (
+        id {text} primary key,
+        kind {text} not null,
+        step {text} not null,
+        "open" {integer} check ("open" = 1),
+        owner {text} not null,
+        old_ca {text} not null,
+        new_ca {text} not null,
+        key_file {text} not null,
+        started_at {integer} not null,
+        published_at {integer},
+        retired_at {integer}
+      ) {table}`,
+      'create unique index rollover_open on rollover (kind, "open") where "open" is not null',
+    ],
+  },
 }

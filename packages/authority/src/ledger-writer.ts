@@ -15,45 +15,55 @@ import type { LedgerTables } from './ledger-schema.ts'
 /** A new entry of the ledger: a row of the table, not revoked. */
 export type NewEntry = Omit<LedgerTables['certificate'], 'revoked_at' | 'revocation_reason'>
 
+/** The certificate authority that signed, as the signer knew it. */
+export interface SignedUnder {
+  readonly id: string
+  /** That of its certificate. */
+  readonly fingerprint: string
+}
+
+/** The certificate authority was renewed or retired while something was signed under it: nothing was stored. */
+export class StaleIssuerError extends Error {
+  constructor(id: string) {
+    super(`${id} has changed meanwhile`)
+  }
+}
+
 /** Adds entries to the ledger. */
 export class LedgerWriter {
   readonly #store: Store
-  readonly #insertOne: PreparedQuery<NewEntry, { serial: string }>
+  readonly #insertOne: PreparedQuery<NewEntry & { under: string }, { serial: string }>
   #waiting: Waiting[] = []
   #isWriting = false
 
   constructor(store: Store) {
     this.#store = store
     const database = store.database<LedgerTables>()
-    this.#insertOne = store.prepare((parameter: ParameterOf<NewEntry>) =>
-      database
+    this.#insertOne = store.prepare((parameter: ParameterOf<NewEntry & { under: string }>) => {
+      const row = database
+        .selectFrom('certificate_authority')
+        .select(COLUMNS.map((column) => parameter(column).as(column)))
+        .where('id', '=', parameter('ca'))
+        .where('fingerprint', '=', parameter('under'))
+        .where('state', '<>', 'retired')
+      return database
         .insertInto('certificate')
-        .values({
-          ca: parameter('ca'),
-          serial: parameter('serial'),
-          profile: parameter('profile'),
-          requester: parameter('requester'),
-          names: parameter('names'),
-          key_type: parameter('key_type'),
-          fingerprint: parameter('fingerprint'),
-          certificate: parameter('certificate'),
-          not_before: parameter('not_before'),
-          not_after: parameter('not_after'),
-          issued_at: parameter('issued_at'),
-        })
-        .returning('serial'),
-    )
+        .columns(COLUMNS)
+        .expression(store.dialect === 'postgres' ? row.forKeyShare() : row)
+        .returning('serial')
+    })
   }
 
   /**
    * Adds entries, all or none; they are committed when the promise resolves.
    *
-   * @throws StoreError `unique-violation` where a serial is taken, and as every query
+   * @param under - who signed them all
+   * @throws {@link StaleIssuerError}; StoreError `unique-violation` where a serial is taken, and as every query
    */
-  async add(entries: readonly NewEntry[]): Promise<void> {
+  async add(entries: readonly NewEntry[], under: SignedUnder): Promise<void> {
     if (entries.length === 0) return
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#waiting.push({ entries, resolve, reject })
+    this.#waiting.push({ entries, under, resolve, reject })
     if (!this.#isWriting) void this.#writeAll()
     await promise
   }
@@ -70,12 +80,12 @@ export class LedgerWriter {
     this.#isWriting = false
   }
 
-  /** One commit for all; where a serial is taken, one for each, so that only its owner has to try again. */
+  /** One commit for all; where one cannot be stored, a commit for each, so that only its owner has to try again. */
   async #writeTogether(together: readonly Waiting[]): Promise<void> {
     try {
-      await this.#insert(together.flatMap(({ entries }) => entries))
+      await this.#insert(together)
     } catch (error) {
-      if (together.length > 1 && isUniqueViolation(error)) {
+      if (together.length > 1 && (isUniqueViolation(error) || error instanceof StaleIssuerError)) {
         for (const one of together) await this.#writeTogether([one])
       } else {
         for (const waiting of together) waiting.reject(error)
@@ -85,13 +95,27 @@ export class LedgerWriter {
     for (const waiting of together) waiting.resolve()
   }
 
-  async #insert(entries: readonly NewEntry[]): Promise<void> {
+  async #insert(together: readonly Waiting[]): Promise<void> {
+    const entries = together.flatMap((waiting) => waiting.entries)
     const [first] = entries
-    if (entries.length === 1 && first !== undefined) {
-      await this.#insertOne.all(first)
+    const [{ under } = { under: undefined }] = together
+    if (entries.length === 1 && first !== undefined && under !== undefined) {
+      const stored = await this.#insertOne.all({ ...first, under: under.fingerprint })
+      if (stored.length === 0) throw new StaleIssuerError(under.id)
       return
     }
+    const signers = new Map(together.map((one) => [one.under.fingerprint, one.under]))
     await this.#store.transaction<LedgerTables, void>(async (transaction) => {
+      for (const { id, fingerprint } of signers.values()) {
+        const signer = await transaction
+          .selectFrom('certificate_authority')
+          .select('id')
+          .where('id', '=', id)
+          .where('fingerprint', '=', fingerprint)
+          .where('state', '<>', 'retired')
+          .executeTakeFirst()
+        if (signer === undefined) throw new StaleIssuerError(id)
+      }
       for (let start = 0; start < entries.length; start += ROWS_A_STATEMENT) {
         const rows = entries.slice(start, start + ROWS_A_STATEMENT)
         await transaction.insertInto('certificate').values(rows).execute()
@@ -102,9 +126,24 @@ export class LedgerWriter {
 
 interface Waiting {
   readonly entries: readonly NewEntry[]
+  readonly under: SignedUnder
   resolve(): void
   reject(error: unknown): void
 }
 
+const COLUMNS = [
+  'ca',
+  'serial',
+  'profile',
+  'requester',
+  'names',
+  'key_type',
+  'fingerprint',
+  'certificate',
+  'not_before',
+  'not_after',
+  'issued_at',
+  'root',
+] as const
 /** SQLite takes 32,766 values in a statement, PostgreSQL 65,535. */
 const ROWS_A_STATEMENT = 500

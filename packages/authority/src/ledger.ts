@@ -108,6 +108,18 @@ export class Ledger {
     return (await query?.select('certificate').executeTakeFirst())?.certificate
   }
 
+  /** Whether a certificate ended together with a certificate that its issuer had before. */
+  async endedWithIssuer({ issuer, notAfter }: LedgerEntry): Promise<boolean> {
+    const row = await this.#database
+      .selectFrom('ca_certificate')
+      .select('fingerprint')
+      .where('ca', '=', issuer)
+      .where('kind', '=', 'former')
+      .where('not_after', '=', notAfter.getTime())
+      .executeTakeFirst()
+    return row !== undefined
+  }
+
   /** What is known of certificates of one issuer, by their serials; what is not in the ledger is not in the answer. */
   async revocationStates(
     issuer: string,

@@ -84,21 +84,25 @@ export class OcspDelegation {
       await issuerKey.signer(),
       'ocsp',
     )
-    await this.#writer.add([
-      {
-        ca: id,
-        serial: certificate.serialNumber,
-        profile: 'ocsp',
-        requester: REQUESTER,
-        names: COMMON_NAME,
-        key_type: key.publicKey.type ?? key.publicKey.description,
-        fingerprint: certificate.fingerprint,
-        certificate: certificate.der,
-        not_before: certificate.notBefore.getTime(),
-        not_after: certificate.notAfter.getTime(),
-        issued_at: now.getTime(),
-      },
-    ])
+    await this.#writer.add(
+      [
+        {
+          ca: id,
+          serial: certificate.serialNumber,
+          profile: 'ocsp',
+          requester: REQUESTER,
+          names: COMMON_NAME,
+          key_type: key.publicKey.type ?? key.publicKey.description,
+          fingerprint: certificate.fingerprint,
+          certificate: certificate.der,
+          not_before: certificate.notBefore.getTime(),
+          not_after: certificate.notAfter.getTime(),
+          issued_at: now.getTime(),
+          root: this.#record.parent ?? '',
+        },
+      ],
+      { id, fingerprint: issuer.fingerprint },
+    )
     const renewAtMs = now.getTime() + ((end - now.getTime()) * 2) / 3
     this.#newest = { certificate, signer: key.signer(), renewAtMs }
     return this.#newest

@@ -19,14 +19,15 @@ import {
 } from '@countersign/x509'
 import type { CaRecord } from './ca-records.ts'
 import type { Ledger, RevocationState } from './ledger.ts'
-import type { LedgerWriter } from './ledger-writer.ts'
+import { type LedgerWriter, StaleIssuerError } from './ledger-writer.ts'
 import { OcspDelegation } from './ocsp-delegate.ts'
 import { parseRevocationReason } from './reasons.ts'
 import { backdate, checkedNow } from './validity.ts'
 
 /** What a responder is made of. */
 export interface OcspResponderParts {
-  readonly records: readonly CaRecord[]
+  /** Every generation of root and issuer, as it is now. */
+  readonly records: () => Promise<readonly CaRecord[]>
   readonly ledger: Ledger
   readonly writer: LedgerWriter
   readonly organization: string
@@ -47,18 +48,11 @@ export interface OcspReply {
 /** Answers for every issuer of the authority. */
 export class OcspResponder {
   readonly #parts: OcspResponderParts
-  readonly #issuers: readonly Issuer[]
+  #issuers: readonly Issuer[] = []
   readonly #signed = new Map<string, SignedAnswer>()
 
   constructor(parts: OcspResponderParts) {
     this.#parts = parts
-    // The root's key may lie offline, and its list is good for a year: nobody answers for it here.
-    this.#issuers = parts.records
-      .filter(({ kind }) => kind === 'issuer')
-      .map((record) => ({
-        record,
-        delegation: new OcspDelegation(record, parts.organization, parts.writer),
-      }))
   }
 
   /**
@@ -70,7 +64,7 @@ export class OcspResponder {
     try {
       const request = read()
       if (request.unknownCriticalExtensions.length > 0) return refusal('malformedRequest')
-      const issuer = this.#issuerOf(request.ids)
+      const issuer = await this.#issuerOf(request.ids)
       // RFC 5019 §2.2.3: a responder that cannot say, and not one that knows of no such certificate.
       if (issuer === undefined) return refusal('unauthorized')
       return await this.#answerFor(issuer, request)
@@ -79,12 +73,27 @@ export class OcspResponder {
         return refusal('malformedRequest')
       }
       this.#parts.onFault(error)
-      return refusal(error instanceof StoreError ? 'tryLater' : 'internalError')
+      return refusal(
+        error instanceof StoreError || error instanceof StaleIssuerError
+          ? 'tryLater'
+          : 'internalError',
+      )
     }
   }
 
   /** The one issuer that every id names; `undefined` where there is none. */
-  #issuerOf(ids: readonly OcspCertId[]): Issuer | undefined {
+  async #issuerOf(ids: readonly OcspCertId[]): Promise<Issuer | undefined> {
+    const { records, organization, writer } = this.#parts
+    // The root's key may lie offline, and its list is good for a year: nobody answers for it here.
+    this.#issuers = (await records())
+      .filter(({ kind, state }) => kind === 'issuer' && state !== 'retired')
+      .map(
+        (record) =>
+          this.#issuers.find((one) => one.record === record) ?? {
+            record,
+            delegation: new OcspDelegation(record, organization, writer),
+          },
+      )
     return this.#issuers.find(({ record }) => ids.every((id) => id.isFrom(record.certificate)))
   }
 

@@ -4,12 +4,13 @@
  * @module
  */
 import { checkOptions, ensurePrivateFolder, systemClock } from '@countersign/core'
-import path from 'node:path'
 import { OpenedAuthority } from './authority.ts'
-import { readCaRecords, readSettings } from './ca-records.ts'
+import { readState } from './authority-state.ts'
+import { readSettings } from './ca-records.ts'
 import { constrainedSpace } from './constraints.ts'
 import { AuthorityError } from './errors.ts'
-import { adoptStagedKeys, readOptional, ROOTS_FILE, writeRoots } from './folder.ts'
+import { adoptStagedKeys } from './folder.ts'
+import { tidyFolder } from './folder-upkeep.ts'
 import { LEDGER_MIGRATIONS, type LedgerTables } from './ledger-schema.ts'
 import { parsePolicy } from './policy.ts'
 import { parsePublicUrl } from './public-url.ts'
@@ -17,8 +18,8 @@ import type { Authority, OpenAuthorityOptions } from './types.ts'
 
 /**
  * Opens the authority in a database and its folder. The keys stay closed until the first signature, and the root's may be
- * elsewhere. `roots.pem` is written anew where it is missing or not what the database says, and an `init` that was
- * interrupted is finished.
+ * elsewhere. `roots.pem` is written anew where it is missing or not what the database says, and an `init` or a rollover
+ * that was interrupted is finished.
  *
  * @throws {@link AuthorityError} `not-initialised`, `option-invalid`, `folder-foreign`; CoreError `option-unknown`,
  *   `file-write-failed`, `folder-not-private`; StoreError
@@ -46,16 +47,19 @@ export async function openWith(options: OpenAuthorityOptions): Promise<OpenedAut
   // Whoever only issues from the command line should not pay for loading a web framework.
   const createRoutes =
     authorize === undefined ? undefined : (await import('./routes.ts')).createRoutes
+  const state = await readState({ store, folder, passphrase })
   const authority = new OpenedAuthority({
     store,
+    folder,
+    passphrase,
     clock,
+    state,
     organization: settings.organization,
     trustDomain: settings.trust_domain,
     constraints:
       settings.constrain === null
         ? undefined
         : constrainedSpace(settings.constrain, settings.trust_domain),
-    records: await readCaRecords(database, folder, passphrase),
     policy,
     publicUrl: settings.public_url ?? undefined,
     onFault,
@@ -65,9 +69,7 @@ export async function openWith(options: OpenAuthorityOptions): Promise<OpenedAut
         : (opened) => createRoutes(opened, authorize),
   })
   if (givenUrl !== undefined) await authority.setPublicUrl(givenUrl)
-  if ((await readOptional(path.join(folder, ROOTS_FILE))) !== authority.rootsPem) {
-    await writeRoots(folder, authority.rootsPem)
-  }
+  if (await tidyFolder(folder, state)) await authority.refresh()
   return authority
 }
 

@@ -15,8 +15,8 @@ import type { IssueRequest, LedgerEntry } from './types.ts'
 export interface RenewalSubject {
   readonly entry: LedgerEntry
   readonly certificate: Certificate
-  /** That of the issuer that signed it, in milliseconds since 1970: a lifetime that was cut to it was none of its own. */
-  readonly issuerEndsMs: number
+  /** Whether it ended with its issuer: a lifetime that was cut was none of its own. */
+  readonly wasCut: boolean
 }
 
 /**
@@ -26,7 +26,7 @@ export interface RenewalSubject {
  * @throws {@link AuthorityError} `certificate-revoked`, `profile-unknown` for what was not issued on request
  */
 export function renewalRequest(
-  { entry, certificate, issuerEndsMs }: RenewalSubject,
+  { entry, certificate, wasCut }: RenewalSubject,
   policy: Policy,
   requester: string,
   publicKey: PublicKey = certificate.publicKey,
@@ -40,7 +40,6 @@ export function renewalRequest(
   }
   const { notAfter, issuedAt } = entry
   const lifetimeMs = Math.ceil((notAfter.getTime() - issuedAt.getTime()) / 1000) * 1000
-  const wasCut = notAfter.getTime() >= issuerEndsMs
   return {
     names: namesOf(certificate),
     publicKey,

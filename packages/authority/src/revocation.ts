@@ -26,14 +26,22 @@ export class Revocation {
   readonly #store: Store
   readonly #database: Kysely<LedgerTables>
   readonly #clock: Clock
-  readonly #lists: readonly CaList[]
+  #lists: readonly CaList[] = []
 
-  constructor(store: Store, records: readonly CaRecord[], clock: Clock) {
+  constructor(store: Store, clock: Clock) {
     this.#store = store
     this.#database = store.database<LedgerTables>()
     this.#clock = clock
+  }
+
+  /** Says who signs lists from now on. */
+  setRecords(records: readonly CaRecord[]): void {
     const issuersFirst = records.toSorted((a, b) => a.kind.localeCompare(b.kind))
-    this.#lists = issuersFirst.map((record) => new CaList(this.#database, record, clock))
+    this.#lists = issuersFirst.map(
+      (record) =>
+        this.#lists.find((list) => list.isOf(record)) ??
+        new CaList(this.#database, record, this.#clock),
+    )
   }
 
   /**
@@ -71,14 +79,25 @@ export class Revocation {
     })
   }
 
-  /** The newest list of every certificate authority, issuers first. */
+  /** The newest list of every certificate authority that is not retired, issuers first. */
   async crls(): Promise<SignedCrl[]> {
-    return await Promise.all(this.#lists.map((list) => list.current()))
+    const live = this.#lists.filter(({ record }) => record.state !== 'retired')
+    return await Promise.all(live.map((list) => list.current()))
   }
 
-  /** The newest list of one, or `undefined` where there is no such certificate authority. */
+  /** The newest list of one, or `undefined` where there is no such certificate authority or the last list of a retired one has ended. */
   async crl(id: string): Promise<SignedCrl | undefined> {
-    return await this.#lists.find((list) => list.id === id)?.current()
+    const list = this.#lists.find(({ record }) => record.id === id)
+    return list?.record.state === 'retired' ? await list.last() : await list?.current()
+  }
+
+  /**
+   * Signs the last list of an issuer whose key is about to go: it holds until the last certificate under it has ended.
+   *
+   * @param until - when that is
+   */
+  async signLast(id: string, until: Date): Promise<void> {
+    await this.#lists.find(({ record }) => record.id === id)?.sign(until)
   }
 }
 
@@ -86,6 +105,7 @@ export class Revocation {
  * Signs a list.
  *
  * @param revoked - dates in milliseconds; one that lies after the start of the list is moved to it
+ * @param until - its end @defaultValue a day or, for a root, a year from now
  */
 export function signCrl(
   ca: { id: string; kind: CaKind; certificate: Certificate },
@@ -93,10 +113,10 @@ export function signCrl(
   number: number,
   now: Date,
   revoked: readonly RevokedRow[],
+  until: Date = new Date(now.getTime() + LIFETIME_MS[ca.kind]),
 ): SignedCrl {
   const thisUpdate = backdate(now)
-  const end = Math.min(now.getTime() + LIFETIME_MS[ca.kind], ca.certificate.notAfter.getTime())
-  const nextUpdate = wholeSeconds(new Date(end))
+  const nextUpdate = wholeSeconds(until < ca.certificate.notAfter ? until : ca.certificate.notAfter)
   const list = buildCrl(
     {
       issuer: ca.certificate,
@@ -125,19 +145,34 @@ export interface RevokedRow {
 /** The list of one certificate authority, signed anew when it has to be. */
 class CaList {
   readonly #database: Kysely<LedgerTables>
-  readonly #record: CaRecord
+  readonly record: CaRecord
   readonly #clock: Clock
   #newest: SignedCrl | undefined
   #signing: Promise<SignedCrl> | undefined
 
   constructor(database: Kysely<LedgerTables>, record: CaRecord, clock: Clock) {
     this.#database = database
-    this.#record = record
+    this.record = record
     this.#clock = clock
   }
 
   get id(): string {
-    return this.#record.id
+    return this.record.id
+  }
+
+  isOf(record: CaRecord): boolean {
+    return this.record === record
+  }
+
+  /** The one that was signed last, while it holds. */
+  async last(): Promise<SignedCrl | undefined> {
+    const row = await this.#database
+      .selectFrom('revocation_list')
+      .select(['number', 'next_update'])
+      .where('ca', '=', this.id)
+      .executeTakeFirst()
+    if (row === undefined || checkedNow(this.#clock).getTime() >= row.next_update) return undefined
+    return await this.#stored(row.number)
   }
 
   async current(): Promise<SignedCrl> {
@@ -158,13 +193,13 @@ class CaList {
     const isComplete = state.listed === state.revocations
     const isYoung = from !== null && until !== null && now.getTime() < (from + until) / 2
     if (number !== null && isComplete && isYoung) return await this.#stored(number)
-    if (this.#record.key.isPresent) {
+    if (this.record.key.isPresent) {
       if (this.#signing !== undefined) {
         // That list may have been begun before the revocation that this caller knows of.
         await this.#signing
         return await this.current()
       }
-      this.#signing = this.#sign(now).finally(() => {
+      this.#signing = this.sign(undefined, now).finally(() => {
         this.#signing = undefined
       })
       return await this.#signing
@@ -200,15 +235,16 @@ class CaList {
     return newest
   }
 
-  async #sign(now: Date): Promise<SignedCrl> {
-    const signer = await this.#record.key.signer()
+  /** @param until - its end, where that is not the usual one */
+  async sign(until?: Date, now: Date = checkedNow(this.#clock)): Promise<SignedCrl> {
+    const signer = await this.record.key.signer()
     const { crl_number: number, revocations } = await this.#database
       .updateTable('certificate_authority')
       .set((eb) => ({ crl_number: eb('crl_number', '+', 1) }))
       .where('id', '=', this.id)
       .returning(['crl_number', 'revocations'])
       .executeTakeFirstOrThrow()
-    const crl = signCrl(this.#record, signer, number, now, await this.#revoked(now))
+    const crl = signCrl(this.record, signer, number, now, await this.#revoked(now), until)
     const row = {
       number,
       revocations,
@@ -235,7 +271,7 @@ class CaList {
 
   /** What is revoked; a certificate that has ended stays in for one more list (RFC 5280 §3.3). */
   async #revoked(now: Date): Promise<RevokedRow[]> {
-    const { id, kind } = this.#record
+    const { id, kind } = this.record
     const ended = now.getTime() - LIFETIME_MS[kind]
     if (kind === 'root') {
       return await this.#database

@@ -9,6 +9,7 @@ import type {
   Certificate,
   CertificateRequest,
   KeyType,
+  PrivateKey,
   PublicKey,
   RevocationReason,
 } from '@countersign/x509'
@@ -84,8 +85,8 @@ export interface RenewOptions {
 /** A certificate that has left, and is in the ledger. */
 export interface Issued {
   readonly certificate: Certificate
-  /** What a server sends: the leaf, then its issuer. */
-  readonly chain: readonly [leaf: Certificate, issuer: Certificate]
+  /** What a server sends: the leaf, its issuer, and while roots change what leads clients of the former root to the next. */
+  readonly chain: readonly [leaf: Certificate, issuer: Certificate, ...cross: Certificate[]]
   /** Upper-case hex. */
   readonly serialNumber: string
   /** True where the lifetime asked for was cut to the issuer's own. */
@@ -137,14 +138,91 @@ export interface SignedCrl {
   readonly nextUpdate: Date
 }
 
+/** How {@link Authority.upkeep} renews the issuer. */
+export interface UpkeepOptions {
+  /** The key of the root, where that is not in the folder. @defaultValue the folder's */
+  rootKey?: PrivateKey | undefined
+  /** Renews the issuer even where it is not due. @defaultValue false */
+  force?: boolean | undefined
+}
+
+/** What {@link Authority.upkeep} has done. */
+export interface UpkeepReport {
+  /** The issuer's new certificate, where it was renewed. */
+  readonly renewed: Certificate | undefined
+  /** Why it should be renewed and could not. */
+  readonly overdue: IssuerOverdue | undefined
+  /** The issuers of before that were retired, because the last certificate under them has ended. */
+  readonly retired: readonly string[]
+}
+
+/** An issuer that is due and cannot be renewed here: the root's key is elsewhere, or the root ends itself. */
+export interface IssuerOverdue {
+  readonly issuer: Certificate
+  /**
+   * `ends`: two thirds of its life are over. `address`: it names another address than {@link Authority.publicUrl}. `root`: it ends with
+   * its root, and that is what has to be rolled over.
+   */
+  readonly reason: 'ends' | 'address' | 'root'
+}
+
+/** How {@link Authority.roll} begins. */
+export interface RollOptions {
+  /** The key of the root that is active now, where that is not in the folder. @defaultValue the folder's */
+  rootKey?: PrivateKey | undefined
+  /** The kind of the new key. @defaultValue that of the one before */
+  keyType?: KeyType | undefined
+}
+
+/** How {@link Authority.retire} ends. */
+export interface RetireOptions {
+  /** Whether certificates that still depend on the former generation do not matter. @defaultValue false */
+  force?: boolean | undefined
+}
+
+/** One generation of root or issuer. */
+export interface Generation {
+  /** `root-2026-a1b2` */
+  readonly id: string
+  readonly certificate: Certificate
+  /** How many certificates depend on it that are valid and not revoked. */
+  readonly live: number
+  /** When the last of them ends; `undefined` without any. */
+  readonly lastEnds: Date | undefined
+}
+
+/** The newest rollover of a kind, as {@link Authority.rollover} tells it. */
+export interface RolloverStatus {
+  readonly kind: 'root' | 'issuer'
+  /** `begun` where the process that began it ended before anything changed: roll again. */
+  readonly step: 'begun' | 'published' | 'retired'
+  readonly old: Generation
+  /** `undefined` where it has only begun. */
+  readonly new: Generation | undefined
+  readonly startedAt: Date
+  readonly publishedAt: Date | undefined
+  readonly retiredAt: Date | undefined
+  /**
+   * Certificates under the old generation, valid and not revoked, for whose names there is none under the new one yet; the first to
+   * end comes first, fifty at most.
+   */
+  readonly notRenewed: readonly LedgerEntry[]
+  /** How many of them there are. */
+  readonly notRenewedCount: number
+}
+
 /** A certificate authority with its ledger, open. */
 export interface Authority {
-  /** What clients trust. */
+  /** What clients trust, the newest first; two while roots change. What other processes do is seen within a second or two. */
   readonly roots: readonly Certificate[]
+  /** What they trusted once: roots that are retired. */
+  readonly formerRoots: readonly Certificate[]
   /** The same as PEM: the content of `roots.pem`. */
   readonly rootsPem: string
   /** What signs leaves now. */
   readonly issuer: Certificate
+  /** What servers send after a leaf: the issuer, and while roots change what leads clients of the former root to the next. */
+  readonly chain: readonly [issuer: Certificate, ...cross: Certificate[]]
   readonly organization: string
   readonly trustDomain: string
   /** Where clients reach revocation lists and responder, without a slash at its end; `undefined` until somebody has said. */
@@ -204,4 +282,36 @@ export interface Authority {
    * @throws {@link AuthorityError} `crl-unavailable` where one has run out and its key is not here
    */
   crl(): Promise<readonly SignedCrl[]>
+  /**
+   * Looks whether another process has changed roots or issuers, and takes that over; whoever issues, renews or asks for a list has
+   * it looked at once a second.
+   *
+   * @returns whether something has changed
+   */
+  refresh(): Promise<boolean>
+  /**
+   * What has to be done now and then, by any of the processes on a database: renews the issuer, for the same key, at two thirds of
+   * its life or when the public address is another one, and retires issuers of before when the last certificate under them
+   * has ended. Does nothing where nothing is due.
+   *
+   * @throws {@link AuthorityError} `key-mismatch` where `rootKey` is another key, `root-expired`, and as the root's key; StoreError
+   */
+  upkeep(options?: UpkeepOptions): Promise<UpkeepReport>
+  /**
+   * Makes the next root or issuer, and uses it from now on. A next root is signed by the one before, and signs the issuer's key
+   * again; both are trusted and published until {@link retire}. Killed at any moment, either nothing has happened, and it is to be
+   * called again, or everything.
+   *
+   * @throws {@link AuthorityError} `rollover-underway`, `cross-sign-impossible`, `key-missing`, `key-mismatch`, `root-expired`
+   */
+  roll(kind: 'root' | 'issuer', options?: RollOptions): Promise<RolloverStatus>
+  /** How far the newest rollover of a kind has come and who still uses the generation before; `undefined` where there was none. */
+  rollover(kind: 'root' | 'issuer'): Promise<RolloverStatus | undefined>
+  /**
+   * Ends a rollover: the former root is trusted no more, the former issuer signs no list any more, and their keys are deleted from
+   * the folder.
+   *
+   * @throws {@link AuthorityError} `rollover-missing`, `rollover-in-use` where certificates still depend on it
+   */
+  retire(kind: 'root' | 'issuer', options?: RetireOptions): Promise<RolloverStatus>
 }

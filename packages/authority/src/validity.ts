@@ -75,7 +75,7 @@ function checkAuthority(now: Date, issuer: Certificate, root: Certificate): void
     throw new AuthorityError(
       'issuer-expired',
       `${issuer.subject.toString()} ${now < issuer.notAfter ? 'ends' : 'ended'} at ${issuer.notAfter.toISOString()}`,
-      { hint: 'renew the issuer; that needs the root key' },
+      { hint: 'renew the issuer, which needs the root key: countersign roll issuer --same-key' },
     )
   }
 }

@@ -20,7 +20,7 @@ describe('initAuthority', () => {
     assert.match(root.subject.toString(), /^CN=Acme Root 20\d\d [0-9a-f]{4},O=Acme$/)
     assert.match(issuer.subject.toString(), /^CN=Acme Issuer 20\d\d [0-9a-f]{4},O=Acme$/)
     assert.equal(issuer.issuedBy(root), true)
-    assert.deepEqual(root.extensions.basicConstraints, { ca: true, pathLength: 1 })
+    assert.deepEqual(root.extensions.basicConstraints, { ca: true, pathLength: 2 })
     assert.deepEqual(issuer.extensions.basicConstraints, { ca: true, pathLength: 0 })
     assert.deepEqual(root.extensions.keyUsage, ['keyCertSign', 'cRLSign'])
     assert.equal(root.extensions.nameConstraints, undefined)

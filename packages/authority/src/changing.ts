@@ -1,0 +1,71 @@
+/**
+ * What everything needs that changes roots and issuers: the authority as it is, the root's signature, and the one way to tell other
+ * processes.
+ *
+ * @module
+ */
+import type { Transaction } from '@countersign/store'
+import type { PrivateKey, SyncSigner } from '@countersign/x509'
+import type { AuthorityContext, AuthorityState } from './authority-state.ts'
+import type { CertifyRequest } from './ca-certificates.ts'
+import type { CaRecord } from './ca-records.ts'
+import { AuthorityError } from './errors.ts'
+import type { LedgerTables } from './ledger-schema.ts'
+import { addressesOf } from './public-url.ts'
+import type { Revocation } from './revocation.ts'
+import { backdate } from './validity.ts'
+
+/** An authority whose roots and issuers are about to change. */
+export interface ChangingAuthority extends AuthorityContext {
+  readonly state: AuthorityState
+  readonly publicUrl: string | undefined
+  readonly revocation: Revocation
+}
+
+/**
+ * The signer of a root, whose key may be elsewhere.
+ *
+ * @param given - the key, where it is not to be read from the folder
+ * @throws {@link AuthorityError} `key-missing`, `key-mismatch`, and as the key in the folder
+ */
+export async function rootSigner(
+  { folder }: AuthorityContext,
+  root: CaRecord,
+  given: PrivateKey | undefined,
+): Promise<SyncSigner> {
+  const subject = root.certificate.subject.toString()
+  if (given !== undefined) {
+    if (given.publicKey.equals(root.certificate.publicKey)) return given.signer()
+    throw new AuthorityError('key-mismatch', `the key that was given is not that of ${subject}`, {
+      hint: 'give the file of the key of the root that is active now',
+    })
+  }
+  if (root.key.isPresent) return await root.key.signer()
+  throw new AuthorityError('key-missing', `the key of ${subject} is not in ${folder}`, {
+    hint: `bring the medium that ${root.keyFile} is on, and name the file with --root-key FILE`,
+  })
+}
+
+/** What a root signs for the authority. */
+export function certifyRequest(
+  { constraints, publicUrl }: ChangingAuthority,
+  root: Pick<CaRecord, 'id' | 'certificate'>,
+  signer: SyncSigner,
+  now: Date,
+): CertifyRequest {
+  return {
+    notBefore: backdate(now),
+    constraints,
+    root: root.certificate,
+    rootSigner: signer,
+    rootAddresses: addressesOf(publicUrl, root.id),
+  }
+}
+
+/** Tells every process that roots or issuers are others; the last statement of each transaction that changes them. */
+export async function nextGeneration(transaction: Transaction<LedgerTables>): Promise<void> {
+  await transaction
+    .updateTable('authority')
+    .set((eb) => ({ generation: eb('generation', '+', 1) }))
+    .execute()
+}

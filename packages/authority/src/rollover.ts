@@ -1,0 +1,258 @@
+/**
+ * Rollover: a state machine in the database whose every step is one transaction.
+ *
+ * | step | what is true | killed before the next |
+ * | --- | --- | --- |
+ * | `begun` | one process has said which generation it is about to make; nobody else sees it | the next `roll` begins again and removes the key file of this one |
+ * | `published` | the new generation signs, the old one is still published | the files follow when the authority is opened |
+ * | `retired` | the old generation is gone | its key files are removed when the authority is opened |
+ *
+ * A process that takes over a rollover which has only begun changes its `owner`; the one before finds that out when it wants to
+ * publish, and is refused. So no lock is held while keys are made, and none can be left behind.
+ *
+ * Why the certificates are what they are: `docs/design/rollover.md`.
+ *
+ * @module
+ */
+import { isUniqueViolation, type Transaction } from '@countersign/store'
+import { type KeyType, PrivateKey } from '@countersign/x509'
+import { randomBytes } from 'node:crypto'
+import {
+  certifyIssuer,
+  crossCertify,
+  makeIssuer,
+  makeRoot,
+  type CaKind,
+  type NewCa,
+} from './ca-certificates.ts'
+import { activeCa, type CaRecord } from './ca-records.ts'
+import { caRow, certificateColumns, firstListRow } from './ca-rows.ts'
+import { certifyRequest, type ChangingAuthority, nextGeneration, rootSigner } from './changing.ts'
+import { AuthorityError } from './errors.ts'
+import { keyEncryption, writeKey } from './folder.ts'
+import { removeKey } from './folder-upkeep.ts'
+import { formerRow } from './issuer-renewal.ts'
+import type { LedgerTables } from './ledger-schema.ts'
+import { signCrl } from './revocation.ts'
+import type { RollOptions } from './types.ts'
+import { backdate, checkedNow } from './validity.ts'
+
+/**
+ * Makes the next root: signed by the one before, and signing the issuer's key anew. The issuer goes over to it at once, so that what
+ * is issued from now on no longer needs the root before, except for clients that have no other.
+ */
+export async function rollRoot(authority: ChangingAuthority, options: RollOptions): Promise<void> {
+  const { organization, constraints, state } = authority
+  const now = checkedNow(authority.clock)
+  const { root: old } = state
+  const issuer = activeCa(state.records, 'issuer')
+  refuseEnded(old, now)
+  const oldSigner = await rootSigner(authority, old, options.rootKey)
+  const key = await newKey(old, options.keyType)
+  const made = draw(state.records, () =>
+    makeRoot({ organization, key, notBefore: backdate(now), constraints }),
+  )
+  const cross = crossCertify(certifyRequest(authority, old, oldSigner, now), made.certificate)
+  const { subject, publicKey } = issuer.certificate
+  const certificate = certifyIssuer(
+    certifyRequest(authority, made, key.signer(), now),
+    subject,
+    publicKey,
+  )
+  const list = signCrl({ ...made, kind: 'root' }, key.signer(), 1, now, [])
+  await change(authority, 'root', old, made, async (transaction) => {
+    await transaction.insertInto('revocation_list').values(firstListRow(list)).execute()
+    await transaction
+      .insertInto('ca_certificate')
+      .values([
+        {
+          fingerprint: cross.fingerprint,
+          ca: made.id,
+          signer: old.id,
+          kind: 'cross',
+          certificate: cross.der,
+          not_after: cross.notAfter.getTime(),
+          created_at: now.getTime(),
+        },
+        formerRow(issuer, issuer.parent ?? old.id, now),
+      ])
+      .execute()
+    const { numUpdatedRows } = await transaction
+      .updateTable('certificate_authority')
+      .set({ ...certificateColumns(certificate), parent: made.id })
+      .where('id', '=', issuer.id)
+      .where('fingerprint', '=', issuer.certificate.fingerprint)
+      .executeTakeFirstOrThrow()
+    if (numUpdatedRows === 0n) throw underway('the issuer has changed meanwhile')
+  })
+}
+
+/** Makes the next issuer, under the root that is active. */
+export async function rollIssuer(
+  authority: ChangingAuthority,
+  options: RollOptions,
+): Promise<void> {
+  const { organization, state } = authority
+  const now = checkedNow(authority.clock)
+  const { root } = state
+  const old = activeCa(state.records, 'issuer')
+  refuseEnded(root, now)
+  const signer = await rootSigner(authority, root, options.rootKey)
+  const key = await newKey(old, options.keyType)
+  const request = certifyRequest(authority, root, signer, now)
+  const made = draw(state.records, () => makeIssuer({ ...request, organization, key }))
+  await change(authority, 'issuer', old, made, undefined, root.id)
+}
+
+/** The whole of a rollover up to `published`: claim, key file, one transaction with everything that others see. */
+async function change(
+  authority: ChangingAuthority,
+  kind: CaKind,
+  old: CaRecord,
+  made: NewCa,
+  more: ((transaction: Transaction<LedgerTables>) => Promise<void>) | undefined,
+  parent: string | null = null,
+): Promise<void> {
+  const { store, folder, passphrase } = authority
+  const encryption = await keyEncryption(folder, passphrase)
+  // A wrong passphrase shows here, and not when the new key is needed.
+  const known = authority.state.issuer.key
+  if (known.isPresent) await known.signer()
+  const now = checkedNow(authority.clock)
+  const keyFile = `${made.id}.key`
+  const claim = await begin(authority, kind, old, made, keyFile)
+  try {
+    await writeKey(folder, keyFile, made.key.toPem(encryption))
+    await store.transaction<LedgerTables, void>(async (transaction) => {
+      await goOn(transaction, claim, { step: 'published', published_at: now.getTime() })
+      await transaction
+        .insertInto('certificate_authority')
+        .values(caRow({ kind, parent, keyFile }, made, now))
+        .execute()
+      const { numUpdatedRows } = await transaction
+        .updateTable('certificate_authority')
+        .set({ state: 'superseded' })
+        .where('id', '=', old.id)
+        .where('state', '=', 'active')
+        .executeTakeFirstOrThrow()
+      if (numUpdatedRows === 0n) throw underway(`${old.id} has been replaced meanwhile`)
+      await more?.(transaction)
+      await nextGeneration(transaction)
+    })
+  } catch (error) {
+    // Where even this question fails the key stays: the commit may have come through, and then it is the only one.
+    if (await isPublished(authority, claim)) return
+    await removeKey(folder, keyFile)
+    throw error
+  }
+}
+
+interface Claim {
+  readonly id: string
+  readonly owner: string
+}
+
+/** Says which generation is about to be made, and clears up after a process that said so and did not come back. */
+async function begin(
+  { store, folder, clock }: ChangingAuthority,
+  kind: CaKind,
+  old: CaRecord,
+  made: NewCa,
+  keyFile: string,
+): Promise<Claim> {
+  const owner = randomBytes(8).toString('hex')
+  const columns = {
+    owner,
+    old_ca: old.id,
+    new_ca: made.id,
+    key_file: keyFile,
+    started_at: checkedNow(clock).getTime(),
+  }
+  try {
+    const { id, abandoned } = await store.transaction<
+      LedgerTables,
+      { id: string; abandoned: string | undefined }
+    >(async (transaction) => {
+      const before = await transaction
+        .selectFrom('rollover')
+        .select(['id', 'step', 'new_ca', 'key_file'])
+        .where('kind', '=', kind)
+        .where('open', '=', 1)
+        .executeTakeFirst()
+      if (before === undefined) {
+        const row = { id: owner, kind, step: 'begun', open: 1, ...columns } as const
+        await transaction
+          .insertInto('rollover')
+          .values({ ...row, published_at: null, retired_at: null })
+          .execute()
+        return { id: owner, abandoned: undefined }
+      }
+      if (before.step !== 'begun') {
+        throw underway(`${before.new_ca} is the ${kind} already, and ${old.id} not retired`, kind)
+      }
+      await transaction.updateTable('rollover').set(columns).where('id', '=', before.id).execute()
+      return { id: before.id, abandoned: before.key_file }
+    })
+    if (abandoned !== undefined) await removeKey(folder, abandoned)
+    return { id, owner }
+  } catch (error) {
+    if (isUniqueViolation(error)) throw underway('another process rolls over at this moment')
+    throw error
+  }
+}
+
+async function goOn(
+  transaction: Transaction<LedgerTables>,
+  { id, owner }: Claim,
+  columns: { step: 'published'; published_at: number },
+): Promise<void> {
+  const { numUpdatedRows } = await transaction
+    .updateTable('rollover')
+    .set(columns)
+    .where('id', '=', id)
+    .where('owner', '=', owner)
+    .where('step', '=', 'begun')
+    .executeTakeFirstOrThrow()
+  if (numUpdatedRows === 0n) throw underway('another process has taken this rollover over')
+}
+
+async function isPublished({ store }: ChangingAuthority, claim: Claim): Promise<boolean> {
+  const row = await store
+    .database<LedgerTables>()
+    .selectFrom('rollover')
+    .select(['owner', 'step'])
+    .where('id', '=', claim.id)
+    .executeTakeFirst()
+  return row?.owner === claim.owner && row.step !== 'begun'
+}
+
+/** Draws a name until there is none like it: two of 65,536 a year may be the same. */
+function draw(records: readonly CaRecord[], make: () => NewCa): NewCa {
+  for (;;) {
+    const made = make()
+    if (!records.some(({ id }) => id === made.id)) return made
+  }
+}
+
+async function newKey(before: CaRecord, type: KeyType | undefined): Promise<PrivateKey> {
+  return await PrivateKey.generate(type ?? before.certificate.publicKey.type ?? 'p256')
+}
+
+function refuseEnded({ certificate }: CaRecord, now: Date): void {
+  if (now < certificate.notAfter) return
+  throw new AuthorityError(
+    'root-expired',
+    `${certificate.subject.toString()} ended at ${certificate.notAfter.toISOString()}`,
+    { hint: 'make a new authority and hand out its root; nobody trusts this one any more' },
+  )
+}
+
+/** The refusal of a second rollover of a kind. */
+function underway(what: string, kind?: CaKind): AuthorityError {
+  return new AuthorityError('rollover-underway', what, {
+    hint:
+      kind === undefined
+        ? 'see how far it has come: countersign roll root --status'
+        : `see who still needs the one before: countersign roll ${kind} --status`,
+  })
+}
