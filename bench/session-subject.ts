@@ -34,6 +34,7 @@ const subjects = new Map<string, () => Promise<Listening>>([
   ['node:https, no session', startBare],
   ['countersign, protected route', async () => startOurs(protectedRoute)],
   ['countersign, guard before route', async () => startOurs(guardedRoute)],
+  ['countersign, protected route, access log', async () => startOurs(protectedRoute, true)],
   ['express-session, memory', startExpress],
 ])
 
@@ -49,7 +50,10 @@ async function startBare(): Promise<Listening> {
 }
 
 /** The whole stack: routing by Hono, cookie, token hash, session on SQLite with its short cache, and who may pass. */
-async function startOurs(addRoute: (app: App, auth: Auth) => void): Promise<Listening> {
+async function startOurs(
+  addRoute: (app: App, auth: Auth) => void,
+  isLogged = false,
+): Promise<Listening> {
   const folder = mkdtempSync(path.join(tmpdir(), 'bench-'))
   process.on('exit', () => rmSync(folder, { recursive: true }))
   const store = await openStore(`sqlite:${path.join(folder, 'sessions.db')}`)
@@ -58,7 +62,8 @@ async function startOurs(addRoute: (app: App, auth: Auth) => void): Promise<List
   const app: App = new Hono()
   app.route('/', auth.routes)
   addRoute(app, auth)
-  const { port } = await serve(app, { cert, key })
+  const accessLog = isLogged ? path.join(folder, 'access.log') : false
+  const { port } = await serve(app, { cert, key, accessLog })
   return { port, ca, cookie: await signIn(port, { json: CREDENTIALS }) }
 }
 

@@ -12,6 +12,7 @@ const NAMES = [
   'node:https, no session',
   'countersign, protected route',
   'countersign, guard before route',
+  'countersign, protected route, access log',
   'express-session, memory',
 ]
 
@@ -30,6 +31,11 @@ const comparison = await compare(
 checkBars(comparison, [
   { subject: 'countersign, protected route', against: 'node:https, no session', atLeast: 0.9 },
   { subject: 'countersign, guard before route', against: 'node:https, no session', atLeast: 0.9 },
+  {
+    subject: 'countersign, protected route, access log',
+    against: 'node:https, no session',
+    atLeast: 0.8,
+  },
   { subject: 'countersign, protected route', against: 'express-session, memory', atLeast: 2.5 },
   { subject: 'countersign, guard before route', against: 'express-session, memory', atLeast: 2.5 },
 ])

@@ -17,6 +17,7 @@ const MEASURES = [
   'issue',
   'verify',
   'session',
+  'access-log',
   'jwt',
   'trust',
   'http-versions',

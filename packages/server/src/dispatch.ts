@@ -38,6 +38,7 @@ export function createDispatcher(state: ServerState, answerer: Answerer): Dispat
   return {
     listener,
     attach: (server) => {
+      state.observer.watchUnreadable(server)
       if (takesUpgrades) takeUpgrades(server, listener, ServerResponse)
     },
     options: {

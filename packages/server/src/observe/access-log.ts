@@ -7,7 +7,7 @@
  */
 import { checkOptions } from '@countersign/core'
 import type { Certificate } from '@countersign/x509'
-import { pino, type Logger } from 'pino'
+import { type Logger, pino, symbols } from 'pino'
 import { ServerError } from '../errors.ts'
 import type { Peer } from '../peer.ts'
 import type { HandshakeFailure } from '../refusal.ts'
@@ -57,6 +57,7 @@ export class AccessLog {
   readonly query: 'names' | 'all' | 'none'
   readonly #file: LogFile | undefined
   readonly #logger: Logger
+  readonly #writer: LineWriter
 
   /**
    * @param onFault - told that lines are lost
@@ -79,15 +80,16 @@ export class AccessLog {
     const readable = (format ?? (isTerminal ? 'readable' : 'json')) === 'readable'
     const writer = this.#file ?? guardedWriter(to, onFault)
     const colours = isTerminal && process.stdout.hasColors()
+    this.#writer = readable
+      ? { write: (line) => writer.write(readableLine(line, colours)) }
+      : writer
     this.#logger = pino(
       {
         base: null,
         timestamp: isoTime,
         formatters: { level: (level) => ({ level }) },
-        // Called for every value of a line: what clients wrote has been escaped before.
-        serializers: {},
       },
-      readable ? { write: (line) => writer.write(readableLine(line, colours)) } : writer,
+      this.#writer,
     )
   }
 
@@ -98,19 +100,20 @@ export class AccessLog {
 
   /** What writes the lines of one connection: who is at its other end is said once. */
   connection(peer: Peer, tls: TlsFacts | undefined): ConnectionLog {
-    return new ConnectionLog(this.#logger.child(connectionFacts(peer, tls)), isLegacy(tls))
+    const child = this.#logger.child(connectionFacts(peer, tls))
+    return new ConnectionLog(this.#writer, String(Reflect.get(child, symbols.chindingsSym)), tls)
   }
 
   /** A client that was not let in. */
-  refused({ address, port, code, message, nodeCode, serverName }: RefusedFacts): void {
+  refused({ address, port, code, message, nodeCode, status }: RefusedFacts): void {
     this.#logger.warn({
       event: 'refused',
       address,
       port,
-      sni: serverName === undefined ? undefined : safeText(serverName),
       code,
       reason: safeText(message, 1024),
       nodeCode,
+      status,
     })
   }
 
@@ -125,24 +128,42 @@ export class AccessLog {
   }
 }
 
-/** A client that was not let in, with the host it asked for where that is known. */
-export type RefusedFacts = HandshakeFailure & { readonly serverName?: string | undefined }
+/** A client that was not let in; what it was answered, where it was. */
+export interface RefusedFacts
+  extends Pick<HandshakeFailure, 'address' | 'port' | 'message' | 'nodeCode'> {
+  readonly code: string
+  readonly status?: number | undefined
+}
 
 /** Writes the lines of one connection. */
 export class ConnectionLog {
-  readonly #logger: Logger
-  readonly #isLegacy: boolean
+  readonly #writer: LineWriter
+  readonly #level: string
+  /** What is the same in every line, as pino wrote it: `,"event":"request","address":…`. */
+  readonly #bindings: string
 
-  constructor(logger: Logger, isLegacyConnection: boolean) {
-    this.#logger = logger
-    this.#isLegacy = isLegacyConnection
+  constructor(writer: LineWriter, bindings: string, tls: TlsFacts | undefined) {
+    this.#writer = writer
+    this.#bindings = bindings
+    this.#level = isLegacy(tls) ? 'warn' : 'info'
   }
 
-  /** A request was answered. */
+  /**
+   * A request was answered. The line is put together here: asked member by member, pino takes as long for it as everything else
+   * that is done for a line.
+   */
   answered(facts: AccessFacts): void {
-    if (facts.status !== undefined && facts.status >= 500) this.#logger.error(facts)
-    else if (this.#isLegacy) this.#logger.warn(facts)
-    else this.#logger.info(facts)
+    const { method, path, http, status, aborted, bytesIn, bytesOut } = facts
+    const { durationMs, requestId, host, userAgent, code } = facts
+    const level = status !== undefined && status >= 500 ? 'error' : this.#level
+    let line = `{"level":"${level}"${isoTime()}${this.#bindings},"method":${quoted(method)},"path":${quoted(path)},"http":"${http}"`
+    if (status !== undefined) line += `,"status":${status}`
+    if (aborted === true) line += ',"aborted":true'
+    line += `,"bytesIn":${bytesIn},"bytesOut":${bytesOut},"durationMs":${durationMs},"requestId":"${requestId}"`
+    if (host !== undefined) line += `,"host":${quoted(host)}`
+    if (userAgent !== undefined) line += `,"userAgent":${quoted(userAgent)}`
+    if (code !== undefined) line += `,"code":"${code}"`
+    this.#writer.write(`${line}}\n`)
   }
 }
 
@@ -197,6 +218,14 @@ function oneOf<Value>(option: string, value: Value, known: readonly Value[]): vo
   const names = known.filter((name) => name !== undefined).join(', ')
   throw new ServerError('option-invalid', `${option} must be one of ${names}`, { option })
 }
+
+/** A text as JSON. */
+function quoted(text: string): string {
+  return NEEDS_NO_ESCAPE.test(text) ? `"${text}"` : JSON.stringify(text)
+}
+
+/** Printable ASCII without quote and backslash. */
+const NEEDS_NO_ESCAPE = /^[ !#-[\]-~]*$/
 
 /** The time of a line; of many in one millisecond it is written once. */
 function isoTime(): string {

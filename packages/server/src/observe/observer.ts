@@ -4,13 +4,14 @@
  *
  * @module
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { ClientHello } from '@countersign/tls'
 import { type Connection, connectionOf } from '../connection.ts'
 import type { RequestListener } from '../handler.ts'
 import { isHttp2 } from '../http2-request.ts'
+import { originOf } from '../origin.ts'
 import type { Peer } from '../peer.ts'
 import type { HandshakeFailure } from '../refusal.ts'
 import type { AccessLog, ConnectionLog } from './access-log.ts'
@@ -21,6 +22,7 @@ import { safeTarget, safeText } from './safe-text.ts'
 import { serverFamilies, type ServerView } from './server-families.ts'
 import { type TlsFacts, tlsFactsOf } from './tls-facts.ts'
 import { currentTracing } from './tracing.ts'
+import { watchUnreadable } from './unreadable.ts'
 
 /** What looks on at one server. */
 export class Observer {
@@ -64,6 +66,16 @@ export class Observer {
   refused(failure: HandshakeFailure): void {
     this.#metrics?.refused(failure.code)
     this.#log?.refused(failure)
+  }
+
+  /** Looks at what a server of Node's refuses by itself. */
+  watchUnreadable(server: Server): void {
+    if (!this.isWatching) return
+    watchUnreadable(server, ({ code, reason, status }, socket) => {
+      const { address, port } = connectionOf(socket)?.peer ?? originOf(socket)
+      this.#metrics?.refused(code)
+      this.#log?.refused({ code, message: reason, status, address, port })
+    })
   }
 
   /** The files were read again. */

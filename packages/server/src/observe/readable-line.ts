@@ -17,14 +17,7 @@ export function readableLine(json: string, colours: boolean): string {
     colours && text !== '' ? styleText(style, text, { validateStream: false }) : text
   const time = paint('dim', at('time').slice(11, 19))
   if (at('event') === 'refused') {
-    const sni = at('sni')
-    return join([
-      time,
-      at('address'),
-      paint('red', `refused (${at('code')})`),
-      at('reason'),
-      sni === '' ? '' : `for ${sni}`,
-    ])
+    return join([time, at('address'), paint('red', `refused (${at('code')})`), at('reason')])
   }
   const status = at('status')
   const said = at('aborted') === 'true' ? `${status === '' ? '-' : status} aborted` : status
