@@ -18,5 +18,10 @@ export interface Backend {
   readonly migrationLock: RawBuilder<unknown> | undefined
   /** Called after tables may have changed. */
   schemaChanged(): void
+  /** Hears what other processes tell; `undefined` where the database has no such thing. */
+  listen(
+    channel: string,
+    onMessage: (payload: string | undefined) => void,
+  ): Promise<AsyncDisposable | undefined>
   close(): Promise<void>
 }

@@ -68,6 +68,22 @@ export interface Store extends AsyncDisposable {
     build: (parameter: ParameterOf<Values>) => Compilable<Row>,
   ): PreparedQuery<Values, Row>
 
+  /**
+   * Hears what other processes {@link Store.notify}, on a connection of its own that is made again when it breaks. Ends with
+   * the store.
+   *
+   * @param channel - lower-case letters and `_`
+   * @param onMessage - each payload; `undefined` after the connection was away, when something may have been missed
+   * @returns `undefined` on SQLite, which has no such thing: look at a row from time to time
+   */
+  listen(
+    channel: string,
+    onMessage: (payload: string | undefined) => void,
+  ): Promise<AsyncDisposable | undefined>
+
+  /** Tells every process that listens, this one too; does nothing on SQLite. At most 7,999 bytes. */
+  notify(channel: string, payload: string): Promise<void>
+
   /** Asks the database for a sign of life. @throws {@link StoreError} `unavailable`, `closed`, `corrupt`… */
   ping(): Promise<void>
 
@@ -148,6 +164,18 @@ class OpenStore implements Store {
     build: (parameter: ParameterOf<Values>) => Compilable<Row>,
   ): PreparedQuery<Values, Row> {
     return this.#backend.prepare<Values, Row>(compileTemplate(build))
+  }
+
+  async listen(
+    channel: string,
+    onMessage: (payload: string | undefined) => void,
+  ): Promise<AsyncDisposable | undefined> {
+    return await this.#backend.listen(channel, onMessage)
+  }
+
+  async notify(channel: string, payload: string): Promise<void> {
+    if (this.dialect === 'sqlite') return
+    await sql`select pg_notify(${channel}, ${payload})`.execute(this.database<unknown>())
   }
 
   async ping(): Promise<void> {

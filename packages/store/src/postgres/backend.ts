@@ -5,13 +5,14 @@
  */
 import { hash } from 'node:crypto'
 import { type RawBuilder, sql } from 'kysely'
-import type { Pool } from 'pg'
+import type { Client, Pool } from 'pg'
 import type { Backend } from '../backend.ts'
 import type { PreparedQuery, Template } from '../prepared-query.ts'
 import { retryConflicts } from '../retry.ts'
 import { TransactionScope } from '../scope.ts'
 import { PostgresDialect, type PostgresParts } from './driver.ts'
 import { postgresError } from './errors.ts'
+import { type OnMessage, PostgresListener } from './listener.ts'
 import { encodeValue, openPostgres } from './open.ts'
 
 /**
@@ -21,7 +22,8 @@ import { encodeValue, openPostgres } from './open.ts'
  * @param where - the address without it
  */
 export async function openPostgresBackend(connection: string, where: string): Promise<Backend> {
-  return new PostgresBackend(await openPostgres(connection, where), where)
+  const { pool, newClient } = await openPostgres(connection, where)
+  return new PostgresBackend(pool, newClient, where)
 }
 
 /** Any number will do that nothing else in the database uses: "counte" as bytes. */
@@ -34,9 +36,12 @@ class PostgresBackend implements Backend {
   readonly migrationLock: RawBuilder<unknown> = sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`
   readonly #parts: PostgresParts
   readonly #pool: Pool
+  readonly #newClient: () => Client
+  readonly #listeners = new Set<PostgresListener>()
 
-  constructor(pool: Pool, where: string) {
+  constructor(pool: Pool, newClient: () => Client, where: string) {
     this.#pool = pool
+    this.#newClient = newClient
     this.#parts = { pool, scope: this.scope, where }
     this.dialect = new PostgresDialect(this.#parts)
   }
@@ -47,7 +52,21 @@ class PostgresBackend implements Backend {
 
   schemaChanged(): void {}
 
+  async listen(channel: string, onMessage: OnMessage): Promise<AsyncDisposable> {
+    const listener = new PostgresListener(this.#newClient, channel, onMessage)
+    this.#listeners.add(listener)
+    await listener.start()
+    return {
+      [Symbol.asyncDispose]: async () => {
+        this.#listeners.delete(listener)
+        await listener[Symbol.asyncDispose]()
+      },
+    }
+  }
+
   async close(): Promise<void> {
+    await Promise.all([...this.#listeners].map((each) => each[Symbol.asyncDispose]()))
+    this.#listeners.clear()
     await this.#pool.end()
   }
 }

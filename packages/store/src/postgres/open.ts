@@ -10,13 +10,16 @@ import type { Bindable } from '../parameters.ts'
 import { postgresError } from './errors.ts'
 
 /**
- * Makes the pool and proves that it can connect.
+ * Makes the pool and proves that it can connect; `newClient` makes connections beside it.
  *
  * @param connection - the address, with its password
  * @param where - the address without it, for messages
  * @throws {@link StoreError} `driver-missing`, `unavailable`, `authentication-failed`, `database-missing`
  */
-export async function openPostgres(connection: string, where: string): Promise<Pg.Pool> {
+export async function openPostgres(
+  connection: string,
+  where: string,
+): Promise<{ pool: Pg.Pool; newClient: () => Pg.Client }> {
   const pg = await importDriver()
   const pool = new pg.Pool({
     connectionString: connection,
@@ -36,7 +39,14 @@ export async function openPostgres(connection: string, where: string): Promise<P
   pool.on('error', () => undefined)
   try {
     await pool.query({ text: 'select 1', values: [] })
-    return pool
+    const newClient = (): Pg.Client =>
+      new pg.Client({
+        connectionString: connection,
+        connectionTimeoutMillis: 10_000,
+        keepAlive: true,
+        application_name: 'countersign',
+      })
+    return { pool, newClient }
   } catch (error) {
     await pool.end()
     throw postgresError(error, where)

@@ -49,6 +49,8 @@ class SqliteBackend implements Backend {
     this.#parts.engine.readSchema()
   }
 
+  async listen(): Promise<undefined> {}
+
   async close(): Promise<void> {
     const { engine, mutex } = this.#parts
     await mutex.lock()
