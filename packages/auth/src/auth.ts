@@ -3,141 +3,147 @@
  *
  * @module
  */
-import type { Hono, MiddlewareHandler } from 'hono'
+import { admission } from './admission.ts'
+import { ApiTokens } from './api-tokens.ts'
+import { AuditLog } from './audit-log.ts'
+import { verifyAudit } from './audit-verify.ts'
+import type { Auth, AuthSessions, AuthTokens, AuthUsers } from './auth-types.ts'
 import { Authenticator } from './authenticator.ts'
-import type { AuthContext } from './context.ts'
-import {
-  type AuthEnv,
-  type Decide,
-  type GuardedHandler,
-  type GuardOptions,
-  guardHandler,
-  guardRoute,
-} from './guard.ts'
+import type { CredentialMethod } from './credential-method.ts'
+import { Credentials } from './credentials.ts'
+import { Devices } from './devices.ts'
+import { AuthError } from './errors.ts'
+import type { AuthEvent } from './events.ts'
+import { Gate } from './gate.ts'
+import { type Decide, guardHandler, guardRoute } from './guard.ts'
 import { HashGate } from './hash-gate.ts'
+import { expressGuard, fastifyGuard } from './node-adapters.ts'
 import { type AuthOptions, readOptions } from './options.ts'
 import { PasswordHasher } from './password-hasher.ts'
 import { PasswordPolicy } from './password-policy.ts'
-import type { AuthPeer } from './peer.ts'
+import { Principals } from './principals.ts'
 import { Refusal, Refusals } from './problems.ts'
+import { Resets } from './resets.ts'
+import { Revocations } from './revocations.ts'
 import { authRoutes } from './routes.ts'
 import { MIGRATIONS } from './schema.ts'
+import { SecretBox } from './secret-box.ts'
+import { findSecrets } from './secret-scan.ts'
+import { SessionRenewal } from './session-renewal.ts'
 import { Sessions } from './sessions.ts'
-import type { SessionInfo } from './session-types.ts'
 import { Setup } from './setup.ts'
 import { SignIn } from './sign-in.ts'
+import { passwordFactor } from './step-up-password.ts'
 import { sweepExpired } from './sweep.ts'
 import { Throttle } from './throttle.ts'
-import { type NewUser, type User, Users } from './users.ts'
-
-/** Users and sign-in of one service. */
-export interface Auth {
-  /** The routes under `/login` and `/auth`, as a Hono app to be mounted at the root. */
-  readonly routes: Hono<AuthEnv>
-  readonly users: AuthUsers
-  readonly sessions: AuthSessions
-
-  /**
-   * Who sends a request.
-   *
-   * @param peer - the connection it came over; never from a header
-   * @returns the caller, or the refusal to answer with; when the store is away that is a 503, never a caller
-   */
-  authenticate(request: Request, peer: AuthPeer): Promise<AuthContext | Refusal>
-
-  /** Hono middleware that lets only those pass who may; the route finds `c.get('auth')`. */
-  guard(options?: GuardOptions): MiddlewareHandler<AuthEnv>
-
-  /** The same around a handler of `(request, { peer })`, which then finds `auth` in its context. */
-  protect<Extra extends { peer: AuthPeer }>(
-    handler: GuardedHandler<Extra>,
-    options?: GuardOptions,
-  ): (request: Request, context: Extra) => Response | Promise<Response>
-
-  /** Whether there is no administrator yet. */
-  needsSetup(): Promise<boolean>
-
-  /**
-   * Makes the one-time code for the first administrator: good for 24 hours, ends the one before.
-   *
-   * @throws {@link AuthError} `setup-done`
-   */
-  createSetupCode(): Promise<string>
-
-  /**
-   * Deletes what has expired, in small batches; to be called every few minutes.
-   *
-   * @returns how many rows there were
-   */
-  sweep(): Promise<number>
-}
-
-/** The users of a service. Names are found whatever their case. */
-export interface AuthUsers {
-  /** @throws {@link AuthError} `name-invalid`, `name-taken`, `role-invalid`, `password-weak`, `hashing-overloaded` */
-  add(user: NewUser): Promise<User>
-  find(name: string): Promise<User | undefined>
-  /** Every user, by name. */
-  list(): Promise<User[]>
-  /** Ends all of the user's sessions and lets none begin. @throws {@link AuthError} `user-unknown` */
-  disable(name: string): Promise<void>
-  /** @throws {@link AuthError} `user-unknown` */
-  enable(name: string): Promise<void>
-  /** Ends all of the user's sessions. @throws {@link AuthError} `user-unknown`, `password-weak`, `hashing-overloaded` */
-  setPassword(name: string, password: string): Promise<void>
-  /** These roles and no others. @throws {@link AuthError} `user-unknown`, `role-invalid` */
-  setRoles(name: string, roles: readonly string[]): Promise<void>
-}
-
-/** The sessions of a service. */
-export interface AuthSessions {
-  /** The live sessions of a user, or of everybody, the latest first. */
-  list(userName?: string): Promise<SessionInfo[]>
-  /** Ends a session, at once in this process and within two seconds in others; says whether there was one. */
-  revoke(sid: string): Promise<boolean>
-}
+import { Users } from './users.ts'
 
 /**
  * Opens users and sign-in on a store, making or updating the tables.
  *
- * @throws {@link AuthError} `option-invalid`, `lesson-off-loopback`; {@link CoreError} `option-unknown`; {@link StoreError}
+ * @throws {@link AuthError} `option-invalid`, `lesson-off-loopback`, `keys-missing`, `keys-unusable`; {@link CoreError}
+ *   `option-unknown`; {@link StoreError}
  */
 export async function createAuth(options: AuthOptions): Promise<Auth> {
   const settings = readOptions(options)
-  const { store, clock, onEvent } = settings
+  const { store, clock, serviceName } = settings
   await store.migrate('auth', MIGRATIONS)
-  const refusals = new Refusals(settings.serviceName)
-  const sessions = new Sessions(store, clock, onEvent, settings.life)
+  const secrets = await SecretBox.open(settings.keys, store, clock)
+  const audit = new AuditLog(store, clock, secrets, settings.audit)
+  const onEvent = (event: AuthEvent): void => {
+    audit.append(event)
+    settings.onEvent(event)
+  }
+  const revocations = new Revocations(store, clock, onEvent)
+  const refusals = new Refusals(serviceName)
+  const gate = new Gate(clock)
+  const credentials = new Credentials(store, clock)
+  const principals = new Principals(store, clock, revocations)
+  const { terms } = settings
+  const sessions = new Sessions({ store, clock, onEvent, gate, revocations, terms })
+  const renewal = new SessionRenewal({ store, clock, onEvent, secrets, revocations })
   const hasher = await PasswordHasher.create(new HashGate(settings.gate), settings.cost)
   const passwords = new PasswordPolicy(hasher, settings.passwords)
-  const users = new Users({ store, clock, onEvent, passwords, sessions })
+  const users = new Users({ store, clock, onEvent, passwords, sessions, revocations })
   const throttle = new Throttle(store, clock, settings.limits)
+  const devices = new Devices(secrets, serviceName)
   const setup = new Setup(store, clock, users)
-  const signIn = new SignIn({ clock, onEvent, hasher, throttle, users, sessions })
-  const authenticator = new Authenticator({ ...settings, refusals, sessions })
-  const decide: Decide = (request, peer) => {
-    const decided = authenticator.decide(request, peer)
-    return decided instanceof Promise ? decided.then(contextOf) : contextOf(decided)
-  }
+  const resets = new Resets({ store, clock, onEvent, throttle, users })
+  const signIn = new SignIn({ clock, onEvent, hasher, throttle, devices, users, sessions })
+  const apiTokens = new ApiTokens({
+    serviceName,
+    clock,
+    onEvent,
+    gate,
+    credentials,
+    principals,
+    revocations,
+  })
+  const methods: CredentialMethod[] = [apiTokens]
+  const authenticator = new Authenticator({
+    ...settings,
+    onEvent,
+    refusals,
+    sessions,
+    renewal,
+    methods,
+  })
+  const decide: Decide = (request, peer, mayRenew) => authenticator.decide(request, peer, mayRenew)
   const guards = { clock, onEvent, refusals, decide }
-  const parts = { ...settings, refusals, authenticator, sessions, signIn, setup, throttle, users }
+  const parts = {
+    ...settings,
+    onEvent,
+    refusals,
+    authenticator,
+    sessions,
+    renewal,
+    signIn,
+    setup,
+    resets,
+    throttle,
+    devices,
+    users,
+    principals,
+    apiTokens,
+    audit,
+    stepUpFactors: [passwordFactor(signIn)],
+  }
+  await revocations.start()
+  const close = async (): Promise<void> => {
+    await revocations[Symbol.asyncDispose]()
+    await audit[Symbol.asyncDispose]()
+  }
   return {
-    routes: authRoutes(parts),
+    routes: authRoutes(parts, settings.sendResetCode),
     users: usersOf(users),
-    sessions: {
-      list: async (userName) => {
-        if (userName === undefined) return await sessions.list()
-        const user = await users.find(userName)
-        return user === undefined ? [] : await sessions.list(user.id)
+    sessions: sessionsOf(users, sessions),
+    tokens: tokensOf(users, principals, apiTokens),
+    audit: {
+      list: (filter) => audit.list(filter),
+      verify: async (expected) => {
+        await audit.flush()
+        return await verifyAudit(store, secrets, expected)
       },
-      revoke: (sid) => sessions.revoke(sid),
     },
-    authenticate: async (request, peer) => await decide(request, peer),
+    authenticate: async (request, peer, guard = {}) => {
+      const caller = await decide(request, peer)
+      if (caller instanceof Refusal) return caller
+      return admission(guards, guard)(caller.context, peer)
+    },
     guard: (guard = {}) => guardRoute(guards, guard),
     protect: (handler, guard = {}) => guardHandler(guards, handler, guard),
+    express: (guard = {}) => expressGuard(guards, guard),
+    fastify: (guard = {}) => fastifyGuard(guards, guard),
+    onRevoked: (listener) => {
+      revocations.listen(listener)
+    },
     needsSetup: () => setup.isNeeded(),
     createSetupCode: () => setup.createCode(),
+    createResetCode: (name) => resets.createCode(name),
+    findSecrets: () => findSecrets(store),
     sweep: () => sweepExpired(store, clock),
+    close,
+    [Symbol.asyncDispose]: close,
   }
 }
 
@@ -154,6 +160,36 @@ function usersOf(users: Users): AuthUsers {
   }
 }
 
-function contextOf(decided: { context: AuthContext } | Refusal): AuthContext | Refusal {
-  return decided instanceof Refusal ? decided : decided.context
+function sessionsOf(users: Users, sessions: Sessions): AuthSessions {
+  return {
+    list: async (userName) => {
+      if (userName === undefined) return await sessions.list()
+      const user = await users.find(userName)
+      return user === undefined ? [] : await sessions.list(user.id)
+    },
+    revoke: (sid) => sessions.revoke(sid),
+    revokeAll: async (userName) => sessions.revokeAll((await users.known(userName)).id),
+  }
+}
+
+function tokensOf(users: Users, principals: Principals, tokens: ApiTokens): AuthTokens {
+  return {
+    create: async (userName, wanted) => {
+      const { id, name } = await users.known(userName)
+      const principal = await principals.find(id)
+      if (principal?.status !== 'active') {
+        throw new AuthError('user-disabled', `${name} is disabled`, {
+          hint: `let them in again first: countersign user enable ${name}`,
+        })
+      }
+      return await tokens.create(principal, wanted)
+    },
+    list: async (userName) => {
+      const id = userName === undefined ? undefined : (await users.known(userName)).id
+      const names = new Map((await users.list()).map((user) => [user.id, user.name]))
+      const listed = await tokens.list(id)
+      return listed.map((info) => ({ ...info, name: names.get(info.principalId) ?? '' }))
+    },
+    revoke: (id) => tokens.revoke(id),
+  }
 }

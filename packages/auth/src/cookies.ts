@@ -31,17 +31,21 @@ export const DUPLICATE: unique symbol = Symbol('duplicate cookie')
 export interface CookieAttributes {
   secure: boolean
   sameSite: 'Lax' | 'Strict'
+  /** Without one it is gone with the browser. */
+  maxAgeSeconds?: number | undefined
 }
 
-/** The `Set-Cookie` of a session: for this host only, unseen by scripts, gone with the browser. */
+/** The `Set-Cookie` of a credential: for this host only, unseen by scripts. */
 export function sessionCookie(name: string, value: string, attributes: CookieAttributes): string {
+  const { sameSite, maxAgeSeconds } = attributes
   const secure = attributes.secure ? ' Secure;' : ''
-  return `${name}=${value}; Path=/;${secure} HttpOnly; SameSite=${attributes.sameSite}`
+  const maxAge = maxAgeSeconds === undefined ? '' : `; Max-Age=${Math.min(maxAgeSeconds, MAX_AGE)}`
+  return `${name}=${value}; Path=/;${secure} HttpOnly; SameSite=${sameSite}${maxAge}`
 }
 
-/** The `Set-Cookie` that takes a session's cookie away. */
+/** The `Set-Cookie` that takes such a cookie away. */
 export function expiredCookie(name: string, attributes: CookieAttributes): string {
-  return `${sessionCookie(name, '', attributes)}; Max-Age=0`
+  return sessionCookie(name, '', { ...attributes, maxAgeSeconds: 0 })
 }
 
 /** Whether a pair begins here: at the start, or after a semicolon and spaces. */
@@ -51,6 +55,8 @@ function startsPair(header: string, at: number): boolean {
   return before < 0 || header.charCodeAt(before) === SEMICOLON
 }
 
+/** RFC 6265bis §5.5: browsers keep no cookie longer than 400 days. */
+const MAX_AGE = 400 * 86_400
 const EQUALS = 0x3d
 const SEMICOLON = 0x3b
 const SPACE = 0x20

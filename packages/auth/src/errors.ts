@@ -23,8 +23,13 @@ export type AuthErrorCode =
   | 'keys-unusable'
   | 'secret-unreadable'
   | 'credential-taken'
+  | 'scope-invalid'
+  | 'user-disabled'
+  | 'not-guarded'
+  | 'token-option-invalid'
   | 'jwk-invalid'
   | 'jwks-invalid'
+  | 'issuer-unknown'
 
 /** A user, password or option could not be used. `reasons` says why a password was refused, one code each. */
 export class AuthError extends CountersignError<AuthErrorCode> {

@@ -13,9 +13,19 @@ export type AuthEventType =
   | 'authn_login_lock'
   | 'authn_password_change'
   | 'authn_password_change_fail'
+  | 'authn_reset_requested'
+  | 'authn_reset_created'
+  | 'authn_reset_fail'
+  | 'authn_step_up'
+  | 'authn_step_up_fail'
+  | 'authn_token_created'
+  | 'authn_token_revoked'
   | 'authn_token_invalid'
+  | 'authn_token_reuse'
+  | 'authz_admin'
   | 'authz_fail'
   | 'session_created'
+  | 'session_renewed'
   | 'session_expired'
   | 'session_revoked'
   | 'user_created'
@@ -36,6 +46,8 @@ export interface AuthEvent {
   principalId?: string | undefined
   /** The public identifier of a session. */
   sid?: string | undefined
+  /** What was done, where `reason` says why: an identifier of a token, names of roles. */
+  subject?: string | undefined
   /** Where the request came from. */
   address?: string | undefined
   /** What was thrown, where something was. */

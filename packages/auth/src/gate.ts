@@ -61,9 +61,20 @@ export class Gate {
   }
 
   /** Whether this principal may prove who they are at all, and why not. */
-  closedTo(principal: PrincipalRecord, epoch?: number): string | undefined {
+  closedTo(
+    principal: Pick<PrincipalRecord, 'status' | 'epoch'>,
+    epoch?: number,
+  ): 'user-disabled' | 'credential-outdated' | undefined {
     if (principal.status !== 'active') return 'user-disabled'
     return epoch === undefined || epoch === principal.epoch ? undefined : 'credential-outdated'
+  }
+
+  /** What is asked again of somebody who was let in a moment ago: the end, and the binding to this connection. */
+  stillGood(context: AuthContext, peer: AuthPeer | undefined): string | undefined {
+    if (context.expires !== undefined && context.expires <= this.#clock()) {
+      return 'credential-expired'
+    }
+    return bindingFault(context.cnf, peer)
   }
 
   #fault(claim: Claim, principal: PrincipalRecord): string | undefined {

@@ -1,25 +1,19 @@
 /**
  * Routes that ask who is calling: as middleware for Hono, and around a handler of `(request, context)`.
  *
+ * Not here: Express and Fastify (`node-adapters.ts`), and what is asked (`admission.ts`).
+ *
  * @module
  */
-import { TLSSocket } from 'node:tls'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { type Clock, checkOptions } from '@countersign/core'
+import { TLSSocket } from 'node:tls'
 import type { Context, MiddlewareHandler } from 'hono'
-import type { AuthContext, AuthMethod } from './context.ts'
-import type { OnAuthEvent } from './events.ts'
+import { type AdmissionParts, admission, type GuardOptions } from './admission.ts'
+import type { Caller } from './authenticator.ts'
+import type { AuthContext } from './context.ts'
 import type { AuthPeer } from './peer.ts'
-import { Refusal, type Refusals } from './problems.ts'
-
-/** Who may pass. Without any option: whoever is signed in. */
-export interface GuardOptions {
-  /** The caller has at least one of these. @defaultValue any roles, or none */
-  roles?: readonly string[] | undefined
-  /** The caller has proved who they are in one of these ways. @defaultValue any way */
-  methods?: readonly AuthMethod[] | undefined
-}
+import { Refusal } from './problems.ts'
 
 /** What a guarded route of Hono finds: `c.get('auth')`. */
 export interface AuthVariables {
@@ -48,13 +42,11 @@ export type GuardedHandler<Extra extends { peer: AuthPeer }> = (
 export type Decide = (
   request: Request,
   peer: AuthPeer | undefined,
-) => AuthContext | Refusal | Promise<AuthContext | Refusal>
+  mayRenew?: boolean,
+) => Caller | Refusal | Promise<Caller | Refusal>
 
 /** What the guards are made of. */
-export interface GuardParts {
-  clock: Clock
-  onEvent: OnAuthEvent
-  refusals: Refusals
+export interface GuardParts extends AdmissionParts {
   decide: Decide
 }
 
@@ -67,13 +59,19 @@ export function guardRoute(parts: GuardParts, options: GuardOptions): Middleware
   const admit = admission(parts, options)
   return (c, next) => {
     const peer = peerOf(c)
-    const proceed = (decided: AuthContext | Refusal): Promise<Response | void> => {
-      const who = admit(decided, peer)
-      if (who instanceof Refusal) return Promise.resolve(who.response())
+    const proceed = (caller: Caller | Refusal): Promise<Response | void> => {
+      const who = caller instanceof Refusal ? caller : admit(caller.context, peer)
+      if (who instanceof Refusal) return Promise.resolve(answerOf(who, caller))
       c.set('auth', who)
-      return next()
+      const cookie = cookieOf(caller)
+      return cookie === undefined ? next() : answerWith(cookie)
+
+      async function answerWith(renewed: string): Promise<void> {
+        await next()
+        c.res = withCookie(c.res, renewed)
+      }
     }
-    const decided = parts.decide(c.req.raw, peer)
+    const decided = parts.decide(c.req.raw, peer, true)
     return decided instanceof Promise ? decided.then(proceed) : proceed(decided)
   }
 }
@@ -86,12 +84,15 @@ export function guardHandler<Extra extends { peer: AuthPeer }>(
 ): (request: Request, context: Extra) => Response | Promise<Response> {
   const admit = admission(parts, options)
   return (request, context) => {
-    const proceed = (decided: AuthContext | Refusal): Response | Promise<Response> => {
-      const who = admit(decided, context.peer)
-      if (who instanceof Refusal) return who.response()
-      return handler(request, { ...context, auth: who })
+    const proceed = (caller: Caller | Refusal): Response | Promise<Response> => {
+      const who = caller instanceof Refusal ? caller : admit(caller.context, context.peer)
+      if (who instanceof Refusal) return answerOf(who, caller)
+      const cookie = cookieOf(caller)
+      const answer = handler(request, { ...context, auth: who })
+      if (cookie === undefined) return answer
+      return Promise.resolve(answer).then((response) => withCookie(response, cookie))
     }
-    const decided = parts.decide(request, context.peer)
+    const decided = parts.decide(request, context.peer, true)
     return decided instanceof Promise ? decided.then(proceed) : proceed(decided)
   }
 }
@@ -105,8 +106,11 @@ export function peerOf(c: Context<AuthEnv>): AuthPeer | undefined {
   return peerBehind(incoming.socket)
 }
 
-/** The same object for all requests of a connection. */
-function peerBehind(socket: Socket): AuthPeer {
+/**
+ * What a socket of Node's own says: never a certificate. `socket.authorized` is true for a client without one that resumes a
+ * session (nodejs/node #35317), so only a server that verifies certificates itself may name one.
+ */
+export function peerBehind(socket: Socket): AuthPeer {
   const known = PEERS.get(socket)
   if (known !== undefined) return known
   const peer = { address: socket.remoteAddress, encrypted: socket instanceof TLSSocket }
@@ -114,34 +118,21 @@ function peerBehind(socket: Socket): AuthPeer {
   return peer
 }
 
-/** The part that is the same for every request of a route. */
-function admission(
-  parts: GuardParts,
-  options: GuardOptions,
-): (who: AuthContext | Refusal, peer: AuthPeer | undefined) => AuthContext | Refusal {
-  checkOptions(options, ['roles', 'methods'], 'guard')
-  const roles = options.roles === undefined ? undefined : new Set(options.roles)
-  const methods = options.methods === undefined ? undefined : new Set(options.methods)
-  return (who, peer) => {
-    if (who instanceof Refusal) return who
-    const lacking =
-      methods !== undefined && !methods.has(who.via)
-        ? 'method-refused'
-        : roles !== undefined && !who.principal.roles.some((role) => roles.has(role))
-          ? 'role-missing'
-          : undefined
-    if (lacking === undefined) return who
-    parts.onEvent({
-      type: 'authz_fail',
-      time: parts.clock(),
-      reason: lacking,
-      name: who.principal.name,
-      principalId: who.principal.id,
-      sid: who.sid,
-      address: peer?.address,
-    })
-    return parts.refusals.of(lacking)
-  }
+function answerOf(refusal: Refusal, caller: Caller | Refusal): Response {
+  const cookie = cookieOf(caller)
+  return cookie === undefined ? refusal.response() : withCookie(refusal.response(), cookie)
 }
 
+function cookieOf(caller: Caller | Refusal): string | undefined {
+  return caller instanceof Refusal ? undefined : caller.setCookie
+}
+
+/** A copy: the headers of an answer that was fetched or redirected cannot be changed. */
+function withCookie(response: Response, cookie: string): Response {
+  const copy = new Response(response.body, response)
+  copy.headers.append('set-cookie', cookie)
+  return copy
+}
+
+/** The same object for all requests of a connection. */
 const PEERS = new WeakMap<Socket, AuthPeer>()

@@ -1,9 +1,9 @@
-export {
-  type Auth,
-  type AuthSessions,
-  type AuthUsers,
-  createAuth,
-} from './auth.ts'
+export type { GuardOptions } from './admission.ts'
+export type { ApiTokenInfo, NewApiToken } from './api-tokens.ts'
+export type { AuditEntry, AuditFilter } from './audit-log.ts'
+export type { AuditFault, AuditVerdict } from './audit-verify.ts'
+export { createAuth } from './auth.ts'
+export type { Auth, AuthAudit, AuthSessions, AuthTokens, AuthUsers } from './auth-types.ts'
 export type {
   AssuranceLevel,
   AuthContext,
@@ -13,7 +13,15 @@ export type {
 } from './context.ts'
 export { AuthError, type AuthErrorCode } from './errors.ts'
 export type { AuthEvent, AuthEventType, OnAuthEvent } from './events.ts'
-export type { AuthBindings, AuthEnv, AuthVariables, GuardedHandler, GuardOptions } from './guard.ts'
+export type { AuthBindings, AuthEnv, AuthVariables, GuardedHandler } from './guard.ts'
+export {
+  callerOf,
+  type ExpressMiddleware,
+  type FastifyHook,
+  type FastifyReplyLike,
+  type FastifyRequestLike,
+  type NodeGuardOptions,
+} from './node-adapters.ts'
 export type { JwtAlgorithm } from './jwt/algorithms.ts'
 export type { SigningCertificates } from './jwt/certificate-keys.ts'
 export type { JsonObject } from './jwt/json-object.ts'
@@ -27,11 +35,14 @@ export type {
   JwtVerdict,
 } from './jwt/verdict.ts'
 export { createJwtVerifier, type JwtVerifier, type JwtVerifierOptions } from './jwt/verifier.ts'
-export type { AuthOptions, HashingOptions } from './options.ts'
+export type { AuthOptions, HashingOptions, SendResetCode } from './options.ts'
 export type { PasswordRules, WeakPasswordReason } from './password-rules.ts'
 export type { AuthPeer } from './peer.ts'
 export { Refusal, type RefusalCode } from './problems.ts'
+export type { OnRevocation, Revocation } from './revocations.ts'
 export type { PrincipalKind } from './schema.ts'
+export type { KeyOptions } from './secret-box.ts'
+export type { SecretFinding } from './secret-scan.ts'
 export type { SessionInfo, SessionLife } from './session-types.ts'
 export type { ThrottleLimits } from './throttle.ts'
 export type { NewUser, User } from './users.ts'

@@ -7,7 +7,7 @@ import { lessonRefusal, lessonWelcome, newLessonToken } from './lesson.ts'
 import { type Fields, readFields } from './request-body.ts'
 import {
   barred,
-  cookiesOf,
+  cookiesOfSignIn,
   originOf,
   type RouteContext,
   type RouteParts,
@@ -28,15 +28,16 @@ export async function login(parts: RouteParts, c: RouteContext): Promise<Respons
   if (typeof fields === 'string') return refuse(parts, fields)
   const checked = (parts.lessonErrors ? LESSON_LOGIN : LOGIN).safeParse(fields.values)
   if (!checked.success) return refuse(parts, 'malformed-request')
-  const { username, password } = checked.data
+  const { username, password, remember } = checked.data
   if (parts.lessonErrors && (username === '' || password === '')) return lessonRefusal('missing')
-  const token = parts.lessonCookies ? newLessonToken : undefined
-  const outcome = await parts.signIn.attempt(username, password, originOf(c), token)
+  const makeToken = parts.lessonCookies ? newLessonToken : undefined
+  const origin = originOf(parts, c)
+  const outcome = await parts.signIn.attempt(username, password, origin, { makeToken, remember })
   if (!outcome.ok) return refuseLogin(parts, outcome)
   if (parts.lessonCookies) await endEarlier(parts, outcome.begun)
   const { begun } = outcome
   if (!fields.form || wantsJson(c)) return welcome(parts, c, begun)
-  const cookies = cookiesOf(parts, c, begun)
+  const cookies = cookiesOfSignIn(parts, c, begun)
   if (parts.lessonErrors || parts.lessonCookies) return lessonWelcome(cookies)
   return withCookies('Logged in', 200, cookies, { 'content-type': 'text/plain; charset=utf-8' })
 }
@@ -58,7 +59,7 @@ function refuseLogin(parts: RouteParts, failure: SignInFailure): Response {
 
 /** The lesson's server knows one token a user: the latest. */
 async function endEarlier(parts: RouteParts, { session }: NewSession): Promise<void> {
-  await parts.sessions.revokeOthers(session.context.principal.id, session.sid)
+  await parts.sessions.revokeAll(session.context.principal.id, session.sid)
 }
 
 function wantsJson(c: RouteContext): boolean {

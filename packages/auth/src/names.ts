@@ -50,6 +50,25 @@ export function parseRoles(roles: readonly string[]): string[] {
   return [...new Set(roles)].toSorted()
 }
 
+/**
+ * Checks the scopes of a token; they are written like roles.
+ *
+ * @returns each scope once, sorted
+ * @throws {@link AuthError} `scope-invalid`
+ */
+export function parseScopes(scopes: '*' | readonly string[]): '*' | string[] {
+  if (scopes === '*') return '*'
+  const bad = scopes.find((scope) => !ROLE.test(scope))
+  if (bad !== undefined || scopes.length === 0 || scopes.length > MOST_SCOPES) {
+    const fault = bad === undefined ? `1 to ${MOST_SCOPES} scopes` : `"${bad}" is not a scope`
+    throw new AuthError('scope-invalid', fault, {
+      hint: 'use 1 to 64 lower-case letters, digits, and . : _ - inside',
+    })
+  }
+  return [...new Set(scopes)].toSorted()
+}
+
+const MOST_SCOPES = 50
 const LONGEST = 64
 /** Variation selectors, fillers of Hangul: letters and marks that nobody sees. */
 const UNSEEN = /\p{Default_Ignorable_Code_Point}/u

@@ -11,7 +11,8 @@ import type { HashGateOptions } from './hash-gate.ts'
 import { isLoopbackHost } from './peer.ts'
 import { MIN_LENGTH_BOUNDS, type PasswordRules } from './password-rules.ts'
 import { type Argon2Cost, checkCost, DEFAULT_COST } from './phc.ts'
-import type { SessionLife } from './session-types.ts'
+import type { KeyOptions } from './secret-box.ts'
+import { DEFAULT_TERMS, type SessionLife, type SessionTerms } from './session-types.ts'
 import { DEFAULT_LIMITS, type ThrottleLimits } from './throttle.ts'
 
 /** How passwords are hashed. */
@@ -23,6 +24,12 @@ export interface HashingOptions extends HashGateOptions {
   /** @defaultValue 1 */
   lanes?: number | undefined
 }
+
+/** Hands a code over; what it throws is told to `onEvent`. */
+export type SendResetCode = (
+  user: { id: string; name: string },
+  code: string,
+) => void | Promise<void>
 
 /** How {@link createAuth} works. */
 export interface AuthOptions {
@@ -49,6 +56,12 @@ export interface AuthOptions {
   hashing?: HashingOptions | undefined
   throttle?: ThrottleLimits | undefined
   session?: SessionLife | undefined
+  /** Where the keys live under which secrets are stored; without one nothing is stored that would need one. */
+  keys?: KeyOptions | undefined
+  /** Whether what happens is written to the audit log in the store. @defaultValue true */
+  audit?: boolean | undefined
+  /** Hands the one-time code of a reset to its user, by whatever means a service has. @defaultValue an administrator does that */
+  sendResetCode?: SendResetCode | undefined
   /** Is told the true reason of everything. */
   onEvent?: OnAuthEvent | undefined
 }
@@ -67,7 +80,10 @@ export interface AuthSettings {
   cost: Argon2Cost
   gate: HashGateOptions
   limits: typeof DEFAULT_LIMITS
-  life: { idleMs: number; absoluteMs: number }
+  terms: SessionTerms
+  keys: KeyOptions | undefined
+  audit: boolean
+  sendResetCode: SendResetCode | undefined
   onEvent: OnAuthEvent
 }
 
@@ -105,7 +121,10 @@ export function readOptions(options: AuthOptions): AuthSettings {
     },
     ...readHashing(options.hashing ?? {}),
     limits: readNumbers('throttle', options.throttle ?? {}, DEFAULT_LIMITS),
-    life: readLife(options.session ?? {}),
+    terms: readTerms(options.session ?? {}),
+    keys: readKeys(options.keys),
+    audit: options.audit ?? true,
+    sendResetCode: options.sendResetCode,
     onEvent: options.onEvent ?? (() => {}),
   }
 }
@@ -156,12 +175,27 @@ function readHashing(hashing: HashingOptions): { cost: Argon2Cost; gate: HashGat
   return { cost, gate: { permits, queue } }
 }
 
-function readLife(life: SessionLife): { idleMs: number; absoluteMs: number } {
-  const read = readNumbers('session', life, { idleMs: 30 * 60_000, absoluteMs: 12 * 3_600_000 })
+function readTerms(given: SessionLife): SessionTerms {
+  checkOptions(given, Object.keys(DEFAULT_TERMS), 'createAuth: session')
+  const { bindCertificate, ...numbers } = given
+  const { bindCertificate: _, ...defaults } = DEFAULT_TERMS
+  const read = readNumbers('session', numbers, defaults)
   if (read.idleMs > read.absoluteMs) {
     throw invalid('session.idleMs', 'must not be longer than session.absoluteMs')
   }
-  return read
+  if (read.rememberIdleMs > read.rememberAbsoluteMs) {
+    throw invalid('session.rememberIdleMs', 'must not be longer than session.rememberAbsoluteMs')
+  }
+  return { ...read, bindCertificate: bindCertificate ?? false }
+}
+
+function readKeys(keys: KeyOptions | undefined): KeyOptions | undefined {
+  if (keys === undefined) return undefined
+  checkOptions(keys, ['path'], 'createAuth: keys')
+  if (typeof keys.path !== 'string' || keys.path === '') {
+    throw invalid('keys.path', 'must be the path of a file')
+  }
+  return { path: keys.path }
 }
 
 function readNumbers<Key extends string>(
@@ -214,5 +248,8 @@ const KNOWN = [
   'hashing',
   'throttle',
   'session',
+  'keys',
+  'audit',
+  'sendResetCode',
   'onEvent',
 ] as const satisfies readonly (keyof AuthOptions)[]

@@ -7,6 +7,7 @@ import type { Clock } from '@countersign/core'
 import type { Kysely, PreparedQuery, Store } from '@countersign/store'
 import type { PrincipalRecord } from './gate.ts'
 import { RecentCache } from './recent-cache.ts'
+import type { Revocations } from './revocations.ts'
 import type { AuthTables, PrincipalKind } from './schema.ts'
 
 /** The principals of one store, by identifier. */
@@ -15,8 +16,14 @@ export class Principals {
   readonly #cache = new RecentCache<PrincipalRecord>()
   readonly #lookup: PreparedQuery<{ id: string }, PrincipalRow>
 
-  constructor(store: Store, clock: Clock) {
+  constructor(store: Store, clock: Clock, revocations: Revocations) {
     this.#clock = clock
+    revocations.listen(({ principalId }) => {
+      this.#cache.drop((record) => record.id === principalId)
+    })
+    revocations.onUnknown(() => {
+      this.#cache.clear()
+    })
     this.#lookup = lookupQuery(store, store.database<AuthTables>())
   }
 
@@ -37,16 +44,6 @@ export class Principals {
     const record = { id, name, kind, status, epoch, roles }
     this.#cache.put(id, record, now, generation)
     return record
-  }
-
-  /** Forgets what is remembered of one principal. */
-  forget(id: string): void {
-    this.#cache.drop((record) => record.id === id)
-  }
-
-  /** Forgets everything. */
-  forgetAll(): void {
-    this.#cache.clear()
   }
 }
 

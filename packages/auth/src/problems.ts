@@ -15,7 +15,9 @@ export type RefusalCode =
   | 'invalid-credentials'
   | 'two-credentials'
   | 'role-missing'
+  | 'scope-missing'
   | 'method-refused'
+  | 'step-up-required'
   | 'cross-site-request'
   | 'tls-required'
   | 'too-many-attempts'
@@ -25,6 +27,14 @@ export type RefusalCode =
   | 'body-too-large'
   | 'unsupported-media-type'
   | 'session-unknown'
+  | 'token-unknown'
+  | 'principal-unknown'
+  | 'principal-disabled'
+  | 'invalid-scope'
+  | 'invalid-role'
+  | 'invalid-token'
+  | 'dpop-proof-invalid'
+  | 'dpop-nonce-required'
   | 'weak-password'
   | 'invalid-name'
   | 'name-taken'
@@ -58,24 +68,28 @@ export interface RefusalDetail {
   retryAfterSeconds?: number | undefined
   /** Further members of the document. */
   facts?: Record<string, unknown> | undefined
+  /** Further parameters of the challenge: `scope`, `max_age`. */
+  challenge?: Readonly<Record<string, string>> | undefined
+  headers?: Readonly<Record<string, string>> | undefined
 }
 
 /** Makes the refusals of one service; its name is the realm of every challenge. */
 export class Refusals {
   readonly #realm: string
+  readonly #others: readonly string[]
 
-  constructor(serviceName: string) {
+  /** @param others - challenges of further schemes, as in `DPoP algs="ES256 EdDSA"`; they stand behind `Bearer` in every 401 */
+  constructor(serviceName: string, others: readonly string[] = []) {
     this.#realm = serviceName
+    this.#others = others
   }
 
   /** The refusal of this code, with its challenge where it has one. */
   of(code: RefusalCode, detail: RefusalDetail = {}): Refusal {
     const row = TABLE[code]
-    const headers: Record<string, string> = {}
-    if (row.challenge === 'bare') headers['www-authenticate'] = `Bearer realm="${this.#realm}"`
-    if (row.challenge === 'invalid') {
-      headers['www-authenticate'] =
-        `Bearer realm="${this.#realm}", error="invalid_token", error_description="${row.detail}"`
+    const headers: Record<string, string> = { ...detail.headers }
+    if (row.challenge !== undefined) {
+      headers['www-authenticate'] = this.#challenge(row, detail.challenge ?? {})
     }
     if (detail.retryAfterSeconds !== undefined) {
       headers['retry-after'] = String(detail.retryAfterSeconds)
@@ -89,13 +103,37 @@ export class Refusals {
       headers,
     })
   }
+
+  #challenge({ challenge, detail, status }: Row, facts: Readonly<Record<string, string>>): string {
+    const parts: [string, string][] = [['realm', this.#realm]]
+    if (challenge !== undefined && challenge !== 'bare') {
+      parts.push(['error', challenge], ['error_description', detail])
+    }
+    parts.push(...Object.entries(facts))
+    const scheme = challenge?.includes('dpop') === true ? 'DPoP' : 'Bearer'
+    const first = `${scheme} ${parts.map(([name, value]) => `${name}="${challengeText(value)}"`).join(', ')}`
+    return status === 401 && scheme === 'Bearer' ? [first, ...this.#others].join(', ') : first
+  }
+}
+
+/** What may stand between the quotes of a challenge (RFC 6750 §3): anything else would end the quotes, or the header. */
+function challengeText(value: string): string {
+  return value.replaceAll(/[^\x20\x21\x23-\x5B\x5D-\x7E]/g, '?')
 }
 
 interface Row {
   status: number
   detail: string
   hint?: string
-  challenge?: 'bare' | 'invalid'
+  /** The `error` of RFC 6750 §3.1, RFC 9470 §3 or RFC 9449 §7.1; `bare` is a challenge without one. */
+  challenge?:
+    | 'bare'
+    | 'invalid_token'
+    | 'invalid_request'
+    | 'insufficient_scope'
+    | 'insufficient_user_authentication'
+    | 'invalid_dpop_proof'
+    | 'use_dpop_nonce'
 }
 
 const TABLE: Readonly<Record<RefusalCode, Row>> = {
@@ -110,7 +148,7 @@ const TABLE: Readonly<Record<RefusalCode, Row>> = {
     status: 401,
     detail: 'the session or token is not valid, or no longer',
     hint: 'sign in again: POST /login',
-    challenge: 'invalid',
+    challenge: 'invalid_token',
   },
   'invalid-credentials': {
     status: 401,
@@ -121,11 +159,25 @@ const TABLE: Readonly<Record<RefusalCode, Row>> = {
   'two-credentials': {
     status: 400,
     detail: 'a request may carry one credential: a cookie or an Authorization header',
+    challenge: 'invalid_request',
   },
   'role-missing': { status: 403, detail: 'signed in, but without the role that this needs' },
+  'scope-missing': {
+    status: 403,
+    detail: 'the token may not be used for this',
+    hint: 'make one with the scopes of this answer',
+    challenge: 'insufficient_scope',
+  },
   'method-refused': {
     status: 403,
     detail: 'signed in, but not in a way that is accepted here',
+  },
+  // RFC 9470: the session is good, and too long ago or too weak for this.
+  'step-up-required': {
+    status: 401,
+    detail: 'this needs a fresh proof of who you are',
+    hint: 'prove it, then repeat the request: POST /auth/step-up',
+    challenge: 'insufficient_user_authentication',
   },
   'cross-site-request': {
     status: 403,
@@ -160,6 +212,36 @@ const TABLE: Readonly<Record<RefusalCode, Row>> = {
     hint: 'send application/json or application/x-www-form-urlencoded',
   },
   'session-unknown': { status: 404, detail: 'you have no such session' },
+  'token-unknown': { status: 404, detail: 'you have no such token' },
+  'principal-unknown': { status: 404, detail: 'there is nobody by that name' },
+  'principal-disabled': { status: 409, detail: 'that principal is disabled' },
+  'invalid-scope': {
+    status: 422,
+    detail: 'a scope that is no scope, or that you do not have yourself',
+    hint: 'use 1 to 64 lower-case letters, digits, and . : _ - inside; at most 50 of them',
+  },
+  'invalid-role': {
+    status: 422,
+    detail: 'that is not a name for a role',
+    hint: 'use 1 to 64 lower-case letters, digits, and . : _ - inside',
+  },
+  'invalid-token': {
+    status: 400,
+    detail: 'the code is wrong, used or too old',
+    hint: 'ask for a new one: an administrator makes it',
+  },
+  'dpop-proof-invalid': {
+    status: 401,
+    detail: 'the proof of possession does not fit this request',
+    hint: 'sign a new one for this method, this address and this token',
+    challenge: 'invalid_dpop_proof',
+  },
+  'dpop-nonce-required': {
+    status: 401,
+    detail: 'the proof of possession lacks the nonce of this answer',
+    hint: 'repeat the request with the nonce of DPoP-Nonce in the proof',
+    challenge: 'use_dpop_nonce',
+  },
   'weak-password': { status: 422, detail: 'the new password is not good enough' },
   'invalid-name': {
     status: 422,

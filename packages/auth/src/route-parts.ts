@@ -6,19 +6,28 @@
 import type { Clock } from '@countersign/core'
 import type { Context } from 'hono'
 import type { z } from 'zod'
-import type { Authenticator } from './authenticator.ts'
+import { type Admit, admission, type GuardOptions } from './admission.ts'
+import type { ApiTokens } from './api-tokens.ts'
+import type { AuditLog } from './audit-log.ts'
+import type { Authenticator, Caller } from './authenticator.ts'
 import { expiredCookie, sessionCookie } from './cookies.ts'
 import { isCrossSite } from './cross-site.ts'
+import type { Devices } from './devices.ts'
 import type { OnAuthEvent } from './events.ts'
 import { type AuthEnv, peerOf } from './guard.ts'
 import { expiredLessonCookies, lessonCookies } from './lesson.ts'
+import { thumbprintOf } from './peer.ts'
+import type { Principals } from './principals.ts'
 import { Refusal, type RefusalCode, type RefusalDetail, type Refusals } from './problems.ts'
 import { readFields } from './request-body.ts'
+import type { Resets } from './resets.ts'
+import type { SessionRenewal } from './session-renewal.ts'
 import type { Sessions } from './sessions.ts'
 import type { LiveSession, NewSession, SessionOrigin } from './session-types.ts'
 import type { Setup } from './setup.ts'
 import type { SignIn, SignInFailure } from './sign-in.ts'
-import type { Throttle } from './throttle.ts'
+import type { StepUpFactor } from './step-up-route.ts'
+import { rateLimitHeaders, type Throttle } from './throttle.ts'
 import type { Users } from './users.ts'
 
 /** What the routes are made of. */
@@ -28,10 +37,18 @@ export interface RouteParts {
   refusals: Refusals
   authenticator: Authenticator
   sessions: Sessions
+  renewal: SessionRenewal
   signIn: SignIn
   setup: Setup
+  resets: Resets
   throttle: Throttle
+  devices: Devices
   users: Users
+  principals: Principals
+  apiTokens: ApiTokens
+  audit: AuditLog
+  /** How a session is proved once more; the password is one of them. */
+  stepUpFactors: readonly StepUpFactor[]
   sameSite: 'Lax' | 'Strict'
   lessonErrors: boolean
   lessonCookies: boolean
@@ -40,9 +57,22 @@ export interface RouteParts {
 /** One request to one of the routes. */
 export type RouteContext = Context<AuthEnv>
 
-/** Where a request comes from, for the list of sessions. */
-export function originOf(c: RouteContext): SessionOrigin {
-  return { address: peerOf(c)?.address, userAgent: c.req.header('user-agent') }
+/** Somebody with a session. */
+export interface SignedIn {
+  readonly session: LiveSession
+  readonly id: string
+  readonly name: string
+}
+
+/** Where a request comes from: for the list of sessions, and for counting guesses. */
+export function originOf(parts: RouteParts, c: RouteContext): SessionOrigin {
+  const peer = peerOf(c)
+  return {
+    address: peer?.address,
+    userAgent: c.req.header('user-agent'),
+    thumbprint: peer?.certificate === undefined ? undefined : thumbprintOf(peer.certificate),
+    device: parts.devices.presented(c.req.header('cookie'), peer),
+  }
 }
 
 /** Answers a refusal. */
@@ -50,13 +80,34 @@ export function refuse(parts: RouteParts, code: RefusalCode, detail?: RefusalDet
   return parts.refusals.of(code, detail).response()
 }
 
-/** Who sends the request, or what to answer. */
+/** Who sends the request, by whatever credential, or what to answer. */
+export async function callerOf(
+  parts: RouteParts,
+  c: RouteContext,
+  options?: GuardOptions,
+): Promise<Caller | Response> {
+  const peer = peerOf(c)
+  const caller = await parts.authenticator.decide(c.req.raw, peer)
+  if (caller instanceof Refusal) return caller.response()
+  const admitted = admitOf(parts, options)(caller.context, peer)
+  return admitted instanceof Refusal ? admitted.response() : caller
+}
+
+/** Who is signed in with a session, or what to answer: other credentials do not govern themselves. */
 export async function signedIn(
   parts: RouteParts,
   c: RouteContext,
-): Promise<LiveSession | Response> {
-  const who = await parts.authenticator.decide(c.req.raw, peerOf(c))
-  return who instanceof Refusal ? who.response() : who
+  options: Omit<GuardOptions, 'methods'> = {},
+): Promise<SignedIn | Response> {
+  const caller = await callerOf(parts, c, { ...options, methods: ['session'] })
+  if (caller instanceof Response) return caller
+  const { session, context } = caller
+  if (session === undefined) return refuse(parts, 'method-refused')
+  return { session, id: context.principal.id, name: context.principal.name }
+}
+
+function admitOf(parts: RouteParts, options: GuardOptions | undefined): Admit {
+  return options === undefined ? (who) => who : admission(parts, options)
 }
 
 /** What stands in the way of a request that brings credentials or clears them: plain HTTP, a page of another site. */
@@ -87,18 +138,20 @@ export async function readJson<T>(
   return checked.success ? checked.data : refuse(parts, 'malformed-request')
 }
 
-/** Answers a sign-in that failed, the same for every reason that would tell something. */
+/** Answers a proof that failed, the same for every reason that would tell something. */
 export function refuseSignIn(parts: RouteParts, failure: SignInFailure): Response {
   if (failure.reason === 'overloaded') {
     return refuse(parts, 'temporary-reduced-capacity', { retryAfterSeconds: 1 })
   }
+  const headers = rateLimitHeaders(failure.quota)
   if (failure.reason === 'throttled') {
-    return refuse(parts, 'too-many-attempts', { retryAfterSeconds: failure.retryAfterSeconds })
+    const { retryAfterSeconds } = failure
+    return refuse(parts, 'too-many-attempts', { retryAfterSeconds, headers })
   }
-  return refuse(parts, 'invalid-credentials')
+  return refuse(parts, 'invalid-credentials', { headers })
 }
 
-/** What `GET /auth/session` and a sign-in answer. */
+/** What a sign-in and a step-up answer. */
 export function sessionBody({ context, sid, idleExpires, expires }: LiveSession): object {
   const { id, name, roles } = context.principal
   return {
@@ -111,16 +164,27 @@ export function sessionBody({ context, sid, idleExpires, expires }: LiveSession)
   }
 }
 
-/** The cookies that hand a new session's token out. */
+/** The cookies that hand a session's token out. */
 export function cookiesOf(parts: RouteParts, c: RouteContext, begun: NewSession): string[] {
   const { token, session } = begun
   if (parts.lessonCookies) {
     return lessonCookies(session.context.principal.name, token, parts.clock())
   }
+  return [parts.authenticator.cookieOf(session, token, peerOf(c))]
+}
+
+/** The same, with the cookie that tells this browser from a stranger's at the next sign-in. */
+export function cookiesOfSignIn(parts: RouteParts, c: RouteContext, begun: NewSession): string[] {
+  const cookies = cookiesOf(parts, c, begun)
+  if (parts.lessonCookies) return cookies
   const peer = peerOf(c)
-  const name = parts.authenticator.cookieName(peer)
+  const { name } = begun.session.context.principal
+  const device = parts.devices.issue(name)
+  if (device === undefined) return cookies
   const secure = peer?.encrypted === true
-  return [sessionCookie(name, token, { secure, sameSite: parts.sameSite })]
+  const { maxAgeSeconds } = device
+  const attributes = { secure, sameSite: parts.sameSite, maxAgeSeconds }
+  return [...cookies, sessionCookie(parts.devices.cookieName(peer), device.value, attributes)]
 }
 
 /** The cookies that take the token away again. */
@@ -149,9 +213,12 @@ export function welcome(parts: RouteParts, c: RouteContext, begun: NewSession): 
   return withCookies(
     JSON.stringify(sessionBody(begun.session)),
     200,
-    cookiesOf(parts, c, begun),
+    cookiesOfSignIn(parts, c, begun),
     JSON_TYPE,
   )
 }
 
 const JSON_TYPE = { 'content-type': 'application/json' }
+
+/** How long ago somebody must have proved who they are to change what lets them in. */
+export const STEP_UP_MS: number = 15 * 60_000

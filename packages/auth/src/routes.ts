@@ -7,13 +7,17 @@ import { problemResponse } from '@countersign/core'
 import { StoreError } from '@countersign/store'
 import { Hono } from 'hono'
 import { AuthError, type AuthErrorCode } from './errors.ts'
+import { adminRoutes } from './admin-routes.ts'
 import type { AuthEnv } from './guard.ts'
 import { showSecret } from './lesson-route.ts'
 import { login } from './login-route.ts'
+import type { SendResetCode } from './options.ts'
 import type { RefusalCode, RefusalDetail } from './problems.ts'
 import { type RouteParts, refuse } from './route-parts.ts'
+import { confirmReset, requestReset } from './reset-routes.ts'
 import {
   changePassword,
+  endAllSessions,
   endOtherSessions,
   endSession,
   listSessions,
@@ -21,11 +25,16 @@ import {
   showSession,
 } from './session-routes.ts'
 import { completeSetup, showSetup } from './setup-routes.ts'
+import { stepUp } from './step-up-route.ts'
+import { createToken, listTokens, revokeToken } from './token-routes.ts'
 
 /** Makes the app; mount it at the root: `app.route('/', auth.routes)`. */
-export function authRoutes(parts: RouteParts): Hono<AuthEnv> {
+export function authRoutes(
+  parts: RouteParts,
+  sendResetCode: SendResetCode | undefined,
+): Hono<AuthEnv> {
   const app = new Hono<AuthEnv>()
-  for (const path of ['/login', '/auth/*', '/get-info']) {
+  for (const path of ['/login', '/auth/*', '/admin/*', '/get-info']) {
     app.use(path, async (c, next) => {
       await next()
       c.res.headers.set('cache-control', 'no-store')
@@ -37,9 +46,17 @@ export function authRoutes(parts: RouteParts): Hono<AuthEnv> {
   app.get('/auth/sessions', (c) => listSessions(parts, c))
   app.delete('/auth/sessions/:sid', (c) => endSession(parts, c, c.req.param('sid')))
   app.post('/auth/logout-others', (c) => endOtherSessions(parts, c))
+  app.post('/auth/logout-all', (c) => endAllSessions(parts, c))
   app.post('/auth/password', (c) => changePassword(parts, c))
+  app.post('/auth/step-up', (c) => stepUp(parts, c))
+  app.post('/auth/reset', (c) => requestReset(parts, c, sendResetCode))
+  app.post('/auth/reset/confirm', (c) => confirmReset(parts, c))
+  app.get('/auth/tokens', (c) => listTokens(parts, c))
+  app.post('/auth/tokens', (c) => createToken(parts, c))
+  app.delete('/auth/tokens/:id', (c) => revokeToken(parts, c, c.req.param('id')))
   app.get('/auth/setup', () => showSetup(parts))
   app.post('/auth/setup', (c) => completeSetup(parts, c))
+  app.route('/', adminRoutes(parts))
   if (parts.lessonErrors || parts.lessonCookies) app.get('/get-info', (c) => showSecret(parts, c))
   app.onError((error, c) => answerError(parts, error, c.req.path))
   return app
@@ -73,6 +90,11 @@ const ANSWERS: { [Code in AuthErrorCode]?: { code: RefusalCode; detail?: Refusal
   'hashing-overloaded': { code: 'temporary-reduced-capacity', detail: { retryAfterSeconds: 1 } },
   'password-weak': { code: 'weak-password' },
   'name-invalid': { code: 'invalid-name' },
+  'role-invalid': { code: 'invalid-role' },
+  'scope-invalid': { code: 'invalid-scope' },
+  'token-option-invalid': { code: 'malformed-request' },
+  'user-unknown': { code: 'principal-unknown' },
+  'user-disabled': { code: 'principal-disabled' },
   'name-taken': { code: 'name-taken' },
   'setup-done': { code: 'setup-done' },
 }

@@ -3,11 +3,13 @@
  *
  * @module
  */
-import { Refusal } from './problems.ts'
+import type { AuthContext } from './context.ts'
 import { peerOf } from './guard.ts'
+import { Refusal } from './problems.ts'
 import {
   barred,
-  cookiesOf,
+  callerOf,
+  cookiesOfSignIn,
   expiredCookiesOf,
   originOf,
   type RouteContext,
@@ -30,27 +32,53 @@ export async function logout(parts: RouteParts, c: RouteContext): Promise<Respon
   const who = await parts.authenticator.decide(c.req.raw, peerOf(c))
   if (who instanceof Refusal) {
     if (who.status !== 401) return who.response()
-  } else {
-    await parts.sessions.revoke(who.sid, who.context.principal.id)
+  } else if (who.session !== undefined) {
+    await parts.sessions.revoke(who.session.sid, who.context.principal.id)
   }
-  return withCookies(null, 204, expiredCookiesOf(parts, c), { 'clear-site-data': '"cookies"' })
+  return withCookies(null, 204, expiredCookiesOf(parts, c), CLEAR)
 }
 
-/** `GET /auth/session`: who am I, and for how long. */
-export async function showSession(parts: RouteParts, c: RouteContext): Promise<Response> {
+/** `POST /auth/logout-all`: signs out here and everywhere else. */
+export async function endAllSessions(parts: RouteParts, c: RouteContext): Promise<Response> {
   const who = await signedIn(parts, c)
-  return who instanceof Response ? who : Response.json(sessionBody(who))
+  if (who instanceof Response) return who
+  const revoked = await parts.sessions.revokeAll(who.id)
+  const headers = { ...CLEAR, 'content-type': 'application/json' }
+  return withCookies(JSON.stringify({ revoked }), 200, expiredCookiesOf(parts, c), headers)
+}
+
+/** `GET /auth/session`: who am I, how is that known, and for how long. */
+export async function showSession(parts: RouteParts, c: RouteContext): Promise<Response> {
+  const caller = await callerOf(parts, c)
+  if (caller instanceof Response) return caller
+  const { session, context } = caller
+  return Response.json({
+    ...(session === undefined ? { principal: principalOf(context) } : sessionBody(session)),
+    via: context.via,
+    credentialId: context.credentialId,
+    authTime: context.authTime.toISOString(),
+    amr: context.amr,
+    aal: context.aal,
+    scopes: context.scopes,
+    expires: context.expires?.toISOString() ?? null,
+    cnf: context.cnf ?? null,
+  })
+}
+
+function principalOf({ principal }: AuthContext): object {
+  const { id, name, roles } = principal
+  return { id, name, roles }
 }
 
 /** `GET /auth/sessions`: where am I signed in. */
 export async function listSessions(parts: RouteParts, c: RouteContext): Promise<Response> {
   const who = await signedIn(parts, c)
   if (who instanceof Response) return who
-  const sessions = await parts.sessions.list(who.context.principal.id)
+  const sessions = await parts.sessions.list(who.id)
   return Response.json(
     sessions.map((session) => ({
       sid: session.sid,
-      current: session.sid === who.sid,
+      current: session.sid === who.session.sid,
       created: session.created.toISOString(),
       lastSeen: session.lastSeen.toISOString(),
       address: session.address ?? null,
@@ -67,16 +95,16 @@ export async function endSession(
 ): Promise<Response> {
   const who = await signedIn(parts, c)
   if (who instanceof Response) return who
-  const ended = isUlid(sid) && (await parts.sessions.revoke(sid, who.context.principal.id))
+  const ended = isUlid(sid) && (await parts.sessions.revoke(sid, who.id))
   if (!ended) return refuse(parts, 'session-unknown')
-  return withCookies(null, 204, sid === who.sid ? expiredCookiesOf(parts, c) : [])
+  return withCookies(null, 204, sid === who.session.sid ? expiredCookiesOf(parts, c) : [])
 }
 
 /** `POST /auth/logout-others`: signs out everywhere else. */
 export async function endOtherSessions(parts: RouteParts, c: RouteContext): Promise<Response> {
   const who = await signedIn(parts, c)
   if (who instanceof Response) return who
-  const revoked = await parts.sessions.revokeOthers(who.context.principal.id, who.sid)
+  const revoked = await parts.sessions.revokeAll(who.id, who.session.sid)
   return Response.json({ revoked })
 }
 
@@ -86,13 +114,17 @@ export async function changePassword(parts: RouteParts, c: RouteContext): Promis
   if (who instanceof Response) return who
   const body = await readJson(parts, c, CHANGE_PASSWORD)
   if (body instanceof Response) return body
-  const { id } = who.context.principal
-  const confirmed = await parts.signIn.confirm(id, body.current, originOf(c))
+  const { id, session } = who
+  const confirmed = await parts.signIn.confirm(id, body.current, originOf(parts, c))
   if (!confirmed.ok) return refuseSignIn(parts, confirmed)
   await parts.users.setPassword(confirmed.user.name, body.new)
   const user = await parts.users.recordById(id)
   // Disabled or removed while the password was hashed.
   if (user?.status !== 'active') return refuse(parts, 'credentials-invalid')
-  const begun = await parts.sessions.begin(user, originOf(c))
-  return withCookies(null, 204, cookiesOf(parts, c, begun))
+  const { amr, aal } = session.context
+  const proof = { amr, aal, remember: session.remember }
+  const begun = await parts.sessions.begin(user, originOf(parts, c), proof)
+  return withCookies(null, 204, cookiesOfSignIn(parts, c, begun))
 }
+
+const CLEAR = { 'clear-site-data': '"cookies"' }

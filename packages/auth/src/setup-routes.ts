@@ -25,11 +25,14 @@ export async function completeSetup(parts: RouteParts, c: RouteContext): Promise
   if (refused !== undefined) return refused
   const body = await readJson(parts, c, SETUP)
   if (body instanceof Response) return body
-  const origin = originOf(c)
+  const origin = originOf(parts, c)
   if (!(await parts.setup.isNeeded())) return refuse(parts, 'setup-done')
   if (!(await parts.setup.accepts(body.code))) {
     // Only wrong codes are counted: at 100 bits nobody guesses one, and strangers must not keep the owner out.
-    const admission = await parts.throttle.consume('setup', origin.address)
+    const admission = await parts.throttle.consume({
+      subject: 'setup',
+      address: origin.address,
+    })
     if (admission.admitted) return wrongCode(parts, origin.address)
     const { retryAfterSeconds } = admission
     return refuse(parts, 'too-many-attempts', { retryAfterSeconds })

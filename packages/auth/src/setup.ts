@@ -7,13 +7,12 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '@countersign/core'
 import type { Kysely, Store } from '@countersign/store'
 import { AuthError } from './errors.ts'
+import { codeHash, newCode } from './one-time-code.ts'
 import type { AuthTables } from './schema.ts'
-import { digest } from './token.ts'
-import { randomBase32 } from './ulid.ts'
 import { insertUser, type NewUser, type User, type Users } from './users.ts'
 
 /** The role that may administer the service; the first user gets it. */
-const ADMIN_ROLE = 'admin'
+export const ADMIN_ROLE = 'admin'
 
 /** One-time codes for the first administrator. */
 export class Setup {
@@ -47,9 +46,9 @@ export class Setup {
    * @throws {@link AuthError} `setup-done`
    */
   async createCode(): Promise<string> {
-    const code = randomBase32(20)
+    const code = newCode()
     const created = this.#clock().getTime()
-    const hash = hashOf(code)
+    const hash = codeHash(PURPOSE, code)
     await this.#store.transaction<AuthTables, void>(async (transaction) => {
       const admin = await transaction
         .selectFrom('auth_role')
@@ -64,7 +63,7 @@ export class Setup {
         .values({ hash, purpose: PURPOSE, principal_id: null, created, expires })
         .execute()
     })
-    return code.replace(/.{5}(?=.)/g, '$&-')
+    return code
   }
 
   /** Whether a code would be accepted now; says so in the same time for every wrong one. */
@@ -76,7 +75,7 @@ export class Setup {
       .where('purpose', '=', PURPOSE)
       .where('expires', '>', now)
       .execute()
-    const given = Buffer.from(hashOf(code))
+    const given = Buffer.from(codeHash(PURPOSE, code))
     return rows.filter((row) => timingSafeEqual(Buffer.from(row.hash), given)).length > 0
   }
 
@@ -91,7 +90,7 @@ export class Setup {
     user: Pick<NewUser, 'name' | 'password'>,
   ): Promise<User | undefined> {
     const prepared = await this.#users.prepare({ ...user, roles: [ADMIN_ROLE] })
-    const hash = hashOf(code)
+    const hash = codeHash(PURPOSE, code)
     const now = this.#clock().getTime()
     const made = await this.#store.transaction<AuthTables, boolean>(async (transaction) => {
       const admin = await transaction
@@ -115,16 +114,6 @@ export class Setup {
     this.#users.tell('user_created', prepared.user, 'setup')
     return prepared.user
   }
-}
-
-/** A code as it was meant: without its dashes and spaces, and with the letters base 32 leaves out read as the digits they look like. */
-function hashOf(code: string): string {
-  const meant = code
-    .toUpperCase()
-    .replace(/[\s-]+/g, '')
-    .replaceAll('O', '0')
-    .replace(/[IL]/g, '1')
-  return digest(`${PURPOSE}:${meant}`)
 }
 
 function done(): AuthError {

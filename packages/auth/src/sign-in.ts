@@ -6,19 +6,23 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Clock } from '@countersign/core'
 import { AuthError } from './errors.ts'
+import type { Devices } from './devices.ts'
 import type { AuthEventType, OnAuthEvent } from './events.ts'
 import { normalizeName } from './names.ts'
 import type { PasswordHasher } from './password-hasher.ts'
 import type { Sessions } from './sessions.ts'
-import type { NewSession, SessionOrigin, TokenMaker } from './session-types.ts'
-import type { Counted, Throttle } from './throttle.ts'
+import type { NewSession, SessionOrigin, SessionProof } from './session-types.ts'
+import type { Attempt, Counted, Quota, Throttle } from './throttle.ts'
 import type { UserRecord, Users } from './users.ts'
 
 /** Why somebody was not signed in. */
 export type SignInFailure =
-  | { reason: 'user-unknown' | 'password-wrong' | 'password-unset' | 'user-disabled' }
+  | {
+      reason: 'user-unknown' | 'password-wrong' | 'password-unset' | 'user-disabled'
+      quota: Quota
+    }
   | { reason: 'overloaded' }
-  | { reason: 'throttled'; retryAfterSeconds: number }
+  | { reason: 'throttled'; retryAfterSeconds: number; quota: Quota }
 
 /** What came of it. */
 export type SignInOutcome = { ok: true; begun: NewSession } | ({ ok: false } & SignInFailure)
@@ -29,6 +33,7 @@ export interface SignInParts {
   onEvent: OnAuthEvent
   hasher: PasswordHasher
   throttle: Throttle
+  devices: Devices
   users: Users
   sessions: Sessions
 }
@@ -46,19 +51,23 @@ export class SignIn {
     name: string,
     password: string,
     origin: SessionOrigin,
-    token?: TokenMaker,
+    proof?: SessionProof,
   ): Promise<SignInOutcome> {
-    const { users, sessions } = this.#parts
+    const { devices, users, sessions } = this.#parts
     const checked = await this.#check(
-      `login:${normalizeName(name)}`,
+      {
+        subject: loginSubject(name),
+        address: origin.address,
+        device: devices.keyOf(name, origin.device),
+        locks: true,
+      },
       () => users.record(name),
       password,
-      origin,
       'authn_login_fail',
     )
     if (!checked.ok) return checked
-    const begun = await sessions.begin(checked.user, origin, token)
-    this.#tell('authn_login_success', undefined, checked.user, origin)
+    const begun = await sessions.begin(checked.user, origin, proof)
+    this.#tell('authn_login_success', undefined, checked.user, origin.address)
     return { ok: true, begun }
   }
 
@@ -67,45 +76,48 @@ export class SignIn {
     principalId: string,
     password: string,
     origin: SessionOrigin,
+    failed: ConfirmFailure = 'authn_password_change_fail',
   ): Promise<{ ok: true; user: UserRecord } | ({ ok: false } & SignInFailure)> {
     const { users } = this.#parts
     return this.#check(
-      `confirm:${principalId}`,
+      { subject: `confirm:${principalId}`, address: origin.address },
       () => users.recordById(principalId),
       password,
-      origin,
-      'authn_password_change_fail',
+      failed,
     )
   }
 
   async #check(
-    subject: string,
+    attempt: Attempt,
     find: () => Promise<UserRecord | undefined>,
     password: string,
-    origin: SessionOrigin,
-    failed: 'authn_login_fail' | 'authn_password_change_fail',
+    failed: 'authn_login_fail' | ConfirmFailure,
   ): Promise<{ ok: true; user: UserRecord } | ({ ok: false } & SignInFailure)> {
     const { hasher, throttle, users } = this.#parts
+    const { address } = attempt
     // Asked before anything is written, so that a flood costs the database nothing.
     if (hasher.isFull) {
-      this.#tell(failed, 'overloaded', undefined, origin)
+      this.#tell(failed, 'overloaded', undefined, address)
       return { ok: false, reason: 'overloaded' }
     }
     const started = performance.now()
-    const admission = await throttle.consume(subject, origin.address)
+    const admission = await throttle.consume(attempt)
+    const { quota } = admission
     if (!admission.admitted) {
-      this.#tell('authn_login_lock', 'throttled', undefined, origin)
+      const reason = admission.locked ? 'locked' : 'throttled'
+      this.#tell('authn_login_lock', reason, undefined, address)
       return {
         ok: false,
         reason: 'throttled',
         retryAfterSeconds: admission.retryAfterSeconds,
+        quota,
       }
     }
     const user = await find()
     const phc = user?.status === 'active' ? user.phc : undefined
     const check = await this.#hash(password, phc, admission.counted)
     if (check === 'overloaded') {
-      this.#tell(failed, 'overloaded', user, origin)
+      this.#tell(failed, 'overloaded', user, address)
       return { ok: false, reason: 'overloaded' }
     }
     if (user !== undefined && phc !== undefined && check.matches) {
@@ -114,9 +126,9 @@ export class SignIn {
       return { ok: true, user }
     }
     const reason = failureOf(user, phc)
-    this.#tell(failed, reason, user, origin)
+    this.#tell(failed, reason, user, address)
     await untilNextTick(started)
-    return { ok: false, reason }
+    return { ok: false, reason, quota }
   }
 
   async #hash(
@@ -139,7 +151,7 @@ export class SignIn {
     type: AuthEventType,
     reason: string | undefined,
     user: UserRecord | undefined,
-    origin: SessionOrigin,
+    address: string | undefined,
   ): void {
     this.#parts.onEvent({
       type,
@@ -147,10 +159,18 @@ export class SignIn {
       reason,
       name: user?.name,
       principalId: user?.id,
-      address: origin.address,
+      address,
     })
   }
 }
+
+/** What sign-ins of a name are counted under. */
+export function loginSubject(name: string): string {
+  return `login:${normalizeName(name)}`
+}
+
+/** What a wrong password of somebody who is signed in is called. */
+export type ConfirmFailure = 'authn_password_change_fail' | 'authn_step_up_fail'
 
 function failureOf(
   user: UserRecord | undefined,

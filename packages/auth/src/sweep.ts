@@ -8,7 +8,7 @@ import type { Store } from '@countersign/store'
 import type { AuthTables } from './schema.ts'
 
 /**
- * Deletes expired sessions, one-time codes and counters.
+ * Deletes expired sessions, one-time codes, half-done sign-ins and counters, and credentials that ended a month ago.
  *
  * @returns how many rows there were
  */
@@ -39,10 +39,35 @@ export async function sweepExpired(store: Store, clock: Clock): Promise<number> 
         query.selectFrom('auth_throttle').select('key').where('expires', '<=', now).limit(BATCH),
       )
       .executeTakeFirst()
-    const counts = [sessions, codes, counters].map((done) => Number(done.numDeletedRows))
+    const pending = await db
+      .deleteFrom('auth_pending')
+      .where('hash', 'in', (query) =>
+        query.selectFrom('auth_pending').select('hash').where('expires', '<=', now).limit(BATCH),
+      )
+      .executeTakeFirst()
+    // What has ended stays a month, so that the audit's identifiers still mean something.
+    const credentials = await db
+      .deleteFrom('auth_credential')
+      .where('id', 'in', (query) =>
+        query
+          .selectFrom('auth_credential')
+          .select('id')
+          .where((where) =>
+            where.or([
+              where('expires', '<=', now - KEPT_MS),
+              where('revoked_at', '<=', now - KEPT_MS),
+            ]),
+          )
+          .limit(BATCH),
+      )
+      .executeTakeFirst()
+    const counts = [sessions, codes, counters, pending, credentials].map((done) =>
+      Number(done.numDeletedRows),
+    )
     for (const count of counts) swept += count
     if (counts.every((count) => count < BATCH)) return swept
   }
 }
 
 const BATCH = 500
+const KEPT_MS = 30 * 86_400_000

@@ -4,8 +4,10 @@
  * Counting after the fact lets parallel guesses through: seventeen of a limit of ten at eight threads, measured. Names that
  * nobody has are counted like others, so that a refusal says nothing about them.
  *
- * The owner is never locked out for good: the counter of a name belongs to one network, and the one over all networks does not
- * bind a network the owner has signed in from within thirty days. Every counter is gone after its window.
+ * The owner is never locked out by strangers: a browser that the owner has signed in from (`devices.ts`) has a counter of its
+ * own and none of the others; the counter over all networks does not bind a network the owner has signed in from within thirty
+ * days. A hundred failures without a success in between end passwords for everybody else (NIST SP 800-63B-4 §3.2.2), until the
+ * owner signs in from such a browser or sets a new password with a one-time code.
  *
  * @module
  */
@@ -23,6 +25,12 @@ export interface ThrottleLimits {
   perName?: number | undefined
   /** On one name by all addresses its owner has not signed in from. @defaultValue 100 */
   perNameEverywhere?: number | undefined
+  /** Failures on one name without a success in between, after which its password is good on known browsers only. @defaultValue 100 */
+  consecutive?: number | undefined
+  /** By a browser that its owner has signed in from, until it is a stranger again. @defaultValue 10 */
+  perDevice?: number | undefined
+  /** Codes of a second factor, which stand apart: whoever gets there has the password already. @defaultValue 5 in 15 minutes */
+  perFactor?: number | undefined
   /** Milliseconds. @defaultValue 10 minutes */
   windowMs?: number | undefined
 }
@@ -32,17 +40,41 @@ export const DEFAULT_LIMITS: Required<{ [Key in keyof ThrottleLimits]: number }>
   perAddress: 60,
   perName: 10,
   perNameEverywhere: 100,
+  consecutive: 100,
+  perDevice: 10,
+  perFactor: 5,
   windowMs: 600_000,
+}
+
+/** Who guesses at what. */
+export interface Attempt {
+  /** A name in its normal form with what it is for before it, as in `login:ada`; or what else is guessed at. */
+  subject: string
+  address: string | undefined
+  /** The key of a browser that the owner of the name has signed in from. */
+  device?: string | undefined
+  /** Whether failures without a success in between end the attempts of strangers. @defaultValue false */
+  locks?: boolean | undefined
+}
+
+/** What is left of the tightest counter. */
+export interface Quota {
+  readonly limit: number
+  readonly remaining: number
+  readonly resetSeconds: number
+  readonly windowSeconds: number
 }
 
 /** An attempt that was counted, or how long to wait. */
 export type Admission =
-  | { admitted: true; counted: Counted }
-  | { admitted: false; retryAfterSeconds: number }
+  | { admitted: true; counted: Counted; quota: Quota }
+  | { admitted: false; retryAfterSeconds: number; quota: Quota; locked: boolean }
 
 /** What an attempt was counted under. */
 export interface Counted {
   readonly keys: readonly string[]
+  /** Counters that a success sets back to nothing. */
+  readonly cleared: readonly string[]
   /** To be written when the attempt succeeds; `undefined` where the network is trusted already. */
   readonly trust: string | undefined
 }
@@ -60,43 +92,54 @@ export class Throttle {
   }
 
   /**
-   * Counts an attempt on `subject` (a name in its normal form, or what else is guessed at) from an address.
+   * Counts an attempt.
    *
    * @returns the admission, or how long to wait; a refused attempt is not counted and writes nothing
    */
-  async consume(subject: string, address: string | undefined): Promise<Admission> {
+  async consume(attempt: Attempt): Promise<Admission> {
     const now = this.#clock().getTime()
-    const network = networkOf(address)
-    const name = digest(subject)
+    const { device, subject } = attempt
     // The name itself is never stored: people type their password into that field.
-    const trust = `trusted:${name}@${network}`
-    const limits = new Map([
-      [`address:${network}`, this.#limits.perAddress],
-      [`name:${name}@${network}`, this.#limits.perName],
-      [`name:${name}`, this.#limits.perNameEverywhere],
-    ])
-    const rows = await this.#read([...limits.keys(), trust], now)
-    const trusted = rows.get(trust)
-    if (trusted !== undefined) limits.delete(`name:${name}`)
-    const spent = [...limits].filter(([key, limit]) => (rows.get(key)?.count ?? 0) >= limit)
-    if (spent.length > 0)
-      return refusal(
-        spent.map(([key]) => rows.get(key)?.expires ?? now),
-        now,
-      )
-    const keys = [...limits.keys()]
-    // What was read may be old by now; what this answers decides.
-    const counted = await this.#count(keys, now)
-    const over = counted.filter(({ key, count }) => count > (limits.get(key) ?? 0))
-    if (over.length > 0) {
-      await this.#giveBack(keys)
-      return refusal(
-        over.map((row) => row.expires),
-        now,
-      )
+    const name = digest(subject)
+    const failed = `failed:${name}`
+    if (device !== undefined) {
+      const key = `device:${device}`
+      const counters = new Map([[key, { limit: this.#limits.perDevice, windowMs: TRUST_MS }]])
+      return await this.#admit(counters, await this.#read([key], now), now, {
+        cleared: [key, failed],
+        trust: undefined,
+      })
     }
+    const { windowMs } = this.#limits
+    const network = networkOf(attempt.address)
+    const trust = `trusted:${name}@${network}`
+    const counters = new Map<string, Counter>([
+      [`address:${network}`, { limit: this.#limits.perAddress, windowMs }],
+      [`name:${name}@${network}`, { limit: this.#limits.perName, windowMs }],
+      [`name:${name}`, { limit: this.#limits.perNameEverywhere, windowMs }],
+    ])
+    if (attempt.locks === true) {
+      counters.set(failed, { limit: this.#limits.consecutive, windowMs: TRUST_MS })
+    }
+    const rows = await this.#read([...counters.keys(), trust], now)
+    const trusted = rows.get(trust)
+    if (trusted !== undefined) counters.delete(`name:${name}`)
     const renewed = trusted === undefined || trusted.expires < now + TRUST_MS - TRUST_RENEWAL_MS
-    return { admitted: true, counted: { keys, trust: renewed ? trust : undefined } }
+    const cleared = attempt.locks === true ? [failed] : []
+    return await this.#admit(counters, rows, now, { cleared, trust: renewed ? trust : undefined })
+  }
+
+  /**
+   * Counts an attempt at a second factor of a principal, apart from everything else: a first factor that succeeds gives none back.
+   *
+   * @returns the admission, or how long to wait
+   */
+  async consumeFactor(principalId: string): Promise<Admission> {
+    const now = this.#clock().getTime()
+    const key = `factor:${principalId}`
+    const counters = new Map([[key, { limit: this.#limits.perFactor, windowMs: FACTOR_WINDOW_MS }]])
+    const rows = await this.#read([key], now)
+    return await this.#admit(counters, rows, now, { cleared: [key], trust: undefined })
   }
 
   /** Gives an attempt back that was never made. */
@@ -106,14 +149,46 @@ export class Throttle {
 
   /** Gives an attempt back that succeeded, and remembers that the owner was here. */
   async succeed(counted: Counted): Promise<void> {
-    await this.#giveBack(counted.keys)
-    if (counted.trust === undefined) return
+    const { cleared, keys, trust } = counted
+    const kept = keys.filter((key) => !cleared.includes(key))
+    if (kept.length > 0) await this.#giveBack(kept)
+    await this.#clear(cleared)
+    if (trust === undefined) return
     const expires = this.#clock().getTime() + TRUST_MS
     await this.#db
       .insertInto('auth_throttle')
-      .values({ key: counted.trust, count: 1, expires })
+      .values({ key: trust, count: 1, expires })
       .onConflict((conflict) => conflict.column('key').doUpdateSet({ expires }))
       .execute()
+  }
+
+  /** Opens a name again that a hundred failures have closed: its owner has proved who they are in another way. */
+  async reopen(subject: string): Promise<void> {
+    const name = digest(subject)
+    await this.#clear([`failed:${name}`, `name:${name}`])
+  }
+
+  async #admit(
+    counters: ReadonlyMap<string, Counter>,
+    rows: ReadonlyMap<string, { count: number; expires: number }>,
+    now: number,
+    rest: Pick<Counted, 'cleared' | 'trust'>,
+  ): Promise<Admission> {
+    const known = [...counters].flatMap(([key, counter]) => {
+      const row = rows.get(key)
+      return row === undefined ? [] : [{ key, ...counter, ...row }]
+    })
+    const spent = known.filter(({ count, limit }) => count >= limit)
+    if (spent.length > 0) return refusal(spent, now)
+    const keys = [...counters.keys()]
+    // What was read may be old by now; what this answers decides.
+    const counted = await this.#count(counters, now)
+    const over = counted.filter(({ count, limit }) => count > limit)
+    if (over.length > 0) {
+      await this.#giveBack(keys)
+      return refusal(over, now)
+    }
+    return { admitted: true, counted: { keys, ...rest }, quota: tightest(counted, now) }
   }
 
   async #read(
@@ -130,15 +205,16 @@ export class Throttle {
   }
 
   /** One statement, so that no two attempts are counted as one. */
-  async #count(
-    keys: readonly string[],
-    now: number,
-  ): Promise<{ key: string; count: number; expires: number }[]> {
+  async #count(counters: ReadonlyMap<string, Counter>, now: number): Promise<CountedRow[]> {
     const over = sql<boolean>`auth_throttle.expires <= ${now}`
-    const expires = now + this.#limits.windowMs
-    return await this.#db
+    const values = [...counters].map(([key, { windowMs }]) => ({
+      key,
+      count: 1,
+      expires: now + windowMs,
+    }))
+    const rows = await this.#db
       .insertInto('auth_throttle')
-      .values(keys.map((key) => ({ key, count: 1, expires })))
+      .values(values)
       .onConflict((conflict) =>
         conflict.column('key').doUpdateSet({
           count: sql`case when ${over} then 1 else auth_throttle.count + 1 end`,
@@ -147,6 +223,10 @@ export class Throttle {
       )
       .returning(['key', 'count', 'expires'])
       .execute()
+    return rows.flatMap((row) => {
+      const counter = counters.get(row.key)
+      return counter === undefined ? [] : [{ ...row, ...counter }]
+    })
   }
 
   async #giveBack(keys: readonly string[]): Promise<void> {
@@ -157,12 +237,58 @@ export class Throttle {
       .where('count', '>', 0)
       .execute()
   }
+
+  async #clear(keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return
+    await this.#db.deleteFrom('auth_throttle').where('key', 'in', keys).execute()
+  }
 }
 
-function refusal(ends: readonly number[], now: number): Admission {
-  const wait = Math.ceil((Math.max(...ends) - now) / 1000)
-  return { admitted: false, retryAfterSeconds: Math.max(1, wait) }
+/** `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers): how many attempts are left, and until when. */
+export function rateLimitHeaders({
+  limit,
+  remaining,
+  resetSeconds,
+  windowSeconds,
+}: Quota): Readonly<Record<string, string>> {
+  return {
+    'ratelimit-policy': `"attempts";q=${limit};w=${windowSeconds}`,
+    ratelimit: `"attempts";r=${remaining};t=${resetSeconds}`,
+  }
+}
+
+interface Counter {
+  readonly limit: number
+  readonly windowMs: number
+}
+
+interface CountedRow extends Counter {
+  readonly key: string
+  readonly count: number
+  readonly expires: number
+}
+
+function refusal(spent: readonly CountedRow[], now: number): Admission {
+  const quota = tightest(spent, now)
+  const wait = Math.max(...spent.map((row) => Math.ceil((row.expires - now) / 1000)))
+  const locked = spent.some(({ key }) => key.startsWith('failed:'))
+  return { admitted: false, retryAfterSeconds: Math.max(1, wait), quota, locked }
+}
+
+/** Of the counter with the least left; of two, the one that lasts longer. */
+function tightest(rows: readonly CountedRow[], now: number): Quota {
+  const [first] = rows.toSorted(
+    (a, b) => a.limit - a.count - (b.limit - b.count) || b.expires - a.expires,
+  )
+  if (first === undefined) throw new TypeError('an attempt without a counter')
+  return {
+    limit: first.limit,
+    remaining: Math.max(0, first.limit - first.count),
+    resetSeconds: Math.max(1, Math.ceil((first.expires - now) / 1000)),
+    windowSeconds: Math.round(first.windowMs / 1000),
+  }
 }
 
 const TRUST_MS = 30 * 86_400_000
 const TRUST_RENEWAL_MS = 86_400_000
+const FACTOR_WINDOW_MS = 15 * 60_000

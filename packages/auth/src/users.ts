@@ -9,7 +9,9 @@ import { AuthError } from './errors.ts'
 import type { OnAuthEvent } from './events.ts'
 import { isName, normalizeName, parseName, parseRoles } from './names.ts'
 import type { PasswordPolicy } from './password-policy.ts'
+import type { Revocations } from './revocations.ts'
 import type { AuthTables, PrincipalKind } from './schema.ts'
+import type { EndedSession } from './session-types.ts'
 import type { Sessions } from './sessions.ts'
 import { ulid } from './ulid.ts'
 
@@ -56,6 +58,7 @@ export interface UsersParts {
   onEvent: OnAuthEvent
   passwords: PasswordPolicy
   sessions: Sessions
+  revocations: Revocations
 }
 
 /** The users of one store. Every method that takes a name throws `user-unknown` where nobody has it, unless it says otherwise. */
@@ -107,7 +110,7 @@ export class Users {
       return await sessions.endAll(transaction, id)
     })
     this.tell('user_updated', user, 'disabled')
-    sessions.announceEnded(ended)
+    await sessions.announceEnded(ended)
   }
 
   /** Lets a disabled user sign in again; sessions of before stay ended. */
@@ -123,24 +126,48 @@ export class Users {
   }
 
   /**
-   * Sets the password and ends every session of the user.
+   * Sets the password and ends every session and API token of the user.
    *
    * @throws {@link AuthError} `user-unknown`, `password-weak`, `hashing-overloaded`
    */
   async setPassword(name: string, password: string): Promise<void> {
-    const user = await this.#known(name)
-    const phc = await this.#parts.passwords.hash(password, user.name)
-    const changed_at = this.#parts.clock().getTime()
-    const [, ended] = await this.#change(name, async (transaction, principal_id) => {
-      await transaction
-        .insertInto('auth_password')
-        .values({ principal_id, phc, changed_at })
-        .onConflict((conflict) => conflict.column('principal_id').doUpdateSet({ phc, changed_at }))
-        .execute()
-      return await this.#parts.sessions.endAll(transaction, principal_id)
-    })
+    const user = await this.record(name)
+    if (user === undefined) throw unknownUser(name)
+    await this.replacePassword(user, password, () => Promise.resolve(true))
+  }
+
+  /**
+   * The same, where `permit` allows it within the same transaction.
+   *
+   * @returns what `permit` answered; nothing changed where that is false
+   * @throws {@link AuthError} `password-weak`, `hashing-overloaded`
+   */
+  async replacePassword(
+    user: { id: string; name: string },
+    password: string,
+    permit: (transaction: Transaction<AuthTables>) => Promise<boolean>,
+  ): Promise<boolean> {
+    const { clock, passwords, sessions, store } = this.#parts
+    const phc = await passwords.hash(password, user.name)
+    const changed_at = clock().getTime()
+    const { id: principal_id } = user
+    const ended = await store.transaction<AuthTables, readonly EndedSession[] | undefined>(
+      async (transaction) => {
+        if (!(await permit(transaction))) return undefined
+        await transaction
+          .insertInto('auth_password')
+          .values({ principal_id, phc, changed_at })
+          .onConflict((conflict) =>
+            conflict.column('principal_id').doUpdateSet({ phc, changed_at }),
+          )
+          .execute()
+        return await sessions.endAll(transaction, principal_id)
+      },
+    )
+    if (ended === undefined) return false
     this.tell('authn_password_change', user)
-    this.#parts.sessions.announceEnded(ended)
+    await this.#ended(principal_id, ended)
+    return true
   }
 
   /** Gives the user these roles and no others; requests notice at once, in other processes within two seconds. */
@@ -149,6 +176,8 @@ export class Users {
     const [user] = await this.#change(name, async (transaction, id) => {
       await transaction.deleteFrom('auth_role').where('principal_id', '=', id).execute()
       await insertRoles(transaction, id, checked)
+      // ASVS 7.2.4: other rights, another token.
+      await this.#parts.sessions.renewSoon(transaction, id)
     })
     this.tell('privilege_permissions_changed', user, `roles: ${checked.join(' ')}`)
   }
@@ -247,9 +276,10 @@ export class Users {
     })
   }
 
-  async #known(name: string): Promise<User> {
+  /** The user of this name. */
+  async known(name: string): Promise<User> {
     const user = await this.find(name)
-    if (user === undefined) throw new AuthError('user-unknown', `there is no user "${name}"`)
+    if (user === undefined) throw unknownUser(name)
     return user
   }
 
@@ -257,16 +287,21 @@ export class Users {
     name: string,
     work: (transaction: Transaction<AuthTables>, id: string) => Promise<T>,
   ): Promise<[User, T]> {
-    const user = await this.#known(name)
+    const user = await this.known(name)
     const done = await this.#parts.store.transaction<AuthTables, T>((transaction) =>
       work(transaction, user.id),
     )
-    this.#parts.sessions.forget(user.id)
+    await this.#parts.revocations.publish([{ principalId: user.id }])
     return [user, done]
   }
 
+  async #ended(principalId: string, ended: readonly EndedSession[]): Promise<void> {
+    await this.#parts.revocations.publish([{ principalId }])
+    await this.#parts.sessions.announceEnded(ended)
+  }
+
   /** Tells the audit about a user. */
-  tell(type: UserEventType, user: User, reason?: string): void {
+  tell(type: UserEventType, user: { id: string; name: string }, reason?: string): void {
     const time = this.#parts.clock()
     this.#parts.onEvent({ type, time, reason, name: user.name, principalId: user.id })
   }
@@ -332,6 +367,12 @@ async function insertRoles(
     .insertInto('auth_role')
     .values(roles.map((role) => ({ principal_id: id, role })))
     .execute()
+}
+
+function unknownUser(name: string): AuthError {
+  return new AuthError('user-unknown', `there is no user "${name}"`, {
+    hint: 'see who there is: countersign user list',
+  })
 }
 
 function rolesOf(rows: readonly { role: string | null }[]): string[] {

@@ -21,8 +21,9 @@ describe('SEEDS A1: POST /login', () => {
     assert.equal(answer.status, 200)
     assert.equal(answer.text, 'Logged in')
     assert.equal(answer.headers.get('cache-control'), 'no-store')
-    const [cookie = '', ...others] = answer.cookies
-    assert.deepEqual(others, [])
+    const [cookie = '', device = '', ...others] = answer.cookies
+    // The second one lets nobody in: it tells the owner's browser from strangers who guess (`throttle.test.ts`).
+    assert.deepEqual([others, device.startsWith('__Host-countersign-dev=')], [[], true])
     const shape = /^__Host-countersign-sid=[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Lax$/
     assert.match(cookie, shape)
     const again = await service.send('/login', { form: { username: 'Alice', password: PASSWORD } })
@@ -42,7 +43,7 @@ describe('SEEDS A1: POST /login', () => {
       assert.equal(answer.status, 200)
       assert.equal(answer.headers.get('content-type'), 'application/json')
       const seen = await service.send('/auth/session', { cookie: cookieOf(answer) })
-      assert.equal(seen.text, answer.text)
+      assert.ok(seen.text.startsWith(answer.text.slice(0, -1)))
       const { principal, session } = JSON.parse(answer.text)
       assert.deepEqual(principal, { id, name: 'Alice', roles: ['a', 'b'] })
       assert.match(session.sid, /^[0-9A-Z]{26}$/)

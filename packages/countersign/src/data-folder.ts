@@ -22,6 +22,8 @@ export interface DataFolder {
   /** The service's own certificate and key. */
   serverCertificate: string
   serverKey: string
+  /** The keys under which sign-in stores secrets. */
+  authKeys: string
 }
 
 /**
@@ -42,6 +44,7 @@ export function dataFolder(
     service: path.join(folder, 'service.json'),
     serverCertificate: path.join(folder, 'server.crt'),
     serverKey: path.join(folder, 'server.key'),
+    authKeys: path.join(folder, 'auth.keys'),
   }
 }
 

@@ -62,7 +62,7 @@ export async function withAuthority<T>(
 export async function withAuth<T>(data: DataFolder, work: (auth: Auth) => Promise<T>): Promise<T> {
   await using store = await openExistingStore(data)
   const { createAuth } = await import('@countersign/auth')
-  const auth = await createAuth({ store })
+  await using auth = await createAuth({ store, keys: { path: data.authKeys } })
   return await work(auth)
 }
 

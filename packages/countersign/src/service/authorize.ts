@@ -7,12 +7,18 @@ import type { Auth, AuthPeer } from '@countersign/auth'
 import { Refusal } from '@countersign/auth'
 import type { Authorize } from '@countersign/authority'
 
-/** Answers the caller by name and roles, or the refusal of sign-in. */
+/** Answers the caller by name and roles, or the refusal of sign-in. A token needs the scope of what is asked for as well. */
 export function authorizeWith(auth: Auth): Authorize {
   return async (request, env) => {
-    const caller = await auth.authenticate(request, peerOf(env))
+    const caller = await auth.authenticate(request, peerOf(env), { scopes: [scopeOf(request)] })
     return caller instanceof Refusal ? caller.response() : caller.principal
   }
+}
+
+/** What a token has to be good for: `ca:list`, `ca:issue`, `ca:revoke`. */
+function scopeOf(request: Request): string {
+  if (request.method === 'GET' || request.method === 'HEAD') return 'ca:list'
+  return new URL(request.url).pathname.endsWith('/revoke') ? 'ca:revoke' : 'ca:issue'
 }
 
 /** The peer that the server put into the environment; without one nothing is known of the connection. */

@@ -150,6 +150,113 @@ const PATHS: Record<string, Record<string, Operation>> = {
   '/auth/logout-others': {
     post: { summary: 'End the other sessions', signedIn: true, answer: [200, 'Revoked'] },
   },
+  '/auth/logout-all': {
+    post: { summary: 'End every session', signedIn: true, answer: [200, 'Revoked'] },
+  },
+  '/auth/step-up': {
+    post: {
+      summary: 'Prove once more who you are; sets a new session cookie',
+      signedIn: true,
+      body: 'StepUp',
+      answer: [200, 'Session'],
+    },
+  },
+  '/auth/reset': {
+    post: { summary: 'Ask for a code to set a new password', body: 'Reset', answer: [202] },
+  },
+  '/auth/reset/confirm': {
+    post: { summary: 'Set a new password with a code', body: 'ResetConfirm', answer: [204] },
+  },
+  '/auth/tokens': {
+    get: { summary: 'The API tokens of the caller', signedIn: true, answer: [200, 'Tokens'] },
+    post: {
+      summary: 'Make an API token, shown once',
+      signedIn: true,
+      body: 'NewToken',
+      answer: [201, 'MadeToken'],
+    },
+  },
+  '/auth/tokens/{id}': {
+    delete: {
+      summary: 'Revoke an API token of the caller',
+      signedIn: true,
+      answer: [204],
+      parameters: [pathParameter('id')],
+    },
+  },
+  '/admin/principals': {
+    get: { summary: 'Users and services', signedIn: true, answer: [200, 'Principals'] },
+    post: {
+      summary: 'Add a user or service',
+      signedIn: true,
+      body: 'NewPrincipal',
+      answer: [201, 'Principal'],
+    },
+  },
+  '/admin/principals/{name}': {
+    get: {
+      summary: 'A user or service',
+      signedIn: true,
+      answer: [200, 'Principal'],
+      parameters: [pathParameter('name')],
+    },
+  },
+  '/admin/principals/{name}/disable': {
+    post: {
+      summary: 'End everything of a principal and let nothing begin',
+      signedIn: true,
+      answer: [204],
+      parameters: [pathParameter('name')],
+    },
+  },
+  '/admin/principals/{name}/enable': {
+    post: {
+      summary: 'Let a disabled principal in again',
+      signedIn: true,
+      answer: [204],
+      parameters: [pathParameter('name')],
+    },
+  },
+  '/admin/principals/{name}/roles': {
+    put: {
+      summary: 'These roles and no others',
+      signedIn: true,
+      body: 'Roles',
+      answer: [204],
+      parameters: [pathParameter('name')],
+    },
+  },
+  '/admin/principals/{name}/reset': {
+    post: {
+      summary: 'Make a one-time code for a new password',
+      signedIn: true,
+      answer: [201, 'ResetCode'],
+      parameters: [pathParameter('name')],
+    },
+  },
+  '/admin/sessions': {
+    get: { summary: 'Every live session', signedIn: true, answer: [200, 'AdminSessions'] },
+  },
+  '/admin/sessions/{sid}': {
+    delete: {
+      summary: 'End a session',
+      signedIn: true,
+      answer: [204],
+      parameters: [pathParameter('sid')],
+    },
+  },
+  '/admin/audit': {
+    get: {
+      summary: 'The audit log, the latest rows first',
+      signedIn: true,
+      answer: [200, 'Audit'],
+      parameters: [
+        queryParameter('limit', 'rows, 1 to 1000; 100 where it is left out'),
+        queryParameter('since', 'a time in ISO 8601'),
+        queryParameter('event', 'a kind of event, as in authn_login_fail'),
+      ],
+    },
+  },
   '/auth/password': {
     post: { summary: 'Change the password', signedIn: true, body: 'PasswordChange', answer: [204] },
   },
@@ -158,6 +265,9 @@ const PATHS: Record<string, Record<string, Operation>> = {
     post: { summary: 'Make the first administrator', body: 'Setup', answer: [200, 'Session'] },
   },
   '/roots.pem': { get: { summary: 'What clients trust', answer: [200, 'application/x-pem-file'] } },
+  '/intermediates.pem': {
+    get: { summary: 'What servers send after their leaf', answer: [200, 'application/x-pem-file'] },
+  },
   '/crl/{file}': {
     get: {
       summary: 'A revocation list',
@@ -213,6 +323,30 @@ const record = (
   required,
 })
 
+const nullable = (schema: object): object => ({ anyOf: [schema, { type: 'null' }] })
+
+const TOKEN = {
+  id: text,
+  label: text,
+  scopes: { anyOf: [{ const: '*' }, list(text)] },
+  networks: list(text),
+  x5tS256: nullable(text),
+  created: time,
+  expires: time,
+  lastUsed: nullable(time),
+}
+
+const PRINCIPAL = {
+  id: text,
+  name: text,
+  kind: { enum: ['user', 'service'] },
+  status: { enum: ['active', 'disabled'] },
+  roles: list(text),
+  hasPassword: { type: 'boolean' },
+  created: time,
+  disabledAt: nullable(time),
+}
+
 const SCHEMAS: Record<string, object> = {
   Problem: record(
     { type: text, title: text, status: { type: 'integer' }, code: text, detail: text, hint: text },
@@ -235,6 +369,52 @@ const SCHEMAS: Record<string, object> = {
         userAgent: text,
       },
       ['sid', 'current', 'created', 'lastSeen'],
+    ),
+  ),
+  StepUp: record({ password: text }),
+  Reset: record({ username: text }),
+  ResetConfirm: record({ token: text, new: text }),
+  ResetCode: record({ code: text, expiresInSeconds: { type: 'integer' } }),
+  NewToken: record(
+    {
+      label: text,
+      scopes: list(text),
+      days: { type: 'integer' },
+      networks: list(text),
+      x5tS256: text,
+    },
+    ['label'],
+  ),
+  MadeToken: record({ token: text, ...TOKEN }),
+  Tokens: list(record(TOKEN)),
+  NewPrincipal: record({ name: text, kind: { enum: ['user', 'service'] }, roles: list(text) }, [
+    'name',
+  ]),
+  Principal: record(PRINCIPAL),
+  Principals: list(record(PRINCIPAL)),
+  Roles: record({ roles: list(text) }),
+  AdminSessions: list(
+    record({
+      sid: text,
+      principal: record({ id: text, name: text }),
+      created: time,
+      lastSeen: time,
+      expires: time,
+      address: nullable(text),
+      userAgent: nullable(text),
+    }),
+  ),
+  Audit: list(
+    record(
+      {
+        seq: { type: 'integer' },
+        time,
+        event: text,
+        principalId: text,
+        address: text,
+        detail: { type: 'object' },
+      },
+      ['seq', 'time', 'event', 'detail'],
     ),
   ),
   Revoked: record({ revoked: { type: 'integer' } }),

@@ -1,0 +1,147 @@
+/**
+ * What a service holds of its sign-in.
+ *
+ * @module
+ */
+import type { Hono, MiddlewareHandler } from 'hono'
+import type { GuardOptions } from './admission.ts'
+import type { ApiTokenInfo, NewApiToken } from './api-tokens.ts'
+import type { AuditEntry, AuditFilter } from './audit-log.ts'
+import type { AuditVerdict } from './audit-verify.ts'
+import type { AuthContext } from './context.ts'
+import type { AuthEnv, GuardedHandler } from './guard.ts'
+import type { ExpressMiddleware, FastifyHook, NodeGuardOptions } from './node-adapters.ts'
+import type { AuthPeer } from './peer.ts'
+import type { Refusal } from './problems.ts'
+import type { OnRevocation } from './revocations.ts'
+import type { SecretFinding } from './secret-scan.ts'
+import type { SessionInfo } from './session-types.ts'
+import type { NewUser, User } from './users.ts'
+
+/** Users and sign-in of one service. */
+export interface Auth extends AsyncDisposable {
+  /** The routes under `/login`, `/auth` and `/admin`, as a Hono app to be mounted at the root. */
+  readonly routes: Hono<AuthEnv>
+  readonly users: AuthUsers
+  readonly sessions: AuthSessions
+  readonly tokens: AuthTokens
+  readonly audit: AuthAudit
+
+  /**
+   * Who sends a request.
+   *
+   * @param peer - the connection it came over; never from a header
+   * @param guard - what else is asked of them
+   * @returns the caller, or the refusal to answer with; when the store is away that is a 503, never a caller
+   */
+  authenticate(
+    request: Request,
+    peer: AuthPeer,
+    guard?: GuardOptions,
+  ): Promise<AuthContext | Refusal>
+
+  /** Hono middleware that lets only those pass who may; the route finds `c.get('auth')`. */
+  guard(options?: GuardOptions): MiddlewareHandler<AuthEnv>
+
+  /** The same around a handler of `(request, { peer })`, which then finds `auth` in its context. */
+  protect<Extra extends { peer: AuthPeer }>(
+    handler: GuardedHandler<Extra>,
+    options?: GuardOptions,
+  ): (request: Request, context: Extra) => Response | Promise<Response>
+
+  /** The same as middleware for Express 5; what comes after it asks `callerOf(request)`. */
+  express(options?: NodeGuardOptions): ExpressMiddleware
+
+  /** The same as an `onRequest` hook for Fastify 5; what comes after it asks `callerOf(request)`. */
+  fastify(options?: NodeGuardOptions): FastifyHook
+
+  /** Is told what ends (a session, a token, everything of a principal), here or in another process: live connections can end too. */
+  onRevoked(listener: OnRevocation): void
+
+  /** Whether there is no administrator yet. */
+  needsSetup(): Promise<boolean>
+
+  /**
+   * Makes the one-time code for the first administrator: good for 24 hours, ends the one before.
+   *
+   * @throws {@link AuthError} `setup-done`
+   */
+  createSetupCode(): Promise<string>
+
+  /**
+   * Makes the one-time code with which a user sets a new password: good for 15 minutes, ends the one before.
+   *
+   * @throws {@link AuthError} `user-unknown`, `user-disabled`
+   */
+  createResetCode(name: string): Promise<string>
+
+  /** Looks through the whole database for what could be replayed by whoever reads it. @returns what was found: nothing */
+  findSecrets(): Promise<SecretFinding[]>
+
+  /**
+   * Deletes what has expired, in small batches; to be called every few minutes.
+   *
+   * @returns how many rows there were
+   */
+  sweep(): Promise<number>
+
+  /** Writes what waits for the audit log and stops listening. The store stays open; close it afterwards. */
+  close(): Promise<void>
+}
+
+/** The users of a service. Names are found whatever their case. */
+export interface AuthUsers {
+  /** @throws {@link AuthError} `name-invalid`, `name-taken`, `role-invalid`, `password-weak`, `hashing-overloaded` */
+  add(user: NewUser): Promise<User>
+  find(name: string): Promise<User | undefined>
+  /** Every user, by name. */
+  list(): Promise<User[]>
+  /** Ends all of the user's sessions and tokens and lets none begin. @throws {@link AuthError} `user-unknown` */
+  disable(name: string): Promise<void>
+  /** @throws {@link AuthError} `user-unknown` */
+  enable(name: string): Promise<void>
+  /**
+   * Ends all of the user's sessions and API tokens.
+   *
+   * @throws {@link AuthError} `user-unknown`, `password-weak`, `hashing-overloaded`
+   */
+  setPassword(name: string, password: string): Promise<void>
+  /** These roles and no others. @throws {@link AuthError} `user-unknown`, `role-invalid` */
+  setRoles(name: string, roles: readonly string[]): Promise<void>
+}
+
+/** The sessions of a service. */
+export interface AuthSessions {
+  /** The live sessions of a user, or of everybody, the latest first; at most 1000. */
+  list(userName?: string): Promise<SessionInfo[]>
+  /** Ends a session, at once in this process and within two seconds in others; says whether there was one. */
+  revoke(sid: string): Promise<boolean>
+  /** Ends every session of a user; answers how many. @throws {@link AuthError} `user-unknown` */
+  revokeAll(userName: string): Promise<number>
+}
+
+/** The API tokens of a service. */
+export interface AuthTokens {
+  /**
+   * Makes a token; it is known this once.
+   *
+   * @throws {@link AuthError} `user-unknown`, `user-disabled`, `token-option-invalid`, `scope-invalid`
+   */
+  create(userName: string, token: NewApiToken): Promise<{ token: string; info: ApiTokenInfo }>
+  /** The tokens of a user, or of everybody, the latest first. @throws {@link AuthError} `user-unknown` */
+  list(userName?: string): Promise<(ApiTokenInfo & { name: string })[]>
+  /** Revokes a token, at once in this process and within two seconds in others; says whether there was one. */
+  revoke(id: string): Promise<boolean>
+}
+
+/** The audit log of a service. */
+export interface AuthAudit {
+  /** The latest rows first. */
+  list(filter?: AuditFilter): Promise<AuditEntry[]>
+  /**
+   * Whether every row is what was written.
+   *
+   * @param expected - the `head` of an earlier look, kept elsewhere: a log that was cut back since then shows
+   */
+  verify(expected?: { seq: number; hash: string }): Promise<AuditVerdict>
+}

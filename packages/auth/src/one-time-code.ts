@@ -1,0 +1,27 @@
+/**
+ * Codes that are read aloud or typed: 100 bits, four groups of five, good once.
+ *
+ * @module
+ */
+import { digest } from './token.ts'
+import { randomBase32 } from './ulid.ts'
+
+/** A new code, `XXXXX-XXXXX-XXXXX-XXXXX`. */
+export function newCode(): string {
+  return randomBase32(20).replace(/.{5}(?=.)/g, '$&-')
+}
+
+/**
+ * The key a code is stored under: as it was meant, without its dashes and spaces, and with the letters that base 32 leaves out
+ * read as the digits they look like.
+ *
+ * @param purpose - a code for one thing is none for another
+ */
+export function codeHash(purpose: string, code: string): string {
+  const meant = code
+    .toUpperCase()
+    .replace(/[\s-]+/g, '')
+    .replaceAll('O', '0')
+    .replace(/[IL]/g, '1')
+  return digest(`${purpose}:${meant}`)
+}

@@ -1,0 +1,83 @@
+/**
+ * `POST /auth/step-up`: whoever is signed in proves once more who they are, and goes on under a new token (RFC 9470).
+ *
+ * @module
+ */
+import { z } from 'zod'
+import type { AssuranceLevel } from './context.ts'
+import {
+  cookiesOf,
+  originOf,
+  type RouteContext,
+  type RouteParts,
+  readJson,
+  refuse,
+  refuseSignIn,
+  sessionBody,
+  signedIn,
+  withCookies,
+} from './route-parts.ts'
+import type { LiveSession, SessionOrigin } from './session-types.ts'
+import type { SignInFailure } from './sign-in.ts'
+
+/** One way to prove it: a member of the body, and what it is worth. */
+export interface StepUpFactor {
+  /** The member of the body that carries it. */
+  readonly field: string
+  /** What it adds to `amr` (RFC 8176). */
+  readonly amr: string
+  /** What the session is worth afterwards; `undefined` leaves that as it is. */
+  readonly aal?: AssuranceLevel | undefined
+  /** Checks it, counted like a sign-in. */
+  check(
+    principalId: string,
+    value: unknown,
+    origin: SessionOrigin,
+  ): Promise<{ ok: true } | ({ ok: false } & SignInFailure) | 'malformed'>
+}
+
+/** Proves, and renews the token. */
+export async function stepUp(parts: RouteParts, c: RouteContext): Promise<Response> {
+  const who = await signedIn(parts, c)
+  if (who instanceof Response) return who
+  const body = await readJson(parts, c, BODY)
+  if (body instanceof Response) return body
+  const [[field, value] = [], second] = Object.entries(body)
+  const factor = parts.stepUpFactors.find((each) => each.field === field)
+  if (factor === undefined || second !== undefined) return refuse(parts, 'malformed-request')
+  const checked = await factor.check(who.id, value, originOf(parts, c))
+  if (checked === 'malformed') return refuse(parts, 'malformed-request')
+  if (!checked.ok) return refuseSignIn(parts, checked)
+  return await renewed(parts, c, who.session, factor)
+}
+
+async function renewed(
+  parts: RouteParts,
+  c: RouteContext,
+  session: LiveSession,
+  factor: StepUpFactor,
+): Promise<Response> {
+  const { aal } = session.context
+  const token = await parts.renewal.stepUp(session, {
+    amr: [factor.amr],
+    aal: factor.aal ?? aal,
+  })
+  const found = token === undefined ? undefined : await parts.sessions.findToken(token)
+  // Ended or renewed while the proof was looked at.
+  if (token === undefined || found === undefined) return refuse(parts, 'credentials-invalid')
+  const { principal } = found.context
+  parts.onEvent({
+    type: 'authn_step_up',
+    time: parts.clock(),
+    name: principal.name,
+    principalId: principal.id,
+    sid: found.sid,
+    reason: factor.amr,
+  })
+  const cookies = cookiesOf(parts, c, { token, session: found })
+  const headers = { 'content-type': 'application/json' }
+  return withCookies(JSON.stringify(sessionBody(found)), 200, cookies, headers)
+}
+
+/** One member, whose name says what it is. */
+const BODY: z.ZodType<Record<string, unknown>> = z.record(z.string().max(32), z.unknown())
