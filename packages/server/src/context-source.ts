@@ -298,5 +298,5 @@ const CONTEXT_INSTEAD_OF = [
   'danger',
 ] as const
 
-const HTTPS_ONLY = ['hosts', 'strict', 'revocation', 'watch'] as const
+const HTTPS_ONLY = ['hosts', 'strict', 'revocation', 'crlFetch', 'staple', 'watch'] as const
 const MOST_HOSTS = 10_000

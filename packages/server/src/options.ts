@@ -18,6 +18,8 @@ import type {
 } from '@countersign/tls'
 import type { IncomingMessage } from 'node:http'
 import type { AdhocOptions } from './adhoc.ts'
+import type { ListeningSocket } from './bind.ts'
+import type { CrlFetchOptions } from './crl-fetch-options.ts'
 import type { Handler } from './handler.ts'
 import type { LimitOptions } from './limits.ts'
 import type { AccessLogOptions } from './observe/access-log.ts'
@@ -26,6 +28,7 @@ import type { ProxyProtocolOptions } from './proxy-protocol.ts'
 import type { HandshakeFailure } from './refusal.ts'
 import type { RevocationOptions } from './revocation-index.ts'
 import type { TicketOptions } from './ticket-keys.ts'
+import type { StapleOptions } from './staples.ts'
 import type { ReloadOutcome, WatchOptions } from './watch-options.ts'
 
 /** What a server proves its own identity with, and whom it believes. Paths are read again by every `reload`. */
@@ -42,7 +45,7 @@ export interface TlsSources {
   ca?: CaSources | undefined
   /**
    * Revocation lists of those authorities, of every one between client and root unless `revocation` says otherwise. Of several of one
-   * authority the newest counts.
+   * authority the newest counts. What begins with `http://` or `https://` is fetched, and again in time: see `crlFetch`.
    */
   crl?: CrlSource | readonly CrlSource[] | undefined
   /** A context made before, with purpose `client-auth`; instead of all of these. */
@@ -88,6 +91,10 @@ export interface ServeOptions extends TlsSources {
   /**
    * Host names with certificates or rules of their own: `{ 'admin.corp.internal': { verifyUser: true, ca }, '*.corp.internal': {} }`.
    * The client's first message (SNI) decides; the nearest name wins. Where any of them asks for certificates, a request whose `Host`
+  /** How lists are fetched: those of URLs in `crl`, and those that certificates name. @defaultValue only URLs, every five minutes */
+  crlFetch?: CrlFetchOptions | undefined
+  /** Send the responder's answer about the server's own certificate with every handshake (OCSP stapling). @defaultValue false */
+  staple?: boolean | StapleOptions | undefined
    * belongs to another of them gets 421. @defaultValue none
    */
   hosts?: Readonly<Record<string, HostOptions>> | undefined
@@ -95,7 +102,7 @@ export interface ServeOptions extends TlsSources {
   proxyProtocol?: ProxyProtocolOptions | undefined
   /** Reload by itself when the files of certificates, keys, authorities or lists change; a file that cannot be used changes nothing. @defaultValue false */
   watch?: boolean | WatchOptions | undefined
-  /** Gets what every reload by `watch` came to. @defaultValue a fault is written to standard error */
+  /** Gets what every reload by `watch` came to, and every list that was fetched or could not be. @defaultValue a fault is written to standard error */
   onReload?: ((outcome: ReloadOutcome) => void) | undefined
   /** Make an authority and a certificate for the host now; the authority's key is forgotten at once. @defaultValue false */
   adhoc?: boolean | AdhocOptions | undefined
@@ -169,6 +176,8 @@ export const SERVE_OPTIONS: readonly (keyof ServeOptions)[] = [
   'adhoc',
   'profile',
   'minVersion',
+  'crlFetch',
+  'staple',
   'maxVersion',
   'danger',
   'plain',

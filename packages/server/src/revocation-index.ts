@@ -31,10 +31,17 @@ export class RevocationIndex {
   readonly #lists: readonly LoadedList[]
   readonly #leafOnly: boolean
   readonly #graceMs: number
+  readonly #onMissing: (certificate: Certificate) => void
   /** Whether a list can be used, by issuer and by what of the certificate matters to its scope. */
   readonly #usable = new WeakMap<LoadedList, Map<string, boolean>>()
 
-  constructor(lists: readonly LoadedList[], options: RevocationOptions = {}) {
+  /** @param onMissing - gets every certificate, of a verified path, of which there is no list */
+  constructor(
+    lists: readonly LoadedList[],
+    options: RevocationOptions = {},
+    onMissing: (certificate: Certificate) => void = () => {},
+  ) {
+    this.#onMissing = onMissing
     this.#lists = lists
     this.#leafOnly = options.depth === 'leaf'
     this.#graceMs = typeof options.stale === 'number' ? options.stale : 0
@@ -69,7 +76,10 @@ export class RevocationIndex {
       until = Math.max(until, end + this.#graceMs)
     }
     if (until >= now) return until + 1
-    if (until === Number.NEGATIVE_INFINITY) return missing(certificate)
+    if (until === Number.NEGATIVE_INFINITY) {
+      this.#onMissing(certificate)
+      return missing(certificate)
+    }
     return stale(issuer, due)
   }
 

@@ -87,6 +87,11 @@ export function createLane(parts: LaneParts): SecureLane {
   lane.on('tlsClientError', (error, socket) => {
     state.reportHandshake(failureOf(handshakeFailure(error, socket), originUnder(socket)))
   })
+  const { staples } = state
+  if (staples !== undefined) {
+    // Only with a listener does Node stop in a handshake to ask for one.
+    lane.on('OCSPRequest', (_certificate, _issuer, answer) => answer(null, staples.of(context)))
+  }
   // Node starts to watch for late headers when a server begins to listen, which a lane never does.
   lane.emit('listening')
   return { server: lane, http2 }

@@ -8,6 +8,7 @@ import { checkOptions } from '@countersign/core'
 import { checkAddress, urlHost } from './bind.ts'
 import { serverSource, type ServerSource, termsSources, wantsHttps } from './context-source.ts'
 import { ServerError } from './errors.ts'
+import { FetchedLists } from './fetched-lists.ts'
 import type { Answerer, Handler } from './handler.ts'
 import { resolveHandler } from './handler.ts'
 import { resolveLimits } from './limits.ts'
@@ -17,6 +18,7 @@ import { redirectToHttps } from './plain-answer.ts'
 import { ProxyAllowance } from './proxy-protocol.ts'
 import { checkDuration, openServer, type Server } from './server.ts'
 import { Site, Sites } from './sites.ts'
+import type { Staples } from './staples.ts'
 import type { ServerState } from './state.ts'
 import { buildTerms } from './terms.ts'
 import { TicketKeys } from './ticket-keys.ts'
@@ -45,12 +47,24 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
   const source = wantsHttps(options) ? serverSource(options, host) : undefined
   const reportError = guarded(options.onError ?? writeError)
   const onHandshakeError = guarded(options.onHandshakeError ?? (() => {}))
-  const sites = source === undefined ? undefined : await buildSites(source)
+  const report = guarded(
+    onReload ??
+      ((outcome) => {
+        if (!outcome.ok) reportError(outcome.error)
+      }),
+  )
+  const onProblem = (error: ServerError): void => report({ ok: false, error })
+  await using undo = new AsyncDisposableStack()
+  const fetched = undo.use(new FetchedLists(options.crlFetch ?? {}, now, onProblem))
+  const sites = source === undefined ? undefined : await buildSites(source, fetched)
+  const staples = undo.use(await staplesOf(options, sites, now, onProblem))
   const observer = await observerOf(options, reportError)
   const state: ServerState = {
     draining: false,
     sites,
     limits: resolveLimits(options.limits),
+    fetched,
+    staples,
     tickets: new TicketKeys(options.tickets ?? {}, now),
     http2: options.http2 ?? false,
     now,
@@ -68,7 +82,7 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
         ? { listener: redirectToHttps, takesEndedRequests: true }
         : await answererOf(state, options.plain, 'serve: plain', host),
   }
-  return openServer({
+  const server = await openServer({
     state,
     answerers,
     source,
@@ -76,21 +90,32 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
     drainMs,
     proxies: proxyProtocol && new ProxyAllowance(proxyProtocol),
     watch: watch === false ? undefined : watch === true ? {} : watch,
-    onReload: guarded(
-      onReload ??
-        ((outcome) => {
-          if (!outcome.ok) state.reportError(outcome.error)
-        }),
-    ),
+    onReload: report,
   })
 }
+  undo.move()
+  return server
 
-async function buildSites(source: ServerSource): Promise<Sites> {
+/** The staples of a server that sends any, each asked for before the port opens. */
+async function staplesOf(
+  { staple = false }: ServeOptions,
+  sites: Sites | undefined,
+  now: () => number,
+  onProblem: (problem: ServerError) => void,
+): Promise<Staples | undefined> {
+  if (staple === false || sites === undefined) return undefined
+  const { Staples } = await import('./staples.ts')
+  const staples = new Staples(staple === true ? {} : staple, now, onProblem)
+  await staples.follow([...sites].map(({ terms }) => terms.context))
+  return staples
+}
+
+async function buildSites(source: ServerSource, fetched: FetchedLists): Promise<Sites> {
   const [main, ...hosts] = termsSources(source)
   if (main === undefined) throw new ServerError('option-invalid', 'a server has a site')
   const built: Site[] = []
-  for (const host of hosts) built.push(new Site(host.pattern, await buildTerms(host)))
-  return new Sites(new Site(undefined, await buildTerms(main)), built)
+  for (const host of hosts) built.push(new Site(host.pattern, await buildTerms(host, fetched)))
+  return new Sites(new Site(undefined, await buildTerms(main, fetched)), built)
 }
 
 async function answererOf(

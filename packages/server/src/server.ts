@@ -8,6 +8,7 @@ import type { Certificate } from '@countersign/x509'
 import { type Address, bind, urlHost } from './bind.ts'
 import { mergeSources, type ServerSource, termsSources } from './context-source.ts'
 import { ServerError } from './errors.ts'
+import type { FetchedLists } from './fetched-lists.ts'
 import { type Answerers, Lanes } from './lanes.ts'
 import { RELOAD_OPTIONS, type ReloadOptions } from './options.ts'
 import type { ProxyAllowance } from './proxy-protocol.ts'
@@ -15,7 +16,7 @@ import { checkNext } from './reload-check.ts'
 import { changeOf, type Reloaded, RELOADED_PARTS, type SiteChange } from './reloaded.ts'
 import { Site, type Sites, type Terms } from './sites.ts'
 import type { ServerState } from './state.ts'
-import { buildTerms } from './terms.ts'
+import { buildTerms, withFetchedLists } from './terms.ts'
 import { FileWatch } from './watch.ts'
 import type { ReloadOutcome, WatchOptions } from './watch-options.ts'
 
@@ -73,6 +74,7 @@ export class Server implements AsyncDisposable {
   #reloading: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
 
+  readonly #onReload: ServerParts['onReload']
   /** Made by `serve`. */
   constructor(parts: ServerParts, lanes: Lanes, port: number) {
     this.host = parts.address.host
@@ -88,6 +90,7 @@ export class Server implements AsyncDisposable {
     this.#watch =
       parts.watch &&
       new FileWatch({
+    this.#onReload = parts.onReload
         options: parts.watch,
         sources: () => (this.#source === undefined ? [] : termsSources(this.#source)),
         reload: () => this.reload(),
@@ -98,6 +101,7 @@ export class Server implements AsyncDisposable {
   /** The certificate of the server; `undefined` on plain HTTP. */
   get certificate(): Certificate | undefined {
     return this.#state.sites?.main.terms.context.certificate
+    parts.state.fetched.start(() => void this.#takeFetched())
   }
 
   /** PEM of the authority that `adhoc` made: what clients must trust. */
@@ -142,11 +146,17 @@ export class Server implements AsyncDisposable {
     const { sites } = this.#state
     if (this.#source === undefined || sites === undefined) {
       throw new ServerError('not-https', 'a server of plain HTTP has nothing to reload', {
+  /** Asks now for every revocation list that is fetched and every staple, and resolves once what is new is in force or reported. */
+  async refresh(): Promise<void> {
+    await Promise.all([this.#state.fetched.refresh(), this.#state.staples?.refresh()])
+    await this.#reloading
+  }
+
         hint: 'serve with https: true',
       })
     }
     const source = mergeSources(this.#source, given)
-    const next = await nextTerms(source, sites, given)
+    const next = await nextTerms(source, sites, given, this.#state.fetched)
     // Lists take their time: it may have been closed meanwhile.
     this.#refuseClosed()
     const changes = changesOf(sites, next, given)
@@ -154,9 +164,46 @@ export class Server implements AsyncDisposable {
       const touched = new Set(changes.map(({ host }) => host))
       // What says what it said before keeps its lane, its sessions and what is known of its clients.
       for (const site of next.keys()) if (!touched.has(site.pattern)) next.set(site, site.terms)
+    const reloaded = this.#swap(sites, next, given)
+    this.#source = source
+    await this.#state.staples?.follow([...sites].map(({ terms }) => terms.context))
+    return reloaded
+  }
+
+  /** Another list was fetched: of the rest nothing is read again. */
+  async #takeFetched(): Promise<void> {
+    const before = this.#reloading
+    const turn = async (): Promise<void> => {
+      await before
+      try {
+        const reloaded = this.#swapFetched()
+        if (reloaded.changed.length > 0) this.#onReload({ ok: true, reloaded })
+      } catch (error) {
+        this.#onReload({ ok: false, error })
+      }
+    }
+    this.#reloading = turn()
+    await this.#reloading
+  }
+
+  #swapFetched(): Reloaded {
+    const { sites, fetched } = this.#state
+    const next = new Map<Site, Terms>()
+    if (this.#closing !== undefined || this.#source === undefined || sites === undefined) {
+      return { changed: [], certificate: this.certificate, sites: [] }
+    }
+    const sources = new Map(termsSources(this.#source).map((one) => [one.pattern, one]))
+    for (const site of sites) {
+      const source = sources.get(site.pattern)
+      const terms = source && withFetchedLists(site.terms, source, fetched)
+      next.set(site, terms ?? site.terms)
+    }
+    return this.#swap(sites, next, {})
+  }
+
+  #swap(sites: Sites, next: Map<Site, Terms>, given: ReloadOptions): Reloaded {
       this.#lanes.swap(next)
     }
-    this.#source = source
     return {
       changed: RELOADED_PARTS.filter((part) =>
         changes.some(({ changed }) => changed.includes(part)),
@@ -188,6 +235,7 @@ export class Server implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
+    await Promise.all([this.#state.fetched.close(), this.#state.staples?.close()])
 }
 
 /**
@@ -211,9 +259,10 @@ async function nextTerms(
   const known = new Map([...sites].map((site) => [site.pattern, site]))
   const next = new Map<Site, Terms>()
   for (const one of termsSources(source)) {
-    const terms = await buildTerms(one)
+    const terms = await buildTerms(one, fetched)
     const site = known.get(one.pattern)
     if (site !== undefined) {
+  fetched: FetchedLists,
       const named = site === sites.main ? given : given.hosts
       const fromFiles =
         named === given

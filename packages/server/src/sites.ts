@@ -15,6 +15,8 @@ export interface Terms {
   readonly context: TlsContext
   readonly judge: ClientJudge
   readonly lists: readonly LoadedList[]
+  /** Those of them that were not fetched. */
+  readonly ownLists: readonly LoadedList[]
   /** A client that is refused is cut off in its handshake, and reads no reason. */
   readonly strict: boolean
 }

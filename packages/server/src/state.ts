@@ -4,10 +4,12 @@
  * @module
  */
 import type { IncomingMessage } from 'node:http'
+import type { FetchedLists } from './fetched-lists.ts'
 import type { HandshakeFailure } from './refusal.ts'
 import type { Limits } from './limits.ts'
 import type { Observer } from './observe/observer.ts'
 import type { Sites } from './sites.ts'
+import type { Staples } from './staples.ts'
 import type { TicketKeys } from './ticket-keys.ts'
 
 /** The state of a server. */
@@ -18,6 +20,10 @@ export interface ServerState {
   readonly sites: Sites | undefined
   readonly limits: Limits
   readonly tickets: TicketKeys
+  /** Revocation lists of URLs. */
+  readonly fetched: FetchedLists
+  /** `undefined` where nothing is stapled. */
+  readonly staples: Staples | undefined
   /** Whether HTTP/2 is offered. */
   readonly http2: boolean
   /** The time in milliseconds; asked on every request of a client with a certificate. */

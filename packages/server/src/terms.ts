@@ -8,38 +8,64 @@ import { createDefaultContext, type TlsContext } from '@countersign/tls'
 import { ClientJudge } from './client-judge.ts'
 import type { FixedSettings, TermsSource } from './context-source.ts'
 import { ServerError } from './errors.ts'
+import { type FetchedLists, withoutUrls } from './fetched-lists.ts'
 import { RevocationIndex } from './revocation-index.ts'
 import type { LoadedList } from './list-reader.ts'
-import { loadLists } from './revocation-lists.ts'
+import type { CrlOption } from './revocation-lists.ts'
 import { coversPattern, type Terms } from './sites.ts'
 
 /**
  * Makes the terms.
  *
- * @throws TlsError or X509Error naming the file and the fault; {@link ServerError} `option-conflict`, `host-not-covered`
+ * @throws TlsError or X509Error naming the file and the fault; {@link ServerError} `option-conflict`, `host-not-covered`, and those of
+ * a list that cannot be fetched
  */
-export async function buildTerms(source: TermsSource): Promise<Terms> {
+export async function buildTerms(source: TermsSource, fetched: FetchedLists): Promise<Terms> {
   const { fixed, pattern, sources } = source
   const given = sources.context
   const context = given === undefined ? buildContext(source) : checkContext(given, fixed)
   checkPattern(context, pattern)
-  const lists = await loadLists(
-    given === undefined ? sources.crl : given.crls.length === 0 ? undefined : given.crls,
-    [...context.trust.certificates, ...context.chain.slice(1)],
-  )
-  return termsOf(context, lists, fixed)
+  const crl = given === undefined ? sources.crl : given.crls.length === 0 ? undefined : given.crls
+  const lists = crl === undefined ? [] : await ownLists(crl, context)
+  await fetched.prepare(source, context)
+  return termsOf(context, lists, source, fetched)
 }
 
-function termsOf(context: TlsContext, lists: readonly LoadedList[], fixed: FixedSettings): Terms {
+/** The same terms with the lists that were fetched since. */
+export function withFetchedLists(terms: Terms, source: TermsSource, fetched: FetchedLists): Terms {
+  if (!fetched.areWantedBy(source, terms.context)) return terms
+  return termsOf(terms.context, terms.ownLists, source, fetched)
+}
+
+async function ownLists(crl: CrlOption, context: TlsContext): Promise<LoadedList[]> {
+  // Most servers read none, and start sooner without.
+  const { loadLists } = await import('./revocation-lists.ts')
+  return await loadLists(crl, [...context.trust.certificates, ...context.chain.slice(1)])
+}
+
+function termsOf(
+  context: TlsContext,
+  own: readonly LoadedList[],
+  source: TermsSource,
+  fetched: FetchedLists,
+): Terms {
+  const isFetched = fetched.areWantedBy(source, context)
+  const lists = isFetched ? [...own, ...fetched.lists] : own
   const asks = context.clientCertificates !== 'none'
-  const revocation =
-    asks && lists.length > 0 ? new RevocationIndex(lists, fixed.revocation) : undefined
   const judge = new ClientJudge({
     context,
-    revocation,
+    // Where lists are wanted and there are none, nobody gets in.
+    revocation:
+      asks && (isFetched || lists.length > 0)
+        ? new RevocationIndex(
+            lists,
+            source.fixed.revocation,
+            isFetched ? (certificate) => fetched.learn(certificate) : undefined,
+          )
+        : undefined,
     listsInHandshake: context.crls.length > 0,
   })
-  return { context, judge, lists, strict: fixed.strict }
+  return { context, judge, lists, ownLists: own, strict: source.fixed.strict }
 }
 
 function buildContext({ sources, fixed, adhoc }: TermsSource): TlsContext {
@@ -54,12 +80,13 @@ function buildContext({ sources, fixed, adhoc }: TermsSource): TlsContext {
           pfx: sources.pfx,
         }
       : { cert: adhoc.certificates, key: adhoc.key }
-  // OpenSSL walks through a list at every handshake; only where it is to cut the connection does it get one.
+  // OpenSSL walks through a list at every handshake; only where it is to cut the connection does it get one. It wants all of them
+  // or none, so where one is fetched it gets none, and the connection is cut by our own index.
   return createDefaultContext({
     purpose: 'client-auth',
     ...identity,
     ca,
-    ...(strict ? { crl } : {}),
+    ...(strict && withoutUrls(crl) === crl ? { crl } : {}),
     ...settings,
   })
 }

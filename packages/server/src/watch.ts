@@ -8,6 +8,7 @@ import path from 'node:path'
 import { checkOptions } from '@countersign/core'
 import { contextPaths, LiveValue } from '@countersign/tls'
 import type { TermsSource } from './context-source.ts'
+import { withoutUrls } from './fetched-lists.ts'
 import type { Reloaded } from './reloaded.ts'
 import type { ReloadOutcome, WatchOptions } from './watch-options.ts'
 
@@ -88,7 +89,7 @@ export class FileWatch implements AsyncDisposable {
 /** Every file and folder that the sources name. */
 function pathsOf(sources: readonly TermsSource[]): string[] {
   const paths = sources.flatMap(({ sources: { cert, key, pfx, ca, crl } }) =>
-    contextPaths({ purpose: 'client-auth', cert, key, pfx, ca, crl }),
+    contextPaths({ purpose: 'client-auth', cert, key, pfx, ca, crl: withoutUrls(crl) }),
   )
   return [...new Set(paths)]
 }
