@@ -6,9 +6,26 @@
 import type { Server as NetServer } from 'node:net'
 import { errorCode, errorMessage } from '@countersign/core'
 import { ServerError, type ServerErrorCode } from './errors.ts'
+import type { ConnectionFeed } from './processes/worker-side.ts'
+
+/** Where a server gets its connections. */
+export interface Address {
+  readonly host: string
+  readonly port: number
+  /** Listens already, wherever that is. */
+  readonly socket?: ListeningSocket | undefined
+  /** Somebody else listens, and hands connections over. */
+  readonly connections?: ConnectionFeed | undefined
+}
+
+/** A socket that was opened by whoever started this process (systemd's socket activation). */
+export interface ListeningSocket {
+  /** Its file descriptor: a stream socket of IPv4 or IPv6 that listens. */
+  readonly fd: number
+}
 
 /** Where a server listens. */
-export interface Address {
+export interface BoundAddress {
   readonly host: string
   readonly port: number
 }
@@ -37,24 +54,49 @@ export function checkAddress(host: string, port: number): void {
 /**
  * Listens.
  *
- * @returns the port, which the system chose where 0 was asked for
- * @throws {@link ServerError} `port-in-use`, `port-forbidden`, `host-not-local`, `host-unknown`, `listen-failed`
+ * @returns the host as it was asked for, and the port, which the system chose where 0 was; both of a socket that listened already
+ * @throws {@link ServerError} `port-in-use`, `port-forbidden`, `host-not-local`, `host-unknown`, `listen-failed`, `socket-unusable`
  */
-export async function bind(server: NetServer, { host, port }: Address): Promise<number> {
+export async function bind(server: NetServer, address: Address): Promise<BoundAddress> {
+  const { host, port, socket, connections } = address
+  if (connections !== undefined) {
+    connections.start(server)
+    return { host: connections.host, port: connections.port }
+  }
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
   server.once('listening', resolve)
-  server.listen({ host, port })
+  try {
+    server.listen(socket === undefined ? { host, port } : { fd: socket.fd })
+  } catch (error) {
+    reject(error)
+  }
   try {
     await promise
   } catch (error) {
-    throw bindError(error, { host, port })
+    throw socket === undefined ? bindError(error, { host, port }) : unusable(socket, error)
   } finally {
     server.off('error', reject)
     server.off('listening', resolve)
   }
-  const address = server.address()
-  return typeof address === 'object' && address !== null ? address.port : port
+  const bound = server.address()
+  if (typeof bound === 'object' && bound !== null) {
+    return { host: socket === undefined ? host : bound.address, port: bound.port }
+  }
+  if (socket === undefined) return { host, port }
+  server.close()
+  throw unusable(socket, new Error('it is no socket of IPv4 or IPv6'))
+}
+
+function unusable({ fd }: ListeningSocket, cause: unknown): ServerError {
+  return new ServerError(
+    'socket-unusable',
+    `cannot accept connections from file descriptor ${fd}: ${errorMessage(cause)}`,
+    {
+      cause,
+      hint: 'it must be a stream socket that listens: ListenStream=443 in the .socket unit',
+    },
+  )
 }
 
 /** The host as it stands in a URL; every interface is reached as `localhost`. */

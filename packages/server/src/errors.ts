@@ -23,6 +23,7 @@ export type ServerErrorCode =
   | 'host-not-local'
   | 'host-unknown'
   | 'listen-failed'
+  | 'socket-unusable'
   // a running server
   | 'not-https'
   | 'reload-refused'

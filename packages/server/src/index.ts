@@ -1,4 +1,5 @@
 export type { AdhocOptions } from './adhoc.ts'
+export type { BoundAddress, ListeningSocket } from './bind.ts'
 export { peerOf } from './connection.ts'
 export type { CrlFetchOptions } from './crl-fetch-options.ts'
 export { ServerError, type ServerErrorCode, type ServerErrorDetail } from './errors.ts'
@@ -39,12 +40,7 @@ export type { RateLimitOptions } from './proxy/rate-limit.ts'
 export { serve } from './serve.ts'
 export type { StapleOptions } from './staples.ts'
 export type { TicketOptions } from './ticket-keys.ts'
-export {
-  startWorkers,
-  Workers,
-  type WorkerSide,
-  workerSide,
-  type WorkersOptions,
-} from './workers.ts'
+export { type ConnectionFeed, type WorkerSide, workerSide } from './processes/worker-side.ts'
+export { startWorkers, type WorkerReload, Workers, type WorkersOptions } from './workers.ts'
 export { type CloseOptions, Server } from './server.ts'
 export type { ReloadOutcome, WatchOptions } from './watch-options.ts'

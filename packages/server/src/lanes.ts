@@ -136,20 +136,25 @@ export class Lanes {
    * Stops accepting, lets what is under way finish, and closes everything else.
    *
    * @param timeoutMs - then the rest is cut; aborting `signal` does that at once
+   * @param idleGraceMs - for so long a connection without anything to answer may still bring a request
    */
-  async drain(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+  async drain(timeoutMs: number, signal: AbortSignal | undefined, idleGraceMs = 0): Promise<void> {
     const { promise: empty, resolve } = Promise.withResolvers<void>()
     this.#whenEmpty = resolve
     this.#state.draining = true
     const { promise: closed, resolve: onClosed } = Promise.withResolvers<void>()
     this.front.close(() => onClosed())
     const cut = (): void => this.#cut()
-    const sweep = setInterval(() => this.#closeIdle(), SWEEP_MS)
+    const idleSince = performance.now() + idleGraceMs
+    const sweep = setInterval(() => {
+      if (performance.now() >= idleSince) this.#closeIdle()
+    }, SWEEP_MS)
     const deadline = setTimeout(cut, timeoutMs)
     signal?.addEventListener('abort', cut, { once: true })
     try {
       if (signal?.aborted === true) cut()
-      this.#closeIdle()
+      if (idleGraceMs === 0) this.#closeIdle()
+      else this.#sayGoodbye()
       if (this.#sockets.size > 0) await empty
       await closed
     } finally {
@@ -209,6 +214,11 @@ export class Lanes {
   }
 
   #accept(socket: Socket, lane: Lane | undefined): void {
+    if (this.#sockets.size >= this.#state.limits.connections) {
+      // Node counts only what it has accepted itself.
+      socket.destroy()
+      return
+    }
     this.#sockets.set(socket, lane)
     if (lane === undefined) rememberOrigin(socket)
     else this.#admit(socket, lane)
@@ -257,8 +267,14 @@ export class Lanes {
     lane.server.close()
   }
 
-  #closeIdle(): void {
+  /** HTTP/2 can say that it ends (GOAWAY); HTTP/1.1 says so with its next answer. */
+  #sayGoodbye(): void {
     for (const { http2 } of this.#lanes()) http2?.drain()
+  }
+
+  #closeIdle(): void {
+    this.#state.closingIdle = true
+    this.#sayGoodbye()
     for (const [socket, lane] of this.#sockets) {
       if (lane === undefined || isUnused(socket)) socket.destroy()
     }

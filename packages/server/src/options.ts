@@ -24,6 +24,7 @@ import type { Handler } from './handler.ts'
 import type { LimitOptions } from './limits.ts'
 import type { AccessLogOptions } from './observe/access-log.ts'
 import type { Metrics } from './observe/metrics.ts'
+import type { ConnectionFeed } from './processes/worker-side.ts'
 import type { ProxyProtocolOptions } from './proxy-protocol.ts'
 import type { HandshakeFailure } from './refusal.ts'
 import type { RevocationOptions } from './revocation-index.ts'
@@ -74,6 +75,10 @@ export interface ServeOptions extends TlsSources {
   host?: string | undefined
   /** @defaultValue 0, any free port */
   port?: number | undefined
+  /** A socket that listens already, instead of host and port: systemd's socket activation. @defaultValue none */
+  socket?: ListeningSocket | undefined
+  /** For a worker: the connections that the first process accepts, instead of host and port. @defaultValue none */
+  connections?: ConnectionFeed | undefined
   /** Serve HTTPS; plain HTTP on the same port then gets `plain`. @defaultValue true where a certificate is given */
   https?: boolean | undefined
   /**
@@ -165,6 +170,8 @@ export const SERVE_OPTIONS: readonly (keyof ServeOptions)[] = [
   ...SOURCE_OPTIONS,
   'host',
   'port',
+  'socket',
+  'connections',
   'https',
   'verifyUser',
   'strict',

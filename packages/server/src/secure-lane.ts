@@ -82,7 +82,7 @@ export function createLane(parts: LaneParts): SecureLane {
       state.reportError(error)
       socket.destroy()
     }
-    if (state.draining) socket.destroy()
+    if (state.closingIdle) socket.destroy()
   })
   lane.on('tlsClientError', (error, socket) => {
     state.reportHandshake(failureOf(handshakeFailure(error, socket), originUnder(socket)))

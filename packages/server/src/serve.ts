@@ -61,6 +61,7 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
   const observer = await observerOf(options, reportError)
   const state: ServerState = {
     draining: false,
+    closingIdle: false,
     sites,
     limits: resolveLimits(options.limits),
     fetched,
@@ -86,7 +87,7 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
     state,
     answerers,
     source,
-    address: { host, port },
+    address: { host, port, socket: options.socket, connections: options.connections },
     drainMs,
     proxies: proxyProtocol && new ProxyAllowance(proxyProtocol),
     watch: watch === false ? undefined : watch === true ? {} : watch,

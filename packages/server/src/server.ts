@@ -5,7 +5,7 @@
  */
 import { checkOptions } from '@countersign/core'
 import type { Certificate } from '@countersign/x509'
-import { type Address, bind, urlHost } from './bind.ts'
+import { type Address, bind, type BoundAddress, urlHost } from './bind.ts'
 import { mergeSources, type ServerSource, termsSources } from './context-source.ts'
 import { ServerError } from './errors.ts'
 import type { FetchedLists } from './fetched-lists.ts'
@@ -24,6 +24,11 @@ import type { ReloadOutcome, WatchOptions } from './watch-options.ts'
 export interface CloseOptions {
   /** How long answers that are under way may take; 0 cuts them at once. @defaultValue `drainMs` of serve: 10000 */
   timeoutMs?: number | undefined
+  /**
+   * How long connections that have nothing to answer stay open for a request that is already on its way: its answer then says
+   * `Connection: close`, where the connection alone would have been reset. @defaultValue 0
+   */
+  idleGraceMs?: number | undefined
   /** Cuts what is still open when it aborts. */
   signal?: AbortSignal | undefined
 }
@@ -50,8 +55,8 @@ export interface ServerParts {
 export async function openServer(parts: ServerParts): Promise<Server> {
   const lanes = new Lanes(parts.state, parts.answerers, parts.proxies)
   try {
-    const port = await bind(lanes.front, parts.address)
-    return new Server(parts, lanes, port)
+    const bound = await bind(lanes.front, parts.address)
+    return new Server(parts, lanes, bound)
   } catch (error) {
     await lanes.drain(0, undefined)
     await parts.state.observer.close()
@@ -76,8 +81,8 @@ export class Server implements AsyncDisposable {
 
   readonly #onReload: ServerParts['onReload']
   /** Made by `serve`. */
-  constructor(parts: ServerParts, lanes: Lanes, port: number) {
-    this.host = parts.address.host
+  constructor(parts: ServerParts, lanes: Lanes, { host, port }: BoundAddress) {
+    this.host = host
     this.port = port
     const scheme = parts.source === undefined ? 'http' : 'https'
     this.url = `${scheme}://${urlHost(this.host)}:${port}`
@@ -223,10 +228,12 @@ export class Server implements AsyncDisposable {
    * A second call waits for the first.
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    checkOptions(options, ['timeoutMs', 'signal'], 'close')
+    checkOptions(options, ['timeoutMs', 'idleGraceMs', 'signal'], 'close')
     const timeoutMs = options.timeoutMs ?? this.#drainMs
     checkDuration(timeoutMs, 'timeoutMs')
-    this.#closing ??= this.#lanes.drain(timeoutMs, options.signal)
+    const idleGraceMs = options.idleGraceMs ?? 0
+    checkDuration(idleGraceMs, 'idleGraceMs')
+    this.#closing ??= this.#lanes.drain(timeoutMs, options.signal, idleGraceMs)
     await this.#watch?.close()
     await this.#closing
     await this.#state.observer.close()

@@ -16,6 +16,8 @@ import type { TicketKeys } from './ticket-keys.ts'
 export interface ServerState {
   /** Set once, by close: every answer from then on ends its connection. */
   draining: boolean
+  /** Set once, when connections without anything to answer are no longer waited for. */
+  closingIdle: boolean
   /** What TLS connections are made with; `undefined` on plain HTTP. */
   readonly sites: Sites | undefined
   readonly limits: Limits
