@@ -24,6 +24,13 @@ export type ServerErrorCode =
   | 'host-unknown'
   | 'listen-failed'
   | 'socket-unusable'
+  // what is fetched
+  | 'crl-unavailable'
+  | 'crl-refused'
+  | 'crl-outdated'
+  | 'crl-not-kept'
+  | 'staple-unavailable'
+  | 'staple-refused'
   // a running server
   | 'not-https'
   | 'reload-refused'

@@ -28,8 +28,8 @@ import type { ConnectionFeed } from './processes/worker-side.ts'
 import type { ProxyProtocolOptions } from './proxy-protocol.ts'
 import type { HandshakeFailure } from './refusal.ts'
 import type { RevocationOptions } from './revocation-index.ts'
-import type { TicketOptions } from './ticket-keys.ts'
 import type { StapleOptions } from './staples.ts'
+import type { TicketOptions } from './ticket-keys.ts'
 import type { ReloadOutcome, WatchOptions } from './watch-options.ts'
 
 /** What a server proves its own identity with, and whom it believes. Paths are read again by every `reload`. */
@@ -91,15 +91,15 @@ export interface ServeOptions extends TlsSources {
    * the lists at every handshake. @defaultValue false
    */
   strict?: boolean | undefined
+  /** How lists are fetched: those of URLs in `crl`, and those that certificates name. @defaultValue only URLs, every five minutes */
+  crlFetch?: CrlFetchOptions | undefined
+  /** Send the responder's answer about the server's own certificate with every handshake (OCSP stapling). @defaultValue false */
+  staple?: boolean | StapleOptions | undefined
   /** Whose lists are wanted, and what one is worth once the next is due. @defaultValue every authority's; nothing */
   revocation?: RevocationOptions | undefined
   /**
    * Host names with certificates or rules of their own: `{ 'admin.corp.internal': { verifyUser: true, ca }, '*.corp.internal': {} }`.
    * The client's first message (SNI) decides; the nearest name wins. Where any of them asks for certificates, a request whose `Host`
-  /** How lists are fetched: those of URLs in `crl`, and those that certificates name. @defaultValue only URLs, every five minutes */
-  crlFetch?: CrlFetchOptions | undefined
-  /** Send the responder's answer about the server's own certificate with every handshake (OCSP stapling). @defaultValue false */
-  staple?: boolean | StapleOptions | undefined
    * belongs to another of them gets 421. @defaultValue none
    */
   hosts?: Readonly<Record<string, HostOptions>> | undefined
@@ -176,6 +176,8 @@ export const SERVE_OPTIONS: readonly (keyof ServeOptions)[] = [
   'verifyUser',
   'strict',
   'revocation',
+  'crlFetch',
+  'staple',
   'hosts',
   'proxyProtocol',
   'watch',
@@ -183,8 +185,6 @@ export const SERVE_OPTIONS: readonly (keyof ServeOptions)[] = [
   'adhoc',
   'profile',
   'minVersion',
-  'crlFetch',
-  'staple',
   'maxVersion',
   'danger',
   'plain',
