@@ -63,9 +63,9 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
     draining: false,
     closingIdle: false,
     sites,
-    limits: resolveLimits(options.limits),
     fetched,
     staples,
+    limits: resolveLimits(options.limits),
     tickets: new TicketKeys(options.tickets ?? {}, now),
     http2: options.http2 ?? false,
     now,
@@ -93,9 +93,9 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
     watch: watch === false ? undefined : watch === true ? {} : watch,
     onReload: report,
   })
-}
   undo.move()
   return server
+}
 
 /** The staples of a server that sends any, each asked for before the port opens. */
 async function staplesOf(

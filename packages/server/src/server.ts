@@ -74,12 +74,12 @@ export class Server implements AsyncDisposable {
   readonly #lanes: Lanes
   readonly #drainMs: number
   readonly #watch: FileWatch | undefined
+  readonly #onReload: ServerParts['onReload']
   #source: ServerSource | undefined
   /** One reload after the other: each builds on what the one before left. */
   #reloading: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
 
-  readonly #onReload: ServerParts['onReload']
   /** Made by `serve`. */
   constructor(parts: ServerParts, lanes: Lanes, { host, port }: BoundAddress) {
     this.host = host
@@ -90,23 +90,23 @@ export class Server implements AsyncDisposable {
     this.#lanes = lanes
     this.#drainMs = parts.drainMs
     this.#source = parts.source
+    this.#onReload = parts.onReload
     const { sites, now, observer } = parts.state
     observer.attach({ sites, now, connections: () => lanes.connections })
     this.#watch =
       parts.watch &&
       new FileWatch({
-    this.#onReload = parts.onReload
         options: parts.watch,
         sources: () => (this.#source === undefined ? [] : termsSources(this.#source)),
         reload: () => this.reload(),
         report: parts.onReload,
       })
+    parts.state.fetched.start(() => void this.#takeFetched())
   }
 
   /** The certificate of the server; `undefined` on plain HTTP. */
   get certificate(): Certificate | undefined {
     return this.#state.sites?.main.terms.context.certificate
-    parts.state.fetched.start(() => void this.#takeFetched())
   }
 
   /** PEM of the authority that `adhoc` made: what clients must trust. */
@@ -146,17 +146,17 @@ export class Server implements AsyncDisposable {
     await this.#watch?.check()
   }
 
-  async #reload(given: ReloadOptions): Promise<Reloaded> {
-    this.#refuseClosed()
-    const { sites } = this.#state
-    if (this.#source === undefined || sites === undefined) {
-      throw new ServerError('not-https', 'a server of plain HTTP has nothing to reload', {
   /** Asks now for every revocation list that is fetched and every staple, and resolves once what is new is in force or reported. */
   async refresh(): Promise<void> {
     await Promise.all([this.#state.fetched.refresh(), this.#state.staples?.refresh()])
     await this.#reloading
   }
 
+  async #reload(given: ReloadOptions): Promise<Reloaded> {
+    this.#refuseClosed()
+    const { sites } = this.#state
+    if (this.#source === undefined || sites === undefined) {
+      throw new ServerError('not-https', 'a server of plain HTTP has nothing to reload', {
         hint: 'serve with https: true',
       })
     }
@@ -164,11 +164,6 @@ export class Server implements AsyncDisposable {
     const next = await nextTerms(source, sites, given, this.#state.fetched)
     // Lists take their time: it may have been closed meanwhile.
     this.#refuseClosed()
-    const changes = changesOf(sites, next, given)
-    if (changes.length > 0) {
-      const touched = new Set(changes.map(({ host }) => host))
-      // What says what it said before keeps its lane, its sessions and what is known of its clients.
-      for (const site of next.keys()) if (!touched.has(site.pattern)) next.set(site, site.terms)
     const reloaded = this.#swap(sites, next, given)
     this.#source = source
     await this.#state.staples?.follow([...sites].map(({ terms }) => terms.context))
@@ -207,6 +202,11 @@ export class Server implements AsyncDisposable {
   }
 
   #swap(sites: Sites, next: Map<Site, Terms>, given: ReloadOptions): Reloaded {
+    const changes = changesOf(sites, next, given)
+    if (changes.length > 0) {
+      const touched = new Set(changes.map(({ host }) => host))
+      // What says what it said before keeps its lane, its sessions and what is known of its clients.
+      for (const site of next.keys()) if (!touched.has(site.pattern)) next.set(site, site.terms)
       this.#lanes.swap(next)
     }
     return {
@@ -235,6 +235,7 @@ export class Server implements AsyncDisposable {
     checkDuration(idleGraceMs, 'idleGraceMs')
     this.#closing ??= this.#lanes.drain(timeoutMs, options.signal, idleGraceMs)
     await this.#watch?.close()
+    await Promise.all([this.#state.fetched.close(), this.#state.staples?.close()])
     await this.#closing
     await this.#state.observer.close()
   }
@@ -242,7 +243,6 @@ export class Server implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
-    await Promise.all([this.#state.fetched.close(), this.#state.staples?.close()])
 }
 
 /**
@@ -262,6 +262,7 @@ async function nextTerms(
   source: ServerSource,
   sites: Sites,
   given: ReloadOptions,
+  fetched: FetchedLists,
 ): Promise<Map<Site, Terms>> {
   const known = new Map([...sites].map((site) => [site.pattern, site]))
   const next = new Map<Site, Terms>()
@@ -269,7 +270,6 @@ async function nextTerms(
     const terms = await buildTerms(one, fetched)
     const site = known.get(one.pattern)
     if (site !== undefined) {
-  fetched: FetchedLists,
       const named = site === sites.main ? given : given.hosts
       const fromFiles =
         named === given

@@ -20,12 +20,12 @@ export interface ServerState {
   closingIdle: boolean
   /** What TLS connections are made with; `undefined` on plain HTTP. */
   readonly sites: Sites | undefined
-  readonly limits: Limits
-  readonly tickets: TicketKeys
   /** Revocation lists of URLs. */
   readonly fetched: FetchedLists
   /** `undefined` where nothing is stapled. */
   readonly staples: Staples | undefined
+  readonly limits: Limits
+  readonly tickets: TicketKeys
   /** Whether HTTP/2 is offered. */
   readonly http2: boolean
   /** The time in milliseconds; asked on every request of a client with a certificate. */
