@@ -23,6 +23,7 @@ export type ProgramErrorCode =
   | 'not-found'
   | 'store-refused'
   | 'root-unsuitable'
+  | 'audit-broken'
   | 'bootstrap-failed'
   | 'fingerprint-differs'
   | 'exec-failed'

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Argument, Command } from 'commander'
+import { addAudit } from './commands/audit.ts'
 import { addBootstrap } from './commands/bootstrap.ts'
 import { addCerts } from './commands/certs.ts'
 import { addCompletion } from './commands/completion.ts'
@@ -19,6 +20,7 @@ import { addRequests } from './commands/request.ts'
 import { addRevoke } from './commands/revoke.ts'
 import { addServe } from './commands/serve.ts'
 import { addShow } from './commands/show.ts'
+import { addToken } from './commands/token.ts'
 import { addTrust } from './commands/trust.ts'
 import { addUp } from './commands/up.ts'
 import { addUser } from './commands/user.ts'
@@ -61,6 +63,8 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
   addLint(program)
   addVerify(program)
   addUser(program)
+  addToken(program)
+  addAudit(program)
   program.commandsGroup('Serving and calling:')
   addServe(program)
   addRequests(program)

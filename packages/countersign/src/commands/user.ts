@@ -13,6 +13,7 @@ import {
   perform,
   type SharedFlags,
 } from '../command.ts'
+import { ProgramError } from '../errors.ts'
 import { withAuth } from '../open-data.ts'
 import { table } from '../output.ts'
 import { askSecret, readStandardInput } from '../secrets.ts'
@@ -22,6 +23,11 @@ interface PasswordFlags extends SharedFlags {
 }
 
 interface AddFlags extends PasswordFlags {
+  role?: string[]
+  service?: boolean
+}
+
+interface RoleFlags extends SharedFlags {
   role?: string[]
 }
 
@@ -35,17 +41,28 @@ export function addUser(program: Command): void {
     .addOption(dataOption())
     .option('--role <role>', 'a role, as in admin; may be given again', collect)
     .option('--password-stdin', 'read the password from standard input')
+    .option('--service', 'a program: it has no password and calls with tokens')
     .action(async (name: string, flags: AddFlags) =>
       perform(flags, async (context) => {
+        if (flags.service === true && flags.passwordStdin === true) {
+          throw new ProgramError('usage', 'a service has no password', {
+            hint: 'leave --password-stdin out, or --service',
+          })
+        }
         await withAuth(context.data, async (auth) => {
-          const { password, generated } = await newPassword(flags)
-          const added = await auth.users.add({ name, password, roles: flags.role ?? [] })
+          const kind = flags.service === true ? 'service' : 'user'
+          const { password, generated } =
+            kind === 'service' ? NO_PASSWORD : await newPassword(flags)
+          const roles = flags.role ?? []
+          const added = await auth.users.add({ name, password, roles, kind })
           report(
             context,
             { id: added.id, name: added.name, roles: added.roles },
             `added ${added.name}`,
             generated,
           )
+          if (kind === 'user') return
+          context.output.note(`give it a token: countersign token create ${added.name}`)
         })
       }),
     )
@@ -59,9 +76,10 @@ export function addUser(program: Command): void {
           users.length === 0
             ? ''
             : table([
-                ['NAME', 'ROLES', 'STATUS', 'ADDED'],
-                ...users.map(({ name, roles, status, created }) => [
+                ['NAME', 'KIND', 'ROLES', 'STATUS', 'ADDED'],
+                ...users.map(({ name, kind, roles, status, created }) => [
                   name,
+                  kind,
                   roles.join(','),
                   status,
                   created.toISOString().slice(0, 10),
@@ -71,12 +89,15 @@ export function addUser(program: Command): void {
         if (users.length === 0) output.note('no user')
       }),
     )
-  addCommand(user, 'disable <name>', 'end all sessions of a user and refuse new ones')
+  addCommand(user, 'disable <name>', 'end all sessions and tokens of a user and refuse new ones')
     .addOption(dataOption())
     .action(async (name: string, flags: SharedFlags) =>
       perform(flags, async ({ output, data }) => {
         await withAuth(data, async (auth) => auth.users.disable(name))
-        output.result({ name, status: 'disabled' }, `disabled ${name}; every session has ended`)
+        output.result(
+          { name, status: 'disabled' },
+          `disabled ${name}; every session and token has ended`,
+        )
       }),
     )
   addCommand(user, 'enable <name>', 'let a disabled user sign in again')
@@ -87,7 +108,7 @@ export function addUser(program: Command): void {
         output.result({ name, status: 'active' }, `enabled ${name}`)
       }),
     )
-  addCommand(user, 'password <name>', 'set a new password and end all sessions')
+  addCommand(user, 'password <name>', 'set a new password and end all sessions and tokens')
     .addOption(dataOption())
     .option('--password-stdin', 'read the password from standard input')
     .action(async (name: string, flags: PasswordFlags) =>
@@ -98,10 +119,30 @@ export function addUser(program: Command): void {
           report(
             context,
             { name },
-            `changed the password of ${name}; every session has ended`,
+            `changed the password of ${name}; every session and token has ended`,
             generated,
           )
         })
+      }),
+    )
+  addCommand(user, 'role <name>', 'give a user these roles and no others')
+    .addOption(dataOption())
+    .option('--role <role>', 'a role, as in admin; may be given again; without any, none', collect)
+    .action(async (name: string, flags: RoleFlags) =>
+      perform(flags, async ({ output, data }) => {
+        const { role: roles = [] } = flags
+        await withAuth(data, async (auth) => auth.users.setRoles(name, roles))
+        const text = roles.length === 0 ? 'no role' : roles.join(', ')
+        output.result({ name, roles }, `${name} has ${text}`)
+      }),
+    )
+  addCommand(user, 'reset <name>', 'make a one-time code with which a user sets a new password')
+    .addOption(dataOption())
+    .action(async (name: string, flags: SharedFlags) =>
+      perform(flags, async ({ output, data }) => {
+        const code = await withAuth(data, async (auth) => auth.createResetCode(name))
+        output.result({ name, code, expiresInSeconds: 900 }, code)
+        output.note(`good once, for 15 minutes: POST /auth/reset/confirm {"token","new"}`)
       }),
     )
 }
@@ -111,6 +152,8 @@ interface NewPassword {
   /** Set where the password was made here, and has to be shown once. */
   generated: string | undefined
 }
+
+const NO_PASSWORD: Partial<NewPassword> = {}
 
 /** From standard input, from a terminal, or made: nothing asks where nobody can answer. */
 async function newPassword(flags: PasswordFlags): Promise<NewPassword> {
