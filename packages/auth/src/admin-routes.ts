@@ -140,7 +140,11 @@ export function adminRoutes(parts: RouteParts): Hono<AuthEnv> {
   return app
 }
 
-async function administrator(parts: RouteParts, c: RouteContext): Promise<Caller | Response> {
+/** Who may administer, or what to answer. */
+export async function administrator(
+  parts: RouteParts,
+  c: RouteContext,
+): Promise<Caller | Response> {
   return await callerOf(parts, c, {
     roles: [ADMIN_ROLE],
     methods: ['session', 'mtls'],

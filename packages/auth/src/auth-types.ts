@@ -11,6 +11,8 @@ import type { AuditVerdict } from './audit-verify.ts'
 import type { AuthContext } from './context.ts'
 import type { AuthEnv, GuardedHandler } from './guard.ts'
 import type { ExpressMiddleware, FastifyHook, NodeGuardOptions } from './node-adapters.ts'
+import type { KeyInfo, NewKeyOptions } from './oauth/client-keys.ts'
+import type { SigningKeyInfo } from './oauth/signing-keys.ts'
 import type { AuthPeer } from './peer.ts'
 import type { Refusal } from './problems.ts'
 import type { OnRevocation } from './revocations.ts'
@@ -25,6 +27,8 @@ export interface Auth extends AsyncDisposable {
   readonly users: AuthUsers
   readonly sessions: AuthSessions
   readonly tokens: AuthTokens
+  readonly publicKeys: AuthPublicKeys
+  readonly signingKeys: AuthSigningKeys
   readonly audit: AuthAudit
 
   /**
@@ -132,6 +136,28 @@ export interface AuthTokens {
   list(userName?: string): Promise<(ApiTokenInfo & { name: string })[]>
   /** Revokes a token, at once in this process and within two seconds in others; says whether there was one. */
   revoke(id: string): Promise<boolean>
+}
+
+/** The public keys by which users and services prove who they are, without a secret that is sent. */
+export interface AuthPublicKeys {
+  /**
+   * Registers the public half of a key, as a JSON Web Key.
+   *
+   * @throws {@link AuthError} `user-unknown`, `jwk-invalid`, `scope-invalid`, `credential-taken`, `option-invalid`
+   */
+  add(userName: string, jwk: object, options?: NewKeyOptions): Promise<KeyInfo>
+  /** The keys of a user, or of everybody, the latest first. @throws {@link AuthError} `user-unknown` */
+  list(userName?: string): Promise<KeyInfo[]>
+  /** Revokes a key and every token that was got by it, at once in this process and within two seconds in others. */
+  revoke(id: string): Promise<boolean>
+}
+
+/** The keys that tokens are signed with. Without an `issuer` there are none: `option-invalid`. */
+export interface AuthSigningKeys {
+  /** Every key and what became of it, the latest first. */
+  list(): Promise<SigningKeyInfo[]>
+  /** Lets the next key sign from now on; after a compromise nothing is accepted that was signed before. */
+  rotate(options?: { compromised?: boolean | undefined }): Promise<void>
 }
 
 /** The audit log of a service. */

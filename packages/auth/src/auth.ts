@@ -7,7 +7,14 @@ import { admission } from './admission.ts'
 import { ApiTokens } from './api-tokens.ts'
 import { AuditLog } from './audit-log.ts'
 import { verifyAudit } from './audit-verify.ts'
-import type { Auth, AuthSessions, AuthTokens, AuthUsers } from './auth-types.ts'
+import type {
+  Auth,
+  AuthPublicKeys,
+  AuthSessions,
+  AuthSigningKeys,
+  AuthTokens,
+  AuthUsers,
+} from './auth-types.ts'
 import { Authenticator } from './authenticator.ts'
 import type { CredentialMethod } from './credential-method.ts'
 import { Credentials } from './credentials.ts'
@@ -19,6 +26,9 @@ import { type Decide, guardHandler, guardRoute } from './guard.ts'
 import { HashGate } from './hash-gate.ts'
 import { expressGuard, fastifyGuard } from './node-adapters.ts'
 import { type AuthOptions, readOptions } from './options.ts'
+import { ClientKeys } from './oauth/client-keys.ts'
+import { DPOP_ALGORITHMS } from './oauth/dpop.ts'
+import { type OAuthParts, openOAuth } from './oauth/oauth.ts'
 import { PasswordHasher } from './password-hasher.ts'
 import { PasswordPolicy } from './password-policy.ts'
 import { Principals } from './principals.ts'
@@ -55,7 +65,8 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     settings.onEvent(event)
   }
   const revocations = new Revocations(store, clock, onEvent)
-  const refusals = new Refusals(serviceName)
+  const dpop = settings.issuer === undefined ? [] : [`DPoP algs="${DPOP_ALGORITHMS.join(' ')}"`]
+  const refusals = new Refusals(serviceName, dpop)
   const gate = new Gate(clock)
   const credentials = new Credentials(store, clock)
   const principals = new Principals(store, clock, revocations)
@@ -79,7 +90,23 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     principals,
     revocations,
   })
-  const methods: CredentialMethod[] = [apiTokens]
+  const oauth = openOAuth({
+    ...settings,
+    onEvent,
+    settings: settings.tokens,
+    secrets,
+    gate,
+    credentials,
+    principals,
+    users,
+    revocations,
+    addressOf: (request, peer) => {
+      const { pathname } = new URL(request.url)
+      return authenticator.origin(request, peer) + pathname
+    },
+  })
+  const publicKeys = new ClientKeys({ clock, onEvent, credentials, users, revocations })
+  const methods: CredentialMethod[] = oauth === undefined ? [apiTokens] : [apiTokens, oauth.method]
   const authenticator = new Authenticator({
     ...settings,
     onEvent,
@@ -106,6 +133,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     principals,
     apiTokens,
     audit,
+    oauth,
     stepUpFactors: [passwordFactor(signIn)],
   }
   await revocations.start()
@@ -118,6 +146,8 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     users: usersOf(users),
     sessions: sessionsOf(users, sessions),
     tokens: tokensOf(users, principals, apiTokens),
+    publicKeys: publicKeysOf(publicKeys),
+    signingKeys: signingKeysOf(oauth),
     audit: {
       list: (filter) => audit.list(filter),
       verify: async (expected) => {
@@ -191,5 +221,28 @@ function tokensOf(users: Users, principals: Principals, tokens: ApiTokens): Auth
       return listed.map((info) => ({ ...info, name: names.get(info.principalId) ?? '' }))
     },
     revoke: (id) => tokens.revoke(id),
+  }
+}
+
+function publicKeysOf(keys: ClientKeys): AuthPublicKeys {
+  return {
+    add: (name, jwk, options) => keys.add(name, jwk, options),
+    list: (name) => keys.list(name),
+    revoke: (id) => keys.revoke(id),
+  }
+}
+
+function signingKeysOf(oauth: OAuthParts | undefined): AuthSigningKeys {
+  const needed = (): OAuthParts => {
+    if (oauth !== undefined) return oauth
+    throw new AuthError('option-invalid', 'this service makes no tokens: it has no issuer', {
+      hint: "say who it is: createAuth({ issuer: 'https://service.internal' })",
+    })
+  }
+  return {
+    list: async () => await needed().keys.list(),
+    rotate: async ({ compromised = false } = {}) => {
+      await needed().rotate(compromised)
+    },
   }
 }

@@ -8,7 +8,7 @@
  */
 import type { AuthContext, AuthMethod } from './context.ts'
 import type { AuthPeer } from './peer.ts'
-import type { RefusalCode } from './problems.ts'
+import type { RefusalCode, RefusalDetail } from './problems.ts'
 
 /** One way to present a credential. */
 export interface CredentialMethod<Presented = unknown> {
@@ -37,14 +37,18 @@ export class Rejection {
   readonly code: RefusalCode
   /** Whose it would have been. */
   readonly principal: { id: string; name: string } | undefined
+  /** What the answer carries besides. */
+  readonly detail: RefusalDetail
 
   constructor(
     reason: string,
     code: RefusalCode = 'credentials-invalid',
     principal?: { id: string; name: string },
+    detail: RefusalDetail = {},
   ) {
     this.reason = reason
     this.code = code
     this.principal = principal
+    this.detail = detail
   }
 }

@@ -3,7 +3,15 @@ export type { ApiTokenInfo, NewApiToken } from './api-tokens.ts'
 export type { AuditEntry, AuditFilter } from './audit-log.ts'
 export type { AuditFault, AuditVerdict } from './audit-verify.ts'
 export { createAuth } from './auth.ts'
-export type { Auth, AuthAudit, AuthSessions, AuthTokens, AuthUsers } from './auth-types.ts'
+export type {
+  Auth,
+  AuthAudit,
+  AuthPublicKeys,
+  AuthSessions,
+  AuthSigningKeys,
+  AuthTokens,
+  AuthUsers,
+} from './auth-types.ts'
 export type {
   AssuranceLevel,
   AuthContext,
@@ -35,12 +43,18 @@ export type {
   JwtVerdict,
 } from './jwt/verdict.ts'
 export { createJwtVerifier, type JwtVerifier, type JwtVerifierOptions } from './jwt/verifier.ts'
+export type { IssuingAlgorithm } from './jwt/signing-key.ts'
+export type { KeyInfo, NewKeyOptions } from './oauth/client-keys.ts'
+export type { Issuer } from './oauth/oauth.ts'
+export type { TokenOptions } from './oauth/options.ts'
+export type { SigningKeyInfo } from './oauth/signing-keys.ts'
+export type { TrustedIssuer } from './oauth/trusted-issuers.ts'
 export type { AuthOptions, HashingOptions, SendResetCode } from './options.ts'
 export type { PasswordRules, WeakPasswordReason } from './password-rules.ts'
 export type { AuthPeer } from './peer.ts'
 export { Refusal, type RefusalCode } from './problems.ts'
 export type { OnRevocation, Revocation } from './revocations.ts'
-export type { PrincipalKind } from './schema.ts'
+export type { PrincipalKind, SigningKeyState } from './schema.ts'
 export type { KeyOptions } from './secret-box.ts'
 export type { SecretFinding } from './secret-scan.ts'
 export type { SessionInfo, SessionLife } from './session-types.ts'

@@ -11,6 +11,8 @@ import type { HashGateOptions } from './hash-gate.ts'
 import { isLoopbackHost } from './peer.ts'
 import { MIN_LENGTH_BOUNDS, type PasswordRules } from './password-rules.ts'
 import { type Argon2Cost, checkCost, DEFAULT_COST } from './phc.ts'
+import type { Issuer } from './oauth/oauth.ts'
+import { readTokenOptions, type TokenOptions, type TokenSettings } from './oauth/options.ts'
 import type { KeyOptions } from './secret-box.ts'
 import { DEFAULT_TERMS, type SessionLife, type SessionTerms } from './session-types.ts'
 import { DEFAULT_LIMITS, type ThrottleLimits } from './throttle.ts'
@@ -58,6 +60,10 @@ export interface AuthOptions {
   session?: SessionLife | undefined
   /** Where the keys live under which secrets are stored; without one nothing is stored that would need one. */
   keys?: KeyOptions | undefined
+  /** Who we are to clients that get tokens: an https origin, or what answers it once it is known. @defaultValue none, and no tokens */
+  issuer?: Issuer | undefined
+  /** How tokens are made. */
+  tokens?: TokenOptions | undefined
   /** Whether what happens is written to the audit log in the store. @defaultValue true */
   audit?: boolean | undefined
   /** Hands the one-time code of a reset to its user, by whatever means a service has. @defaultValue an administrator does that */
@@ -82,6 +88,8 @@ export interface AuthSettings {
   limits: typeof DEFAULT_LIMITS
   terms: SessionTerms
   keys: KeyOptions | undefined
+  issuer: Issuer | undefined
+  tokens: TokenSettings
   audit: boolean
   sendResetCode: SendResetCode | undefined
   onEvent: OnAuthEvent
@@ -123,6 +131,8 @@ export function readOptions(options: AuthOptions): AuthSettings {
     limits: readNumbers('throttle', options.throttle ?? {}, DEFAULT_LIMITS),
     terms: readTerms(options.session ?? {}),
     keys: readKeys(options.keys),
+    issuer: options.issuer,
+    tokens: readTokenOptions(options.tokens ?? {}),
     audit: options.audit ?? true,
     sendResetCode: options.sendResetCode,
     onEvent: options.onEvent ?? (() => {}),
@@ -249,6 +259,8 @@ const KNOWN = [
   'throttle',
   'session',
   'keys',
+  'issuer',
+  'tokens',
   'audit',
   'sendResetCode',
   'onEvent',

@@ -17,6 +17,7 @@ import type { OnAuthEvent } from './events.ts'
 import { type AuthEnv, peerOf } from './guard.ts'
 import { expiredLessonCookies, lessonCookies } from './lesson.ts'
 import { thumbprintOf } from './peer.ts'
+import type { OAuthParts } from './oauth/oauth.ts'
 import type { Principals } from './principals.ts'
 import { Refusal, type RefusalCode, type RefusalDetail, type Refusals } from './problems.ts'
 import { readFields } from './request-body.ts'
@@ -47,6 +48,8 @@ export interface RouteParts {
   principals: Principals
   apiTokens: ApiTokens
   audit: AuditLog
+  /** `undefined` where the service makes no tokens. */
+  oauth: OAuthParts | undefined
   /** How a session is proved once more; the password is one of them. */
   stepUpFactors: readonly StepUpFactor[]
   sameSite: 'Lax' | 'Strict'

@@ -11,9 +11,12 @@ import { adminRoutes } from './admin-routes.ts'
 import type { AuthEnv } from './guard.ts'
 import { showSecret } from './lesson-route.ts'
 import { login } from './login-route.ts'
+import { answerAccessToken } from './oauth/access-token-route.ts'
+import { adminKeyRoutes } from './oauth/admin-key-routes.ts'
+import { oauthRoutes } from './oauth/oauth-routes.ts'
 import type { SendResetCode } from './options.ts'
 import type { RefusalCode, RefusalDetail } from './problems.ts'
-import { type RouteParts, refuse } from './route-parts.ts'
+import { barred, type RouteParts, refuse } from './route-parts.ts'
 import { confirmReset, requestReset } from './reset-routes.ts'
 import {
   changePassword,
@@ -57,6 +60,15 @@ export function authRoutes(
   app.get('/auth/setup', () => showSetup(parts))
   app.post('/auth/setup', (c) => completeSetup(parts, c))
   app.route('/', adminRoutes(parts))
+  const { oauth } = parts
+  if (oauth !== undefined) {
+    app.post('/auth/access-token', (c) => answerAccessToken(parts, oauth, c))
+    app.route('/', adminKeyRoutes(parts, oauth))
+    app.route(
+      '/',
+      oauthRoutes(oauth, (c) => barred(parts, c)),
+    )
+  }
   if (parts.lessonErrors || parts.lessonCookies) app.get('/get-info', (c) => showSecret(parts, c))
   app.onError((error, c) => answerError(parts, error, c.req.path))
   return app

@@ -113,7 +113,52 @@ export interface AuthTables {
   /** One row: counts up with everything that ends, for processes that look whether their memory is still right. */
   auth_revision: { id: number; revision: number }
   auth_throttle: { key: string; count: number; expires: number }
+  /** Keys that tokens are signed with. */
+  auth_signing_key: {
+    /** RFC 7638. */
+    kid: string
+    alg: string
+    state: SigningKeyState
+    /** The public JSON Web Key. */
+    public: string
+    /** Sealed by `secret-box.ts`; gone once it does not sign any more. */
+    private_enc: string | null
+    created: number
+    activated: number | null
+    demoted: number | null
+  }
+  /** What the refresh tokens of one device stand for. */
+  auth_refresh_family: {
+    /** A ULID; the `sid` of the access tokens that come of it. */
+    id: string
+    principal_id: string
+    client_id: string
+    credential_id: string | null
+    epoch: number
+    /** Words with spaces between; null is everything the roles allow. */
+    scopes: string | null
+    audience: string
+    /** {@link Confirmation} as JSON. */
+    cnf: string | null
+    auth_time: number
+    amr: string
+    aal: AssuranceLevel
+    created: number
+    expires: number
+    revoked_at: number | null
+  }
+  auth_refresh: {
+    hash: string
+    family: string
+    /** The key of `secret-box.ts` that its successor is computed with. */
+    key_id: string
+    created: number
+    used_at: number | null
+  }
 }
+
+/** Published before it signs, signing, published after it signed, only a name. */
+export type SigningKeyState = 'next' | 'current' | 'previous' | 'retired'
 
 /** What a row of `auth_credential` is. */
 export type CredentialKind = 'api_token' | 'jwk' | 'client_cert' | 'passkey' | 'totp' | 'recovery'
@@ -248,6 +293,47 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         revision {integer} not null
       ) {table}`,
       'insert into auth_revision (id, revision) values (1, 0)',
+    ],
+  },
+  '004-tokens': {
+    statements: [
+      `create table auth_signing_key (
+        kid {text} primary key not null,
+        alg {text} not null,
+        state {text} not null check (state in ('next', 'current', 'previous', 'retired')),
+        public {text} not null,
+        private_enc {text},
+        created {integer} not null,
+        activated {integer},
+        demoted {integer}
+      ) {keyed-table}`,
+      "create unique index auth_signing_key_current on auth_signing_key (state) where state = 'current'",
+      `create table auth_refresh_family (
+        id {text} primary key not null,
+        principal_id {text} not null references auth_principal (id) on delete cascade,
+        client_id {text} not null references auth_principal (id) on delete cascade,
+        credential_id {text},
+        epoch {integer} not null,
+        scopes {text},
+        audience {text} not null,
+        cnf {text},
+        auth_time {integer} not null,
+        amr {text} not null,
+        aal {integer} not null,
+        created {integer} not null,
+        expires {integer} not null,
+        revoked_at {integer}
+      ) {keyed-table}`,
+      'create index auth_refresh_family_by_principal on auth_refresh_family (principal_id)',
+      'create index auth_refresh_family_by_end on auth_refresh_family (expires)',
+      `create table auth_refresh (
+        hash {text} primary key not null,
+        family {text} not null references auth_refresh_family (id) on delete cascade,
+        key_id {text} not null,
+        created {integer} not null,
+        used_at {integer}
+      ) {keyed-table}`,
+      'create index auth_refresh_by_family on auth_refresh (family)',
     ],
   },
 }

@@ -12,7 +12,14 @@ import type { AuthTables } from './schema.ts'
 export interface SecretFinding {
   table: string
   column: string
-  what: 'api-token' | 'jwt' | 'private-key' | 'not-a-hash' | 'not-argon2' | 'not-sealed'
+  what:
+    | 'api-token'
+    | 'refresh-token'
+    | 'jwt'
+    | 'private-key'
+    | 'not-a-hash'
+    | 'not-argon2'
+    | 'not-sealed'
   /** How many rows. */
   rows: number
 }
@@ -82,6 +89,7 @@ function formOf(text: string): SecretFinding['what'] | undefined {
 
 const FORMS: readonly { what: SecretFinding['what']; form: RegExp }[] = [
   { what: 'api-token', form: /[a-z][a-z0-9-]*_pat_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}/ },
+  { what: 'refresh-token', form: /[a-z][a-z0-9-]*_rt_[A-Za-z0-9_-]{43}/ },
   { what: 'jwt', form: /eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{20,}/ },
   { what: 'private-key', form: /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/ },
   {
@@ -111,6 +119,8 @@ const COLUMNS: ReadonlyMap<string, ColumnRule> = new Map([
   ['auth_credential.secret_enc', SEALED],
   ['auth_password.phc', ARGON2],
   ['auth_pending.hash', HASH],
+  ['auth_refresh.hash', HASH],
+  ['auth_signing_key.private_enc', SEALED],
 ])
 
 const PAGE = 500

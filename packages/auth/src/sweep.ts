@@ -61,7 +61,18 @@ export async function sweepExpired(store: Store, clock: Clock): Promise<number> 
           .limit(BATCH),
       )
       .executeTakeFirst()
-    const counts = [sessions, codes, counters, pending, credentials].map((done) =>
+    // With the tokens of the family.
+    const families = await db
+      .deleteFrom('auth_refresh_family')
+      .where('id', 'in', (query) =>
+        query
+          .selectFrom('auth_refresh_family')
+          .select('id')
+          .where('expires', '<=', now)
+          .limit(BATCH),
+      )
+      .executeTakeFirst()
+    const counts = [sessions, codes, counters, pending, credentials, families].map((done) =>
       Number(done.numDeletedRows),
     )
     for (const count of counts) swept += count

@@ -1,0 +1,84 @@
+/**
+ * The routes of OAuth: for clients, in the forms that OAuth gives them.
+ *
+ * @module
+ */
+import { StoreError } from '@countersign/store'
+import { Hono } from 'hono'
+import { AuthError } from '../errors.ts'
+import { type AuthEnv, peerOf } from '../guard.ts'
+import type { AuthPeer } from '../peer.ts'
+import type { RouteContext } from '../route-parts.ts'
+import { answerIntrospect } from './introspect-route.ts'
+import { serverMetadata } from './metadata.ts'
+import type { OAuthParts } from './oauth.ts'
+import { OAuthRefusal } from './oauth-error.ts'
+import { answerRevoke } from './revoke-route.ts'
+import { answerToken } from './token-route.ts'
+
+/**
+ * Makes the app.
+ *
+ * @param barred - what stands in the way of every request that brings credentials: plain HTTP, a page of another site
+ */
+export function oauthRoutes(
+  parts: OAuthParts,
+  barred: (c: RouteContext) => Response | undefined,
+): Hono<AuthEnv> {
+  const app = new Hono<AuthEnv>()
+  const post = (path: string, answer: Answer): void => {
+    app.post(path, async (c) => {
+      const refused = barred(c)
+      if (refused !== undefined) return refused
+      const peer = peerOf(c)
+      const answered = await answer(parts, c.req.raw, peer)
+      return answered instanceof OAuthRefusal ? refuse(parts, answered, peer) : answered
+    })
+  }
+  post('/oauth/token', answerToken)
+  post('/oauth/revoke', answerRevoke)
+  post('/oauth/introspect', answerIntrospect)
+  app.get('/.well-known/jwks.json', async () =>
+    Response.json(await parts.keys.published(), { headers: PUBLISHED }),
+  )
+  app.get('/.well-known/oauth-authorization-server', () =>
+    Response.json(serverMetadata(parts.issuer(), parts.settings.clientSecrets), {
+      headers: PUBLISHED,
+    }),
+  )
+  app.onError((error, c) => {
+    const time = parts.clock()
+    const known = error instanceof StoreError
+    const waiting = error instanceof AuthError && error.code === 'issuer-unknown'
+    if (!known && !waiting) throw error
+    if (known) parts.onEvent({ type: 'sys_store_unavailable', time, reason: c.req.path, error })
+    return new OAuthRefusal('temporarily_unavailable', 'nobody can be recognised at this moment', {
+      headers: { 'retry-after': '1' },
+    }).response()
+  })
+  return app
+}
+
+type Answer = (
+  parts: OAuthParts,
+  request: Request,
+  peer: AuthPeer | undefined,
+) => Promise<Response | OAuthRefusal>
+
+function refuse(
+  { clock, onEvent }: OAuthParts,
+  refusal: OAuthRefusal,
+  peer: AuthPeer | undefined,
+): Response {
+  onEvent({
+    type: refusal.error === 'invalid_client' ? 'authn_login_fail' : 'authz_fail',
+    time: clock(),
+    reason: refusal.reason,
+    name: refusal.principal?.name,
+    principalId: refusal.principal?.id,
+    address: peer?.address,
+  })
+  return refusal.response()
+}
+
+const PUBLISHED = { 'cache-control': 'public, max-age=300' }
