@@ -92,7 +92,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
   const store = undo.use(await openServiceStore(data, options.database, firstRun))
   const faults = reportFaults(note)
-  const auth = await createAuth({ store, clock, host, onEvent: faults })
+  const keys = { path: data.authKeys }
+  const auth = undo.use(await createAuth({ store, clock, host, keys, onEvent: faults }))
   const reachedAt = (boundPort: number): string =>
     publicAddress({
       configured: configuration.publicUrl,
