@@ -9,6 +9,7 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { errorCode } from '@countersign/core'
+import { reasonOf } from '@countersign/tls'
 import { answerProblem } from '../answer-problem.ts'
 import { connectionOf } from '../connection.ts'
 import { endConnection } from '../http2-request.ts'
@@ -145,12 +146,11 @@ export class Exchange implements Limited {
     request.on('information', ({ statusCode, headers }) => {
       if (isCurrent()) this.#pass1xx(statusCode, headers['link'])
     })
-    if (head.isUpgrade) {
-      request.on('upgrade', (answer, socket, rest) => {
-        if (isCurrent()) this.#upgrade(answer, socket, rest)
-        else socket.destroy()
-      })
-    }
+    // Without a listener Node waits for ever for an answer behind an upgrade that nobody asked for.
+    request.on('upgrade', (answer, socket, rest) => {
+      if (isCurrent()) this.#upgrade(answer, socket, rest)
+      else socket.destroy()
+    })
     if (head.body === 'none') request.end()
     else request.flushHeaders()
   }
@@ -294,8 +294,11 @@ export class Exchange implements Limited {
     }
     const code = errorCode(error) ?? ''
     if (code.startsWith('HPE_')) this.#fail('upstream-answer-invalid', error)
-    else if (this.#phase === 'connecting') this.#fail(connectFault(code), error)
-    else this.#fail('upstream-broke-off', error)
+    else if (this.#phase === 'connecting') {
+      const reason = reasonOf(error)?.code
+      const isTrust = reason !== undefined && !NOT_OF_TRUST.has(reason)
+      this.#fail(isTrust ? 'upstream-not-trusted' : 'upstream-unreachable', error)
+    } else this.#fail('upstream-broke-off', error)
   }
 
   #fail(code: UpstreamFaultCode, cause: unknown): void {
@@ -376,14 +379,7 @@ export class Exchange implements Limited {
 
 type Phase = 'connecting' | 'sending' | 'waiting' | 'answering'
 
-/** What Node calls the faults of a certificate, and our own check of names. */
-function connectFault(code: string): UpstreamFaultCode {
-  return TRUST_FAULTS.test(code) ? 'upstream-not-trusted' : 'upstream-unreachable'
-}
-
-const TRUST_FAULTS =
-  /^(?:CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_|ERR_SSL_TLSV1_ALERT_UNKNOWN_CA)/
-
+const NOT_OF_TRUST: ReadonlySet<string> = new Set(['not-tls', 'reset'])
 const CONNECT_FAULTS: ReadonlySet<string> = new Set([
   'upstream-unreachable',
   'upstream-not-trusted',
