@@ -21,6 +21,8 @@ export type ProgramErrorCode =
   | 'request-failed'
   | 'refused'
   | 'not-found'
+  | 'not-root'
+  | 'privileges-kept'
   | 'store-refused'
   | 'root-unsuitable'
   | 'audit-broken'

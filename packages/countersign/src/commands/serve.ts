@@ -6,7 +6,7 @@
 import { isIP } from 'node:net'
 import path from 'node:path'
 import { errorMessage, parseDuration } from '@countersign/core'
-import type { ReloadOutcome, RevocationOptions, Server, WorkerSide } from '@countersign/server'
+import type { ReloadOutcome, RevocationOptions, Server } from '@countersign/server'
 import type { Command } from 'commander'
 import { addCommand, collect, perform, type SharedFlags, wholeNumber } from '../command.ts'
 import { ProgramError } from '../errors.ts'
@@ -20,9 +20,15 @@ import {
   refuseFolderAndUpstream,
   type UpstreamFlags,
 } from '../serve/upstream.ts'
-import { stopSignal } from '../stop-signal.ts'
+import {
+  addUserOption,
+  IDLE_GRACE_MS,
+  runFirstProcess,
+  ServingProcess,
+  type UserFlags,
+} from '../serve/processes.ts'
 
-interface ServeFlags extends SharedFlags, UpstreamFlags {
+interface ServeFlags extends SharedFlags, UpstreamFlags, UserFlags {
   listen?: string
   https?: boolean
   verifyUser?: boolean
@@ -66,6 +72,7 @@ export function addServe(program: Command): void {
     .option('--workers <n>', 'serve from so many processes', wholeNumber(1, 128))
     .option('--no-watch', 'do not follow the files of certificates, roots and lists')
     .addHelpText('after', ENVIRONMENT_HELP)
+  addUserOption(command)
   addUpstreamOptions(command)
   command.action(async (dir: string | undefined, flags: ServeFlags) =>
     perform(
@@ -79,14 +86,11 @@ export function addServe(program: Command): void {
         const { workerSide } = await import('@countersign/server')
         const worker = await workerSide()
         if (worker === undefined && flags.workers !== undefined && flags.workers > 1) {
-          await runWorkers(flags.workers, settings, output)
+          await runWorkers(flags.workers, settings, output, flags)
           return
         }
-        try {
-          await runServer(folder, settings, output, { flags, worker })
-        } finally {
-          worker?.end()
-        }
+        await using serving = ServingProcess.open(flags, worker, output)
+        await runServer(folder, settings, output, { flags, serving })
       },
       localExitCodeOf,
     ),
@@ -98,63 +102,52 @@ async function runServer(
   folder: string,
   settings: ServeSettings,
   output: Output,
-  { flags, worker }: { flags: ServeFlags; worker: WorkerSide | undefined },
+  { flags, serving }: { flags: ServeFlags; serving: ServingProcess },
 ): Promise<void> {
   const { serve, serveFolder } = await import('@countersign/server')
-  const signal = stopSignal()
   await using upstream = await openUpstream(flags, output)
   await using server = await serve(upstream?.handler ?? serveFolder(folder), {
     ...settings,
-    tickets: worker?.tickets,
+    ...serving.options,
     onReload: (outcome) => output.note(reloadText(outcome)),
     onHandshakeError: (failure) => {
       output.note(`refused ${failure.address}: ${failure.message}`)
     },
   })
+  serving.giveUpRights(filesOf(settings))
   const url = publicUrl(server)
   const served = upstream === undefined ? { folder } : { upstream: upstream.urls }
   const facts = { url, ...served, mode: modeOf(settings), root: server.adhocRoots }
   const what =
     upstream === undefined ? `serving ${folder}` : `in front of ${upstream.urls.join(', ')}`
   const line = `listening on ${url} (${modeOf(settings)}), ${what}`
-  if (worker !== undefined) {
-    worker.ready({ facts, line })
-    await Promise.race([signal, worker.stopped])
-    return
-  }
-  output.result(facts, line)
+  await serving.serving(server, { facts, line })
   if (server.adhocRoots !== undefined && !output.json) {
     output.note(`the root of this run, for curl --cacert:\n${server.adhocRoots.trimEnd()}`)
   }
-  output.note(`${await signal}: answering what is under way, then stopping`)
-}
-
-function factsOf(value: unknown): object {
-  return typeof value === 'object' && value !== null ? value : {}
+  await serving.stopped()
+  await server.close({ idleGraceMs: IDLE_GRACE_MS })
 }
 
 /** The first process of several: it holds the port, and serves nobody itself. */
-async function runWorkers(count: number, settings: ServeSettings, output: Output): Promise<void> {
+async function runWorkers(
+  count: number,
+  settings: ServeSettings,
+  output: Output,
+  flags: UserFlags,
+): Promise<void> {
   if (settings.adhoc) {
     throw new ProgramError('usage', '--adhoc makes a certificate for one process', {
       hint: 'leave --workers out, or give --cert and --key',
     })
   }
-  const { startWorkers } = await import('@countersign/server')
-  const stopped = stopSignal()
-  const workers = await startWorkers({
-    count,
-    onReplaced: ({ pid, reason }) => output.note(`worker ${pid} ended (${reason}): replaced`),
-  })
-  const said = await workers.ready
-  if (typeof said === 'object' && said !== null && 'facts' in said && 'line' in said) {
-    output.result(
-      { ...factsOf(said.facts), workers: workers.pids },
-      `${String(said.line)}, ${count} workers`,
-    )
-  }
-  output.note(`${await stopped}: answering what is under way, then stopping`)
-  await workers.close()
+  const { host, port, https } = settings
+  await runFirstProcess(flags, { count, host, port, https, files: filesOf(settings) }, output)
+}
+
+/** What is read from files at the start and at every reload. */
+function filesOf({ cert, key, ca, crl = [] }: ServeSettings): string[] {
+  return [cert, key, ca, ...crl].filter((file) => file !== undefined)
 }
 
 /** Everything `serve` of the server room is given, apart from the handler. */
