@@ -92,9 +92,6 @@ function stateOf(
   const root = activeCa(records, 'root')
   const issuer = signingIssuer(records)
   const issuerRoot = records.find(({ id }) => id === issuer.parent) ?? root
-  const above = cross
-    .filter(({ ca, signer }) => ca === issuerRoot.id && live.some(({ id }) => id === signer))
-    .map(({ certificate }) => certificate)
   return {
     generation,
     records,
@@ -107,8 +104,33 @@ function stateOf(
     root,
     issuer,
     issuerRoot,
-    chain: [issuer.certificate, ...above],
+    chain: chainBelow(records, cross, issuer),
   }
+}
+
+/**
+ * What servers send after a leaf that is there already: that of its own issuer.
+ *
+ * @returns an empty array where no issuer of this authority signed it, or one that is retired
+ */
+export function chainOf({ records, cross }: AuthorityState, leaf: Certificate): Certificate[] {
+  const issuer = records.find(
+    ({ kind, state, certificate }) =>
+      kind === 'issuer' && state !== 'retired' && leaf.issuedBy(certificate),
+  )
+  return issuer === undefined ? [] : [...chainBelow(records, cross, issuer)]
+}
+
+/** An issuer, and the cross-certificates for the root above it whose signers are still trusted. */
+function chainBelow(
+  records: readonly CaRecord[],
+  cross: readonly CrossCertificate[],
+  { parent, certificate: issuer }: CaRecord,
+): [issuer: Certificate, ...cross: Certificate[]] {
+  const isTrusted = (root: string): boolean =>
+    records.some(({ id, state }) => id === root && state !== 'retired')
+  const above = cross.filter(({ ca, signer }) => ca === parent && isTrusted(signer))
+  return [issuer, ...above.map(({ certificate }) => certificate)]
 }
 
 /**

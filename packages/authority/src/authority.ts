@@ -10,11 +10,12 @@ import type { Hono } from 'hono'
 import {
   type AuthorityContext,
   type AuthorityState,
+  chainOf,
   readGeneration,
   readState,
 } from './authority-state.ts'
 import type { CaKind } from './ca-certificates.ts'
-import { type CaRecord, writePublicUrl } from './ca-records.ts'
+import { writePublicUrl } from './ca-records.ts'
 import { checkConstraints } from './constraints.ts'
 import { AuthorityError } from './errors.ts'
 import { tidyFolder } from './folder-upkeep.ts'
@@ -132,9 +133,8 @@ export class OpenedAuthority implements Authority {
     return this.#state.chain
   }
 
-  /** Every generation of root and issuer, for the routes. */
-  get records(): readonly CaRecord[] {
-    return this.#state.records
+  chainOf(leaf: Certificate): readonly Certificate[] {
+    return chainOf(this.#state, leaf)
   }
 
   async refresh(): Promise<boolean> {

@@ -28,6 +28,8 @@ export interface IdentityItem {
 export interface IdentityBatchOptions {
   /** What the other side's certificates are checked against: `authority.roots`. */
   roots: readonly Certificate[]
+  /** What was trusted once, and may be dropped from `roots.pem`: `authority.formerRoots`. @defaultValue none */
+  formerRoots?: readonly Certificate[] | undefined
   /** Whether keys and roots that are there may be replaced. @defaultValue false */
   overwrite?: boolean | undefined
 }
@@ -43,8 +45,8 @@ export async function writeIdentities(
   items: readonly IdentityItem[],
   options: IdentityBatchOptions,
 ): Promise<string[]> {
-  checkOptions(options, ['roots', 'overwrite'], 'writeIdentities')
-  const { roots, overwrite = false } = options
+  checkOptions(options, ['roots', 'formerRoots', 'overwrite'], 'writeIdentities')
+  const { roots, formerRoots = [], overwrite = false } = options
   const bases = identityBases(
     folder,
     items.map(({ name }) => name),
@@ -53,7 +55,7 @@ export async function writeIdentities(
   const rootsFile = path.join(folder, 'roots.pem')
   if (!overwrite) {
     refuseKeys(bases)
-    await refuseLostRoots(rootsFile, roots)
+    await refuseLostRoots(rootsFile, [...roots, ...formerRoots])
   }
   const written: string[] = []
   for (const [index, { key, issued }] of items.entries()) {

@@ -15,12 +15,14 @@ import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { AuthorityError } from './errors.ts'
 import { readOptional } from './folder.ts'
-import type { Issued } from './types.ts'
+import type { Authority, Issued } from './types.ts'
 
 /** What {@link writeIdentity} writes. */
 export interface IdentityOptions {
   /** What the other side's certificates are checked against: `authority.roots`. */
   roots: readonly Certificate[]
+  /** What was trusted once, and may be dropped from `roots.pem`: `authority.formerRoots`. @defaultValue none */
+  formerRoots?: readonly Certificate[] | undefined
   /** Absent where the owner of the key made a signing request. */
   key?: PrivateKey | undefined
   /** Writes a PKCS #12 file as well, under this password. Needs `key`. */
@@ -51,8 +53,8 @@ export async function writeIdentity(
   issued: Pick<Issued, 'chain'>,
   options: IdentityOptions,
 ): Promise<IdentityFiles> {
-  checkOptions(options, ['roots', 'key', 'p12Password', 'overwrite'], 'writeIdentity')
-  const { roots, key, p12Password, overwrite = false } = options
+  checkOptions(options, IDENTITY_OPTIONS, 'writeIdentity')
+  const { roots, formerRoots = [], key, p12Password, overwrite = false } = options
   const [leaf, ...above] = issued.chain
   if (p12Password !== undefined && key === undefined) {
     throw new AuthorityError('option-invalid', 'a PKCS #12 file holds a key, and there is none', {
@@ -72,13 +74,13 @@ export async function writeIdentity(
   const keyPem = key?.toPem()
   if (!overwrite) {
     await refuseOtherKey(`${base}.key`, keyPem, leaf.publicKey)
-    await refuseLostRoots(files.roots, roots)
+    await refuseLostRoots(files.roots, [...roots, ...formerRoots])
   }
   if (files.key !== undefined && keyPem !== undefined) await writeFileAtomic(files.key, keyPem)
-  await writeFileAtomic(files.certificate, issued.chain.map((one) => one.pem).join(''), {
+  await writeFileAtomic(files.certificate, pemOf(issued.chain), {
     mode: 0o644,
   })
-  await writeFileAtomic(files.roots, roots.map((root) => root.pem).join(''), { mode: 0o644 })
+  await writeFileAtomic(files.roots, pemOf(roots), { mode: 0o644 })
   if (files.p12 !== undefined && key !== undefined && p12Password !== undefined) {
     const bundle = encodePkcs12({
       certificate: leaf,
@@ -90,6 +92,31 @@ export async function writeIdentity(
     await writeFileAtomic(files.p12, bundle)
   }
   return files
+}
+
+/**
+ * Brings a `roots.pem` that was handed over to what clients trust now, while roots change. A file that holds any other root is
+ * somebody else's, and stays as it is.
+ *
+ * @param authority - whose roots
+ * @returns whether it was changed
+ * @throws CoreError `file-write-failed`
+ */
+export async function updateRoots(
+  file: string,
+  { roots, formerRoots }: Pick<Authority, 'roots' | 'formerRoots'>,
+): Promise<boolean> {
+  const present = await readOptional(file)
+  const wanted = pemOf(roots)
+  if (present === undefined || present === wanted) return false
+  const own = new Set([...roots, ...formerRoots].map(({ fingerprint }) => fingerprint))
+  const held = readCertificates(present, file)
+  const now = new Set(held.map(({ fingerprint }) => fingerprint))
+  const isSame = roots.length === now.size && roots.every((root) => now.has(root.fingerprint))
+  if (isSame || held.length === 0 || held.some(({ fingerprint }) => !own.has(fingerprint)))
+    return false
+  await writeFileAtomic(file, wanted, { mode: 0o644 })
+  return true
 }
 
 /**
@@ -173,6 +200,21 @@ export async function refuseLostRoots(file: string, roots: readonly Certificate[
   )
 }
 
+/** None where it cannot be read. */
+function readCertificates(pem: string, file: string): Certificate[] {
+  try {
+    return Certificate.parseAll(pem, file)
+  } catch (error) {
+    if (error instanceof X509Error) return []
+    throw error
+  }
+}
+
+function pemOf(certificates: readonly Certificate[]): string {
+  return certificates.map(({ pem }) => pem).join('')
+}
+
+const IDENTITY_OPTIONS = ['roots', 'formerRoots', 'key', 'p12Password', 'overwrite'] as const
 /** Names that Windows takes for devices, with any ending. */
 const DEVICES = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i
 /** File names hold 255 bytes nearly everywhere, and the temporary file's name is 22 longer. */

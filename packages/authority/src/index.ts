@@ -34,6 +34,7 @@ export {
   identityFileName,
   type IdentityFiles,
   type IdentityOptions,
+  updateRoots,
   writeIdentity,
 } from './identity-files.ts'
 export { createAuthority, initAuthority } from './init.ts'

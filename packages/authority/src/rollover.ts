@@ -175,7 +175,7 @@ async function begin(
     >(async (transaction) => {
       const before = await transaction
         .selectFrom('rollover')
-        .select(['id', 'step', 'new_ca', 'key_file'])
+        .select(['id', 'step', 'old_ca', 'new_ca', 'key_file'])
         .where('kind', '=', kind)
         .where('open', '=', 1)
         .executeTakeFirst()
@@ -188,7 +188,7 @@ async function begin(
         return { id: owner, abandoned: undefined }
       }
       if (before.step !== 'begun') {
-        throw underway(`${before.new_ca} is the ${kind} already, and ${old.id} not retired`, kind)
+        throw underway(`${before.new_ca} is new, and ${before.old_ca} not retired yet`, kind)
       }
       await transaction.updateTable('rollover').set(columns).where('id', '=', before.id).execute()
       return { id: before.id, abandoned: before.key_file }

@@ -35,7 +35,8 @@ export function createRoutes(authority: OpenedAuthority, authorize: Authorize): 
     })
   }
 
-  application.get('/roots.pem', (context) => {
+  application.get('/roots.pem', async (context) => {
+    await authority.current()
     const tag = `"${authority.roots.map((root) => root.fingerprint.slice(0, 16)).join('.')}"`
     const headers = { 'cache-control': 'public, max-age=3600', etag: tag }
     if (context.req.header('if-none-match') === tag)
@@ -45,11 +46,23 @@ export function createRoutes(authority: OpenedAuthority, authorize: Authorize): 
     })
   })
 
+  // For servers whose certificate was handed out before the chain changed.
+  application.get('/intermediates.pem', async () => {
+    const { chain } = await authority.current()
+    return new Response(chain.map((certificate) => certificate.pem).join(''), {
+      headers: {
+        'cache-control': 'public, max-age=3600',
+        'content-type': 'application/x-pem-file',
+      },
+    })
+  })
+
   application.get('/crl/:file', async (context) => {
     const file = context.req.param('file')
     const id = file.replace(/\.(crl|crt)$/, '')
     if (file.endsWith('.crt')) {
-      const record = authority.records.find((one) => one.id === id)
+      const { records } = await authority.current()
+      const record = records.find((one) => one.id === id)
       return record === undefined
         ? notFound()
         : bytes(record.certificate.der, 'application/pkix-cert', 'public, max-age=86400')

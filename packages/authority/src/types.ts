@@ -223,6 +223,8 @@ export interface Authority {
   readonly issuer: Certificate
   /** What servers send after a leaf: the issuer, and while roots change what leads clients of the former root to the next. */
   readonly chain: readonly [issuer: Certificate, ...cross: Certificate[]]
+  /** The same for a leaf that is there already; empty where no issuer signed it that is not retired. */
+  chainOf(leaf: Certificate): readonly Certificate[]
   readonly organization: string
   readonly trustDomain: string
   /** Where clients reach revocation lists and responder, without a slash at its end; `undefined` until somebody has said. */

@@ -64,6 +64,7 @@ export async function issueBatch(
     })
     const files = await writeIdentities(folder, items, {
       roots: authority.roots,
+      formerRoots: authority.formerRoots,
       overwrite: flags.force === true,
     })
     return issued.map(({ certificate, serialNumber }, index) => ({

@@ -18,6 +18,7 @@ import { addNeedsRenewal } from './commands/needs-renewal.ts'
 import { addRenew } from './commands/renew.ts'
 import { addRequests } from './commands/request.ts'
 import { addRevoke } from './commands/revoke.ts'
+import { addRoll } from './commands/roll.ts'
 import { addServe } from './commands/serve.ts'
 import { addShow } from './commands/show.ts'
 import { addToken } from './commands/token.ts'
@@ -59,6 +60,7 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
   addNeedsRenewal(program)
   addCerts(program)
   addRevoke(program)
+  addRoll(program)
   addShow(program)
   addLint(program)
   addVerify(program)

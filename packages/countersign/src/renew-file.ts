@@ -10,6 +10,7 @@ import type { Certificate, PrivateKey } from '@countersign/x509'
 import { accountName } from './account-name.ts'
 import type { DataFolder } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
+import { careForIssuer } from './issuer-care.ts'
 import { readLeaf } from './leaf-file.ts'
 import { withAuthority } from './open-data.ts'
 
@@ -31,7 +32,9 @@ export interface RenewedFile {
 
 /**
  * Renews. Everything that can be refused is, before anything is signed; then the key is written, then the certificate.
+ * A `roots.pem` beside it follows the roots of the authority.
  *
+ * @param note - a remark for the operator
  * @throws ProgramError `usage`, `file-unreadable`; AuthorityError `certificate-unknown`, `certificate-revoked` and what the policy
  *   refuses; X509Error, StoreError, CoreError
  */
@@ -39,6 +42,7 @@ export async function renewFile(
   given: string,
   options: RenewFileOptions,
   data: DataFolder,
+  note: (text: string) => void,
 ): Promise<RenewedFile> {
   if (options.key !== undefined && options.rekey !== true) {
     throw new ProgramError('usage', '--key says where the new key goes, and needs --rekey')
@@ -53,9 +57,17 @@ export async function renewFile(
   }
   const keyFile = options.rekey === true ? await existingKey(file, options.key, before) : undefined
   const key = keyFile === undefined ? undefined : await newKey(before)
-  const issued = await withAuthority(data, async (authority) =>
-    authority.renew(before.fingerprint, { publicKey: key?.publicKey, requester: accountName() }),
-  )
+  const requester = accountName()
+  const issued = await withAuthority(data, async (authority) => {
+    await careForIssuer(authority, data, note)
+    const renewed = await authority.renew(before.fingerprint, {
+      publicKey: key?.publicKey,
+      requester,
+    })
+    const { updateRoots } = await import('@countersign/authority')
+    await updateRoots(path.join(path.dirname(file), 'roots.pem'), authority)
+    return renewed
+  })
   if (keyFile !== undefined && key !== undefined) await writeFileAtomic(keyFile, key.toPem())
   const chain = issued.chain.map((one) => one.pem).join('')
   await writeFileAtomic(file, chain, { mode: statSync(file).mode & 0o777 })

@@ -8,7 +8,7 @@ import type { AccountRequest } from './request.ts'
 import type { AcmeState } from './state.ts'
 
 /**
- * The leaf with its issuer; as the first alternate, with the root behind them as well, for whoever wants the whole chain.
+ * The leaf with what servers send after it; as the first alternate, with the root behind them as well, for whoever wants the whole chain.
  *
  * @param alternate - which alternate, as it stands in the address
  * @throws AcmeProblem 404
@@ -28,7 +28,8 @@ export async function downloadChain(
   if (row === undefined || (alternate !== undefined && alternate !== '1')) {
     throw notFound('certificate')
   }
-  const chain = alternate === undefined ? row.chain.slice(0, 2) : row.chain
+  const isWhole = alternate !== undefined || row.chain.length <= 2
+  const chain = isWhole ? row.chain : row.chain.slice(0, -1)
   const other = alternate === undefined ? urls.certificate(id, 1) : urls.certificate(id)
   return new Response(chain.join(''), {
     headers: {

@@ -99,11 +99,8 @@ async function issueClaimed(state: AcmeState, order: OrderRow): Promise<Certific
 async function complete(state: AcmeState, order: OrderRow, leaf: Certificate): Promise<OrderRow> {
   const { authority } = state
   const id = newId()
-  const issuer = authority.issuer
-  const above = leaf.issuedBy(issuer)
-    ? [issuer, ...authority.roots.filter((root) => issuer.issuedBy(root))]
-    : []
-  const chain = [leaf, ...above]
+  const above = authority.chainOf(leaf)
+  const chain = [leaf, ...above, ...authority.roots.filter((root) => above[0]?.issuedBy(root))]
   const row = {
     id,
     account: order.account,

@@ -14,6 +14,7 @@ import { accountName } from '../account-name.ts'
 import { addCommand, dataOption, perform, type SharedFlags, wholeNumber } from '../command.ts'
 import { ProgramError } from '../errors.ts'
 import { KEY_TYPES } from '../key-types.ts'
+import { careForIssuer } from '../issuer-care.ts'
 import { readSecretFile, withAuthority } from '../open-data.ts'
 
 interface IssueFlags extends SharedFlags {
@@ -66,6 +67,9 @@ export function addIssue(program: Command): void {
         const { PrivateKey } = await import('@countersign/x509')
         const key = request === undefined ? await PrivateKey.generate(flags.keyType) : undefined
         const written = await withAuthority(data, async (authority) => {
+          await careForIssuer(authority, data, (text) => {
+            output.note(text)
+          })
           const issued = await authority.issue({
             names: names.length > 0 ? names : undefined,
             csr: request,
@@ -80,6 +84,7 @@ export function addIssue(program: Command): void {
           const bundle = flags.p12 === true ? bundlePassword(flags) : undefined
           const files = await writeIdentity(folder, name, issued, {
             roots: authority.roots,
+            formerRoots: authority.formerRoots,
             key,
             p12Password: bundle?.password,
             overwrite: flags.force === true,

@@ -50,7 +50,10 @@ async function renewOnce(
   flags: RenewFlags,
   { output, data }: CommandContext,
 ): Promise<void> {
-  const renewed = await renewFile(file, flags, data)
+  const note = (text: string): void => {
+    output.note(text)
+  }
+  const renewed = await renewFile(file, flags, data, note)
   const { certificate, keyFile } = renewed
   output.result(
     {
@@ -85,13 +88,16 @@ async function stay(
     stop.abort(name)
     return name
   })
+  const note = (text: string): void => {
+    output.note(text)
+  }
   using waits = new Waits()
   let last: RenewedFile | undefined
   const renewals = await runDaemon(
     {
       read: async () => (await readLeaf(file)).certificate,
       renew: async () => {
-        last = await renewFile(file, flags, data)
+        last = await renewFile(file, flags, data, note)
         return last.certificate
       },
       tell: async () => {

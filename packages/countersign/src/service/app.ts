@@ -62,7 +62,7 @@ export function buildApp(rooms: Rooms): Hono<{ Bindings: FetchEnvironment }> {
  */
 export function buildPlainApp(authority: Authority, note: (text: string) => void): Hono {
   const app = new Hono()
-  for (const path of ['/roots.pem', '/crl/:file', '/ocsp', '/ocsp/*']) {
+  for (const path of ['/roots.pem', '/intermediates.pem', '/crl/:file', '/ocsp', '/ocsp/*']) {
     app.get(path, async (context) => authority.routes.fetch(context.req.raw, context.env))
   }
   app.post('/ocsp', async (context) => authority.routes.fetch(context.req.raw, context.env))

@@ -15,7 +15,7 @@ import { namesAddress } from './public-address.ts'
 /** A certificate with its key, as `serve` takes them. */
 export interface ServerIdentity {
   certificate: Certificate
-  /** Leaf, then issuer. */
+  /** Leaf, issuer, and what leads clients of a former root to the next. */
   chainPem: string
   keyPem: string
   /** When it has to be replaced. */
@@ -51,7 +51,7 @@ async function issueServerIdentity(
     profile: 'server',
     requester: 'countersign up',
   })
-  const chainPem = issued.chain.map((certificate) => certificate.pem).join('')
+  const chainPem = pemOf(issued.chain)
   const keyPem = key.toPem()
   // Killed between the two, the pair does not match and is made again at the next start.
   await writeFileAtomic(data.serverKey, keyPem)
@@ -106,8 +106,8 @@ function toIdentity(certificate: Certificate, chainPem: string, keyPem: string):
 }
 
 /**
- * Whether a certificate can be shown a while longer: young, not revoked, of this issuer, with all the names, and with the
- * address at which clients ask about it now.
+ * Whether a certificate can be shown a while longer: young, not revoked, with all the names, with the chain that servers send
+ * now, and with the address at which clients ask about it.
  */
 export async function stillServes(
   identity: ServerIdentity,
@@ -119,11 +119,15 @@ export async function stillServes(
   const fits =
     certificate.isValidAt(now) &&
     now < identity.renewAt &&
-    certificate.issuedBy(authority.issuer) &&
+    identity.chainPem === pemOf([certificate, ...authority.chain]) &&
     (authority.publicUrl === undefined || namesAddress(certificate, authority.publicUrl)) &&
     names.every((name) => covers(certificate, parseGeneralName(name)))
   if (!fits) return false
   return (await authority.find(certificate.fingerprint))?.revokedAt === undefined
+}
+
+function pemOf(chain: readonly Certificate[]): string {
+  return chain.map((certificate) => certificate.pem).join('')
 }
 
 function covers(certificate: Certificate, name: GeneralName): boolean {

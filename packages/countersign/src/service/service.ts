@@ -19,6 +19,7 @@ import { type AcmeSettings, acmeOptions } from './acme-settings.ts'
 import { buildApp, buildPlainApp } from './app.ts'
 import { authorizeWith } from './authorize.ts'
 import { reportAcmeFaults, reportAuthorityFaults, reportFaults } from './faults.ts'
+import { issuerUpkeep } from './issuer-upkeep.ts'
 import { parseListenAddress } from './listen-address.ts'
 import { ServiceLock } from './lock.ts'
 import { Metrics } from './metrics.ts'
@@ -119,6 +120,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     ...(isWildcardAddress(host) ? [] : [host]),
     ...localNames(),
   ])
+  const keepIssuer = issuerUpkeep({ authority, data, note, clock })
+  await keepIssuer()
   let identity = await ensureServerIdentity(authority, data, names, clock)
   const metrics = new Metrics(authority, () => identity, clock)
   const acme = undo.use(
@@ -136,10 +139,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   undo.use(server)
   if (!isPortKnown) {
     await authority.setPublicUrl(reachedAt(server.port))
+    await keepIssuer()
     if (!(await stillServes(identity, authority, names, clock()))) await renew()
   }
   const renewal = async (): Promise<void> => {
     try {
+      await keepIssuer()
       if (await stillServes(identity, authority, names, clock())) return
       await renew()
       const { notAfter } = identity.certificate
