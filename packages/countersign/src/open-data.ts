@@ -5,6 +5,7 @@
  * @module
  */
 import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
 import type { Authority } from '@countersign/authority'
 import type { Auth } from '@countersign/auth'
 import { errorMessage } from '@countersign/core'
@@ -67,15 +68,25 @@ export async function withAuth<T>(data: DataFolder, work: (auth: Auth) => Promis
 }
 
 /**
- * The passphrase that is kept outside the data folder: the first line of `$COUNTERSIGN_PASSPHRASE_FILE`.
+ * The passphrase that is kept outside the data folder: the first line of `$COUNTERSIGN_PASSPHRASE_FILE`, else of the credential
+ * `passphrase` that systemd was told to load (`LoadCredential=passphrase:…`).
  *
  * @returns `undefined` where the variable is not set: the folder's own `passphrase` file is used then
  * @throws {@link ProgramError} `file-unreadable`
  */
 export function givenPassphrase(
-  file: string | undefined = nonEmpty(process.env['COUNTERSIGN_PASSPHRASE_FILE']),
+  file: string | undefined = nonEmpty(process.env['COUNTERSIGN_PASSPHRASE_FILE']) ??
+    credential('passphrase'),
 ): string | undefined {
   return file === undefined ? undefined : readSecretFile(file, 'passphrase')
+}
+
+/** The file of a credential that systemd hands to its service, where there is one of this name. */
+function credential(name: string): string | undefined {
+  const folder = nonEmpty(process.env['CREDENTIALS_DIRECTORY'])
+  if (folder === undefined) return undefined
+  const file = path.join(folder, name)
+  return existsSync(file) ? file : undefined
 }
 
 /** The first line of a file that holds a secret; an empty one is refused. */

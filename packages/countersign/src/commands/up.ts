@@ -18,6 +18,8 @@ import type { DataFolder } from '../data-folder.ts'
 import { defaultDataPath } from '../data-folder.ts'
 import { localExitCodeOf } from '../exit-code.ts'
 import type { Output } from '../output.ts'
+import { activatedSocket } from '../serve/activation.ts'
+import { ServiceNotifier } from '../serve/notify.ts'
 import { shellWord } from '../shell.ts'
 import { stopSignal } from '../stop-signal.ts'
 import type { Service } from '../service/service.ts'
@@ -59,10 +61,13 @@ export function addUp(program: Command): void {
         flags,
         async ({ output, data }) => {
           const { startService } = await import('../service/service.ts')
+          const socket = activatedSocket()
+          await using notifier = new ServiceNotifier((text) => output.note(text))
           const stopped = stopSignal()
           await using service = await startService({
             data,
             listen: flags.listen,
+            socket,
             names: flags.name,
             database: flags.database,
             acme: {
@@ -78,8 +83,10 @@ export function addUp(program: Command): void {
             },
           })
           announce(output, service, data)
+          await notifier.ready(`listening on ${service.url}`)
           const signal = await stopped
           output.note(`${signal}: answering what is under way, then stopping`)
+          await notifier.stopping()
           await service.close()
         },
         localExitCodeOf,

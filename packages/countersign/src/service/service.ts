@@ -8,7 +8,7 @@ import { hostname } from 'node:os'
 import { createAuth } from '@countersign/auth'
 import { type Authority, createAcme, createAuthority } from '@countersign/authority'
 import { type Clock, ensurePrivateFolder, systemClock } from '@countersign/core'
-import { type Server, serve } from '@countersign/server'
+import { type ListeningSocket, type Server, serve } from '@countersign/server'
 import { openStore, type Store, StoreError } from '@countersign/store'
 import { parseGeneralName } from '@countersign/x509'
 import { refuseWrongClock } from '../clock.ts'
@@ -37,6 +37,8 @@ export interface ServiceOptions {
   data: DataFolder
   /** `HOST:PORT`. @defaultValue the folder's setting, else `127.0.0.1:8443` */
   listen?: string | undefined
+  /** A socket that listens already, instead of that. */
+  socket?: ListeningSocket | undefined
   /** Further host names of the service's own certificate. */
   names?: readonly string[] | undefined
   /** Database URL. @defaultValue the folder's setting, else its own SQLite file */
@@ -103,7 +105,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       localNames: localNames(),
       port: boundPort,
     })
-  const isPortKnown = port !== 0 || configuration.publicUrl !== undefined
+  const isPortKnown =
+    (port !== 0 && options.socket === undefined) || configuration.publicUrl !== undefined
   const authority = await createAuthority({
     store,
     folder: data.path,
@@ -171,6 +174,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     return await serve(app, {
       host,
       port,
+      socket: options.socket,
       https: true,
       cert: identity.chainPem,
       key: identity.keyPem,
