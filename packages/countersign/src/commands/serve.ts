@@ -5,8 +5,8 @@
  */
 import { isIP } from 'node:net'
 import path from 'node:path'
-import { errorMessage, parseDuration } from '@countersign/core'
-import type { ReloadOutcome, RevocationOptions, Server } from '@countersign/server'
+import { errorMessage } from '@countersign/core'
+import type { ReloadOutcome, Server } from '@countersign/server'
 import type { Command } from 'commander'
 import { addCommand, collect, perform, type SharedFlags, wholeNumber } from '../command.ts'
 import { ProgramError } from '../errors.ts'
@@ -14,6 +14,13 @@ import { localExitCodeOf } from '../exit-code.ts'
 import type { Output } from '../output.ts'
 import { parseListenAddress } from '../service/listen-address.ts'
 import { readServeEnvironment } from '../serve-environment.ts'
+import {
+  addRevocationOptions,
+  listFiles,
+  type RevocationFlags,
+  type RevocationSettings,
+  revocationSettings,
+} from '../serve/revocation.ts'
 import {
   addUpstreamOptions,
   openUpstream,
@@ -28,7 +35,7 @@ import {
   type UserFlags,
 } from '../serve/processes.ts'
 
-interface ServeFlags extends SharedFlags, UpstreamFlags, UserFlags {
+interface ServeFlags extends SharedFlags, UpstreamFlags, UserFlags, RevocationFlags {
   listen?: string
   https?: boolean
   verifyUser?: boolean
@@ -37,9 +44,6 @@ interface ServeFlags extends SharedFlags, UpstreamFlags, UserFlags {
   cert?: string
   key?: string
   ca?: string
-  crl?: string[]
-  crlLeafOnly?: boolean
-  crlGrace?: string
   strict?: boolean
   proxyFrom?: string[]
   http2?: boolean
@@ -63,15 +67,13 @@ export function addServe(program: Command): void {
     .option('--cert <file>', 'certificate, leaf first (env: API_CRT; default: server.crt)')
     .option('--key <file>', 'its key (env: API_KEY; default: server.key)')
     .option('--ca <file>', 'roots of the clients (env: API_CA_T; default: ca.crt)')
-    .option('--crl <file>', 'revocation list of the clients’ authority', collect)
-    .option('--crl-leaf-only', 'want the list of who signed the client, not of every authority')
-    .option('--crl-grace <duration>', 'go on with a list so long after its next is due: 24h')
     .option('--strict', 'cut a refused client off in its handshake instead of telling it why')
     .option('--proxy-from <cidr>', 'take the PROXY protocol from these addresses', collect)
     .option('--http2', 'offer HTTP/2 beside HTTP/1.1')
     .option('--workers <n>', 'serve from so many processes', wholeNumber(1, 128))
     .option('--no-watch', 'do not follow the files of certificates, roots and lists')
     .addHelpText('after', ENVIRONMENT_HELP)
+  addRevocationOptions(command)
   addUserOption(command)
   addUpstreamOptions(command)
   command.action(async (dir: string | undefined, flags: ServeFlags) =>
@@ -146,12 +148,12 @@ async function runWorkers(
 }
 
 /** What is read from files at the start and at every reload. */
-function filesOf({ cert, key, ca, crl = [] }: ServeSettings): string[] {
-  return [cert, key, ca, ...crl].filter((file) => file !== undefined)
+function filesOf({ cert, key, ca, crl }: ServeSettings): string[] {
+  return [cert, key, ca, ...listFiles(crl)].filter((file) => file !== undefined)
 }
 
 /** Everything `serve` of the server room is given, apart from the handler. */
-interface ServeSettings {
+interface ServeSettings extends RevocationSettings {
   host: string
   port: number
   https: boolean
@@ -160,8 +162,6 @@ interface ServeSettings {
   cert?: string | undefined
   key?: string | undefined
   ca?: string | undefined
-  crl?: string[] | undefined
-  revocation?: RevocationOptions | undefined
   strict?: boolean | undefined
   proxyProtocol?: { from: string[] } | undefined
   http2?: boolean | undefined
@@ -195,20 +195,11 @@ function settle(flags: ServeFlags): ServeSettings {
     cert: https && !adhoc ? (flags.cert ?? environment.cert ?? 'server.crt') : undefined,
     key: https && !adhoc ? (flags.key ?? environment.key ?? 'server.key') : undefined,
     ca: asks ? (flags.ca ?? environment.ca ?? 'ca.crt') : undefined,
-    crl: flags.crl,
     http2: https ? flags.http2 : undefined,
-    revocation: asks ? revocationOf(flags) : undefined,
+    ...revocationSettings(flags, { https, asks }),
     strict: asks ? flags.strict : undefined,
     proxyProtocol: flags.proxyFrom && { from: flags.proxyFrom },
     watch: https && !adhoc && flags.watch ? true : undefined,
-  }
-}
-
-function revocationOf({ crlLeafOnly, crlGrace }: ServeFlags): RevocationOptions | undefined {
-  if (crlLeafOnly === undefined && crlGrace === undefined) return undefined
-  return {
-    depth: crlLeafOnly === true ? 'leaf' : 'chain',
-    stale: crlGrace === undefined ? 'fail-closed' : parseDuration(crlGrace),
   }
 }
 
