@@ -47,12 +47,6 @@ describe('countersign serve, beside countersign up', () => {
     await authority[Symbol.asyncDispose]()
   })
 
-  async function program(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await runProgram(args)
-    assert.equal(code, 0, stderr)
-    return stdout
-  }
-
   async function serving(...args: string[]): Promise<Serving> {
     const command = startProgram([
       'serve',
@@ -157,3 +151,10 @@ describe('countersign serve, beside countersign up', () => {
     }
   })
 })
+
+/** Runs the program, which must succeed. */
+async function program(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await runProgram(args)
+  assert.equal(code, 0, stderr)
+  return stdout
+}
