@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { existsSync } from 'node:fs'
 import type {
   LoginOptions,
   ProxyEvent,
@@ -97,8 +98,10 @@ export async function openUpstream(
     refuseAlone(flags)
     return undefined
   }
+  const options = settle(flags)
+  checkFiles(flags, urls)
   const { proxyTo } = await import('@countersign/server')
-  const handler = proxyTo(urls, { ...settle(flags), onEvent: noteOnce(output) })
+  const handler = proxyTo(urls, { ...options, onEvent: noteOnce(output) })
   return { handler, urls, [Symbol.asyncDispose]: () => handler[Symbol.asyncDispose]() }
 }
 
@@ -111,6 +114,23 @@ export function refuseFolderAndUpstream(
   throw new ProgramError('usage', `${dir} and --upstream exclude each other`, {
     hint: 'serve the folder on a port of its own',
   })
+}
+
+/** The libraries name options, and `--ca` is another one here. */
+function checkFiles(flags: UpstreamFlags, urls: readonly string[]): void {
+  for (const option of ['upstreamCa', 'upstreamCert', 'upstreamKey', 'loginCa'] as const) {
+    const file = flags[option]
+    if (file === undefined) continue
+    if (option !== 'loginCa' && !urls.some((url) => url.startsWith('https:'))) {
+      throw new ProgramError('usage', `${flagOf(option)} is for an https upstream, and none is`, {
+        hint: 'write https:// in --upstream, or leave it out',
+      })
+    }
+    if (existsSync(file)) continue
+    throw new ProgramError('usage', `${flagOf(option)}: there is no file or folder ${file}`, {
+      hint: 'give the path of a PEM file',
+    })
+  }
 }
 
 function settle(flags: UpstreamFlags): ProxyOptions {
