@@ -36,7 +36,9 @@ export class Revocation {
 
   /** Says who signs lists from now on. */
   setRecords(records: readonly CaRecord[]): void {
-    const issuersFirst = records.toSorted((a, b) => a.kind.localeCompare(b.kind))
+    const issuersFirst = records.toSorted(
+      (a, b) => Number(a.kind === 'root') - Number(b.kind === 'root'),
+    )
     this.#lists = issuersFirst.map(
       (record) =>
         this.#lists.find((list) => list.isOf(record)) ??

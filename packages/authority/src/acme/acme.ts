@@ -13,11 +13,8 @@ import { ExternalAccountKeys, readMasterKey } from './external-accounts.ts'
 import { type AcmeLimits, DEFAULT_LIMITS } from './limits.ts'
 import { Networks, PRIVATE_NETWORKS } from './networks.ts'
 import { Nonces } from './nonces.ts'
-import { createAcmeRoutes } from './routes.ts'
 import { ACME_MIGRATIONS, type AcmeTables } from './schema.ts'
 import { type AcmeProfile, type AcmeState, readNonceKey } from './state.ts'
-import { resume, sweep } from './sweep.ts'
-import { Validator } from './validator.ts'
 
 /** How {@link createAcme} opens what it looks after. */
 export interface AcmeDataOptions {
@@ -97,6 +94,12 @@ export async function createAcme(options: AcmeOptions): Promise<Acme> {
   checkOptions(options, OPTIONS, 'createAcme')
   const { store, authority, clock = systemClock, onFault = noop, refuseNonce = never } = options
   checkOptions(options.limits ?? {}, Object.keys(DEFAULT_LIMITS), 'limits')
+  // Loaded here: who only issues a certificate or lists accounts needs neither resolver nor HTTP client.
+  const [{ createAcmeRoutes }, { resume, sweep }, { Validator }] = await Promise.all([
+    import('./routes.ts'),
+    import('./sweep.ts'),
+    import('./validator.ts'),
+  ])
   const validator = new Validator({
     networks: new Networks(options.allow ?? PRIVATE_NETWORKS, options.resolver),
     httpPort: checkedPort(options.httpPort ?? 80, 'httpPort'),
