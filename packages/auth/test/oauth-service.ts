@@ -229,7 +229,7 @@ function over(as?: TestIdentity): (url: string, init?: FetchInit) => Promise<Res
       resolve,
     )
     sent.once('error', reject)
-    sent.end(body === undefined || body === null ? undefined : String(body))
+    sent.end(bodyOf(body))
     const incoming = await promise
     const chunks: Uint8Array[] = []
     for await (const chunk of incoming) if (chunk instanceof Uint8Array) chunks.push(chunk)
@@ -240,6 +240,11 @@ function over(as?: TestIdentity): (url: string, init?: FetchInit) => Promise<Res
       headers: headersOf(incoming),
     })
   }
+}
+
+function bodyOf(body: unknown): string | undefined {
+  if (body instanceof URLSearchParams) return body.toString()
+  return typeof body === 'string' ? body : undefined
 }
 
 function listenerOf(

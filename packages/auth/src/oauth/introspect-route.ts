@@ -12,6 +12,7 @@ import type { Client } from './clients.ts'
 import type { OAuthParts } from './oauth.ts'
 import { OAuthForm } from './oauth-form.ts'
 import { OAuthRefusal } from './oauth-error.ts'
+import { holdersOf } from './refresh-grant.ts'
 import type { RefreshFamily } from './refresh-tokens.ts'
 
 /** Tells what a token is good for. */
@@ -64,11 +65,9 @@ async function aboutRefresh(
   const family = await parts.refreshTokens.findUnused(text)
   if (typeof family === 'string') return undefined
   if (!mayAsk(client, family.clientId === client.principal.id)) return undefined
-  const principal = await parts.principals.find(family.principalId)
-  const owner = await parts.principals.find(family.clientId)
-  if (principal === undefined || owner === undefined) return undefined
-  const closed = parts.gate.closedTo(principal, family.epoch) ?? parts.gate.closedTo(owner)
-  if (closed !== undefined) return undefined
+  const holders = await holdersOf(parts, family)
+  if (typeof holders === 'string') return undefined
+  const { principal, client: owner } = holders
   return {
     ...refreshFacts(family),
     iss: parts.issuer(),

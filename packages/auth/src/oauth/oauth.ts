@@ -57,6 +57,7 @@ export interface OAuthParts {
   readonly issuer: () => string
   readonly gate: Gate
   readonly principals: Principals
+  readonly credentials: Credentials
   readonly keys: SigningKeys
   readonly accessTokens: AccessTokens
   readonly refreshTokens: RefreshTokens
@@ -125,6 +126,7 @@ export function openOAuth(needs: OAuthNeeds): OAuthParts | undefined {
     clock,
     gate,
     principals,
+    credentials,
     clients,
     assertions,
     trusted,
@@ -165,6 +167,7 @@ export function openOAuth(needs: OAuthNeeds): OAuthParts | undefined {
     issuer,
     gate,
     principals,
+    credentials,
     keys,
     accessTokens,
     refreshTokens,

@@ -7,7 +7,7 @@ import type { AuthPeer } from '../peer.ts'
 import type { OAuthParts } from './oauth.ts'
 import { OAuthForm } from './oauth-form.ts'
 import { OAuthRefusal } from './oauth-error.ts'
-import type { TokenAnswer } from './grants.ts'
+import type { TokenAnswer } from './grant-parts.ts'
 
 /** Hands a token out, or says why not. */
 export async function answerToken(
