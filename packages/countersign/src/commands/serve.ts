@@ -6,7 +6,7 @@
 import { isIP } from 'node:net'
 import path from 'node:path'
 import { errorMessage } from '@countersign/core'
-import type { ReloadOutcome, Server } from '@countersign/server'
+import type { ReloadOutcome, Server, Workers } from '@countersign/server'
 import type { Command } from 'commander'
 import { addCommand, collect, perform, type SharedFlags, wholeNumber } from '../command.ts'
 import { ProgramError } from '../errors.ts'
@@ -14,6 +14,15 @@ import { localExitCodeOf } from '../exit-code.ts'
 import type { Output } from '../output.ts'
 import { parseListenAddress } from '../service/listen-address.ts'
 import { readServeEnvironment } from '../serve-environment.ts'
+import { addFolderOptions, type FolderFlags, folderOptions } from '../serve/folder.ts'
+import {
+  addObserveOptions,
+  observe,
+  type ObserveFlags,
+  observeWorkers,
+  refusePathForWorkers,
+  type Watched,
+} from '../serve/observe.ts'
 import {
   addRevocationOptions,
   listFiles,
@@ -35,7 +44,13 @@ import {
   type UserFlags,
 } from '../serve/processes.ts'
 
-interface ServeFlags extends SharedFlags, UpstreamFlags, UserFlags, RevocationFlags {
+interface ServeFlags
+  extends SharedFlags,
+    UpstreamFlags,
+    ObserveFlags,
+    FolderFlags,
+    UserFlags,
+    RevocationFlags {
   listen?: string
   https?: boolean
   verifyUser?: boolean
@@ -74,6 +89,8 @@ export function addServe(program: Command): void {
     .option('--no-watch', 'do not follow the files of certificates, roots and lists')
     .addHelpText('after', ENVIRONMENT_HELP)
   addRevocationOptions(command)
+  addFolderOptions(command)
+  addObserveOptions(command)
   addUserOption(command)
   addUpstreamOptions(command)
   command.action(async (dir: string | undefined, flags: ServeFlags) =>
@@ -92,7 +109,11 @@ export function addServe(program: Command): void {
           return
         }
         await using serving = ServingProcess.open(flags, worker, output)
-        await runServer(folder, settings, output, { flags, serving })
+        await runServer(folder, settings, output, {
+          flags,
+          serving,
+          isWorker: worker !== undefined,
+        })
       },
       localExitCodeOf,
     ),
@@ -104,22 +125,33 @@ async function runServer(
   folder: string,
   settings: ServeSettings,
   output: Output,
-  { flags, serving }: { flags: ServeFlags; serving: ServingProcess },
+  { flags, serving, isWorker }: { flags: ServeFlags; serving: ServingProcess; isWorker: boolean },
 ): Promise<void> {
   const { serve, serveFolder } = await import('@countersign/server')
   await using upstream = await openUpstream(flags, output)
-  await using server = await serve(upstream?.handler ?? serveFolder(folder), {
+  const seen = await observe(flags, isWorker, (text) => output.note(text))
+  const handler = upstream?.handler ?? serveFolder(folder, folderOptions(flags, settings))
+  await using server = await serve(seen.handler(handler), {
     ...settings,
+    ...seen.options,
     ...serving.options,
     onReload: (outcome) => output.note(reloadText(outcome)),
     onHandshakeError: (failure) => {
-      output.note(`refused ${failure.address}: ${failure.message}`)
+      // It stands in the access log as well.
+      if (!seen.isLogged) output.note(`refused ${failure.address}: ${failure.message}`)
     },
   })
   serving.giveUpRights(filesOf(settings))
+  await using watched = await seen.watch(server)
   const url = publicUrl(server)
   const served = upstream === undefined ? { folder } : { upstream: upstream.urls }
-  const facts = { url, ...served, mode: modeOf(settings), root: server.adhocRoots }
+  const facts = {
+    url,
+    ...served,
+    mode: modeOf(settings),
+    root: server.adhocRoots,
+    metrics: watched.url,
+  }
   const what =
     upstream === undefined ? `serving ${folder}` : `in front of ${upstream.urls.join(', ')}`
   const line = `listening on ${url} (${modeOf(settings)}), ${what}`
@@ -136,15 +168,22 @@ async function runWorkers(
   count: number,
   settings: ServeSettings,
   output: Output,
-  flags: UserFlags,
+  flags: ObserveFlags & UserFlags,
 ): Promise<void> {
+  refusePathForWorkers(flags)
   if (settings.adhoc) {
     throw new ProgramError('usage', '--adhoc makes a certificate for one process', {
       hint: 'leave --workers out, or give --cert and --key',
     })
   }
   const { host, port, https } = settings
-  await runFirstProcess(flags, { count, host, port, https, files: filesOf(settings) }, output)
+  const watch = async (workers: Workers): Promise<Watched> =>
+    observeWorkers(flags, workers, (text) => output.note(text))
+  await runFirstProcess(
+    flags,
+    { count, host, port, https, files: filesOf(settings), watch },
+    output,
+  )
 }
 
 /** What is read from files at the start and at every reload. */

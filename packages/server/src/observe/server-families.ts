@@ -21,15 +21,16 @@ export function serverFamilies(view: ServerView): MetricFamily[] {
   const certificates: MetricSample[] = []
   const ages: MetricSample[] = []
   const due: MetricSample[] = []
-  for (const { pattern = '', terms } of view.sites ?? []) {
+  for (const { pattern, terms } of view.sites ?? []) {
+    const site = pattern === undefined ? {} : { site: pattern }
     for (const [index, { notAfter }] of terms.context.chain.entries()) {
       certificates.push({
-        labels: { site: pattern, certificate: index === 0 ? 'server' : `issuer ${index}` },
+        labels: { certificate: index === 0 ? 'server' : `issuer ${index}`, ...site },
         value: (notAfter.getTime() - now) / DAY_MS,
       })
     }
     for (const { list } of terms.lists.slice(0, MOST_LISTS)) {
-      const labels = { site: pattern, issuer: list.issuer.toString() }
+      const labels = { issuer: list.issuer.toString(), ...site }
       ages.push({ labels, value: (now - list.thisUpdate.getTime()) / 1000 })
       if (list.nextUpdate === undefined) continue
       due.push({ labels, value: (list.nextUpdate.getTime() - now) / 1000 })
@@ -45,7 +46,7 @@ export function serverFamilies(view: ServerView): MetricFamily[] {
     },
     known(
       'countersign_certificate_days_left',
-      'Days until a certificate ends; site is empty for the server itself',
+      'Days until a certificate ends; issuers are counted from the server up',
       certificates,
     ),
     known('countersign_crl_age_seconds', 'Since a revocation list was signed', ages),
