@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { hash } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import { Certificate } from '@countersign/x509'
 
 /**
@@ -12,11 +12,12 @@ import { Certificate } from '@countersign/x509'
  *
  * @throws X509Error where OpenSSL takes it, but RFC 5280 does not
  */
-export function readPresented(der: Uint8Array): Certificate {
-  const digest = hash('sha256', der, 'base64')
+export function readPresented(presented: X509Certificate): Certificate {
+  // SHA-256, and cheaper to have than the bytes of the certificate, which are needed for a new one alone.
+  const digest = presented.fingerprint256
   const known = recent.get(digest)
   if (known !== undefined) return known
-  const certificate = Certificate.parse(new Uint8Array(der), 'client certificate')
+  const certificate = Certificate.parse(new Uint8Array(presented.raw), 'client certificate')
   certificate.subject.toString()
   certificate.issuer.toString()
   void certificate.subjectAltNames

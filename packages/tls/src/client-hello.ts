@@ -139,10 +139,10 @@ function readHello(body: Uint8Array): ClientHello {
   const reader = new ByteReader(body)
   const legacyVersion = reader.number(2)
   if (legacyVersion >> 8 !== 3) throw new Truncated('no version of TLS')
-  reader.bytes(32)
-  if (reader.vectorBytes(1).length > 32) throw new Truncated('a session id above 32 bytes')
-  const suites = reader.vectorBytes(2)
-  if (suites.length === 0 || suites.length % 2 !== 0) throw new Truncated('no cipher suites')
+  reader.skip(32)
+  if (reader.vector(1).remaining > 32) throw new Truncated('a session id above 32 bytes')
+  const suites = reader.vector(2).remaining
+  if (suites === 0 || suites % 2 !== 0) throw new Truncated('no cipher suites')
   if (!reader.vectorBytes(1).includes(NO_COMPRESSION)) throw new Truncated('compression only')
   const found: Found = {
     serverName: undefined,
@@ -206,7 +206,7 @@ function readKeyShares(body: ByteReader, found: Found): void {
   const shares: string[] = []
   while (!list.isEmpty) {
     shares.push(groupName(list.number(2)))
-    if (list.vectorBytes(2).length === 0) throw new Truncated('an empty key share')
+    if (list.vector(2).isEmpty) throw new Truncated('an empty key share')
   }
   found.keyShares = shares
 }
@@ -240,12 +240,12 @@ function readPreSharedKeys(body: ByteReader, found: Found): void {
   const identities = body.vector(2)
   while (!identities.isEmpty) {
     const identity = identities.vectorBytes(2)
-    identities.bytes(4)
+    identities.skip(4)
     found.pskIdentity ??= identity
   }
   if (found.pskIdentity === undefined) throw new Truncated('no pre-shared key')
   const binders = body.vector(2)
-  while (!binders.isEmpty) binders.vectorBytes(1)
+  while (!binders.isEmpty) binders.vector(1)
 }
 
 function numbers(list: ByteReader): number[] {

@@ -10,23 +10,27 @@ export class Truncated extends Error {}
 /** Walks over bytes; everything it gives is a view, and every length was checked. */
 export class ByteReader {
   readonly #bytes: Uint8Array
-  #at = 0
+  readonly #end: number
+  #at: number
 
-  constructor(bytes: Uint8Array) {
+  /** Over a part of the bytes: a view of its own for each would cost more than what is read of it. */
+  constructor(bytes: Uint8Array, at = 0, end: number = bytes.length) {
     this.#bytes = bytes
+    this.#at = at
+    this.#end = end
   }
 
   get isEmpty(): boolean {
-    return this.#at >= this.#bytes.length
+    return this.#at >= this.#end
   }
 
   get remaining(): number {
-    return this.#bytes.length - this.#at
+    return this.#end - this.#at
   }
 
   /** A number of one to four bytes, the most significant first. */
   number(size: 1 | 2 | 3 | 4): number {
-    if (size > this.remaining) throw new Truncated(`${size} bytes wanted, ${this.remaining} left`)
+    this.#demand(size)
     let sum = 0
     for (let left = size; left > 0; left--) sum = sum * 256 + (this.#bytes[this.#at++] ?? 0)
     return sum
@@ -34,18 +38,29 @@ export class ByteReader {
 
   /** @throws {@link Truncated} where there are fewer */
   bytes(length: number): Uint8Array {
-    if (length > this.remaining)
-      throw new Truncated(`${length} bytes wanted, ${this.remaining} left`)
-    this.#at += length
+    this.skip(length)
     return this.#bytes.subarray(this.#at - length, this.#at)
+  }
+
+  /** @throws {@link Truncated} where there are fewer */
+  skip(length: number): void {
+    this.#demand(length)
+    this.#at += length
   }
 
   /** A vector with its length before it, as a reader of its own. */
   vector(sizeOfLength: 1 | 2 | 3): ByteReader {
-    return new ByteReader(this.vectorBytes(sizeOfLength))
+    const length = this.number(sizeOfLength)
+    this.skip(length)
+    return new ByteReader(this.#bytes, this.#at - length, this.#at)
   }
 
   vectorBytes(sizeOfLength: 1 | 2 | 3): Uint8Array {
     return this.bytes(this.number(sizeOfLength))
+  }
+
+  #demand(length: number): void {
+    if (length > this.remaining)
+      throw new Truncated(`${length} bytes wanted, ${this.remaining} left`)
   }
 }
