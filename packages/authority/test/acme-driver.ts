@@ -97,6 +97,11 @@ export class Driver {
     return response.headers.get('replay-nonce') ?? ''
   }
 
+  /** Asks for a nonce again: the one at hand may be too old. */
+  forgetNonce(): void {
+    this.#nonce = undefined
+  }
+
   /** Sends a signed request: with the account where there is one, else with the key. */
   async post(target: string, payload?: object, spoil: Spoil = {}): Promise<Answer> {
     const url = target.startsWith('/') ? `${ORIGIN}/acme${target}` : target

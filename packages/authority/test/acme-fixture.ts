@@ -13,6 +13,7 @@ import {
 import { openStore, type Store } from '@countersign/store'
 import { startDnsServer, temporaryFolder, type TestDnsServer } from '@countersign/testkit'
 import {
+  Certificate,
   type CertificateRequest,
   createRequest,
   Name,
@@ -170,4 +171,12 @@ export async function obtain(
   assert.equal(order.status, 201, order.text)
   await prove(fixture, driver, order, type)
   return await driver.post(order.textAt('finalize'), csrOf(requestFor(names)))
+}
+
+/** The certificate of an order that is valid. */
+export async function leafOf(driver: Driver, order: Answer): Promise<Certificate> {
+  const chain = await driver.post(order.textAt('certificate'))
+  const [leaf] = Certificate.parseAll(chain.text)
+  assert.ok(leaf)
+  return leaf
 }

@@ -26,8 +26,14 @@ export interface TestDnsServer extends AsyncDisposable {
   silence(name: string): void
 }
 
-/** Starts a server. Names that it does not know do not exist. */
-export async function startDnsServer(): Promise<TestDnsServer> {
+/**
+ * Starts a server. Names that it does not know do not exist.
+ *
+ * @param texts - what else is at a name as TXT, for programs that leave their records in files
+ */
+export async function startDnsServer(
+  texts: (name: string) => readonly string[] = () => [],
+): Promise<TestDnsServer> {
   const zone = new Map<string, string[]>()
   const faults = new Map<string, number>()
   const questions: string[] = []
@@ -39,7 +45,11 @@ export async function startDnsServer(): Promise<TestDnsServer> {
     const fault = faults.get(name)
     if (fault === SILENT) return undefined
     if (fault !== undefined) return reply(message, question, fault, [])
-    const records = follow(zone, name, type)
+    const more = type === 'TXT' ? texts(name) : []
+    const records: ZoneRecord[] = [
+      ...follow(zone, name, type),
+      ...more.map((value) => ({ name, type: 'TXT' as const, value })),
+    ]
     const exists = [...zone.keys()].some((key) => key.endsWith(` ${name}`))
     return reply(message, question, records.length > 0 || exists ? 0 : NAME_ERROR, records)
   }
