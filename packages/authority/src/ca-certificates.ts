@@ -96,7 +96,8 @@ export function certifyIssuer(
 }
 
 /**
- * A certificate for the key of a root by the root before it. It ends with the first of the two.
+ * A certificate for the key of a root by the root before it. It ends with the first of the two. Constraints stand in that root, in
+ * the new one and in the issuer, and not here: Java 17 fails where it has to merge the excluded addresses of two certificates.
  *
  * @throws {@link AuthorityError} `cross-sign-impossible` where the root before allows no authority that has one below it
  */
@@ -113,7 +114,10 @@ export function crossCertify(request: CertifyRequest, successor: Certificate): C
     )
   }
   const { subject, publicKey, notAfter: end } = successor
-  return certify(request, { subject, publicKey, end, pathLength: ROOT_PATH_LENGTH - 1 })
+  return certify(
+    { ...request, constraints: undefined },
+    { subject, publicKey, end, pathLength: ROOT_PATH_LENGTH - 1 },
+  )
 }
 
 function certify(
