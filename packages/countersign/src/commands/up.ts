@@ -20,11 +20,12 @@ import { localExitCodeOf } from '../exit-code.ts'
 import type { Output } from '../output.ts'
 import { activatedSocket } from '../serve/activation.ts'
 import { ServiceNotifier } from '../serve/notify.ts'
+import { accessLogOf, addLogOption, followHangUp, type ObserveFlags } from '../serve/observe.ts'
 import { shellWord } from '../shell.ts'
 import { stopSignal } from '../stop-signal.ts'
 import type { Service } from '../service/service.ts'
 
-interface UpFlags extends SharedFlags {
+interface UpFlags extends SharedFlags, Pick<ObserveFlags, 'accessLog'> {
   listen?: string
   name?: string[]
   database?: string
@@ -37,7 +38,11 @@ interface UpFlags extends SharedFlags {
 
 /** Adds the command. */
 export function addUp(program: Command): void {
-  addCommand(program, 'up', 'run the service: authority, sign-in and console on one port')
+  const command = addCommand(
+    program,
+    'up',
+    'run the service: authority, sign-in and console on one port',
+  )
     .addOption(dataOption())
     .option('--listen <host:port>', 'address to listen on (default: 127.0.0.1:8443)')
     .option('--name <host>', 'a further host name of its certificate', collect)
@@ -56,42 +61,44 @@ export function addUp(program: Command): void {
         'accounts need a key of “acme eab create” (default: required, but not on 127.0.0.1)',
       ).choices(['required', 'optional']),
     )
-    .action(async (flags: UpFlags) =>
-      perform(
-        flags,
-        async ({ output, data }) => {
-          const { startService } = await import('../service/service.ts')
-          const socket = activatedSocket()
-          await using notifier = new ServiceNotifier((text) => output.note(text))
-          const stopped = stopSignal()
-          await using service = await startService({
-            data,
-            listen: flags.listen,
-            socket,
-            names: flags.name,
-            database: flags.database,
-            acme: {
-              httpPort: flags.acmeHttpPort,
-              tlsPort: flags.acmeTlsPort,
-              resolver: flags.acmeResolver,
-              allow: flags.acmeAllow,
-              externalAccountRequired:
-                flags.acmeEab === undefined ? undefined : flags.acmeEab === 'required',
-            },
-            note: (text) => {
-              output.note(text)
-            },
-          })
-          announce(output, service, data)
-          await notifier.ready(`listening on ${service.url}`)
-          const signal = await stopped
-          output.note(`${signal}: answering what is under way, then stopping`)
-          await notifier.stopping()
-          await service.close()
-        },
-        localExitCodeOf,
-      ),
-    )
+  addLogOption(command).action(async (flags: UpFlags) =>
+    perform(
+      flags,
+      async ({ output, data }) => {
+        const { startService } = await import('../service/service.ts')
+        const socket = activatedSocket()
+        await using notifier = new ServiceNotifier((text) => output.note(text))
+        const stopped = stopSignal()
+        await using service = await startService({
+          data,
+          listen: flags.listen,
+          socket,
+          names: flags.name,
+          database: flags.database,
+          accessLog: accessLogOf(flags),
+          acme: {
+            httpPort: flags.acmeHttpPort,
+            tlsPort: flags.acmeTlsPort,
+            resolver: flags.acmeResolver,
+            allow: flags.acmeAllow,
+            externalAccountRequired:
+              flags.acmeEab === undefined ? undefined : flags.acmeEab === 'required',
+          },
+          note: (text) => {
+            output.note(text)
+          },
+        })
+        announce(output, service, data)
+        using _ = followHangUp(flags, async () => service.reopenAccessLog())
+        await notifier.ready(`listening on ${service.url}`)
+        const signal = await stopped
+        output.note(`${signal}: answering what is under way, then stopping`)
+        await notifier.stopping()
+        await service.close()
+      },
+      localExitCodeOf,
+    ),
+  )
 }
 
 function announce(output: Output, service: Service, data: DataFolder): void {

@@ -53,8 +53,16 @@ export function addObserveOptions(command: Command): void {
   addMetricsOption(addLogOption(command))
 }
 
+/** Opens the access log again at SIGHUP, where there is one. */
+export function followHangUp(
+  { accessLog }: Pick<ObserveFlags, 'accessLog'>,
+  reopen: () => Promise<void>,
+): Disposable {
+  return accessLog === undefined ? { [Symbol.dispose]() {} } : onHangUp(() => void reopen())
+}
+
 /** What the option says to `serve` of the server room. */
-export function accessLogOf({ accessLog }: ObserveFlags): string | boolean {
+export function accessLogOf({ accessLog }: Pick<ObserveFlags, 'accessLog'>): string | boolean {
   return accessLog === '-' ? true : (accessLog ?? false)
 }
 
@@ -100,7 +108,7 @@ export async function observe(
     },
     watch: async (server) => {
       await using undo = new AsyncDisposableStack()
-      if (accessLog !== false) undo.use(onHangUp(() => void server.reopenAccessLog()))
+      undo.use(followHangUp(flags, async () => server.reopenAccessLog()))
       let url: string | undefined
       if (metrics !== undefined && path === undefined && !isWorker) {
         const own = undo.use(

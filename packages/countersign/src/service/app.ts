@@ -8,11 +8,10 @@ import type { Auth } from '@countersign/auth'
 import type { Acme, Authority } from '@countersign/authority'
 import { consoleFolder } from '@countersign/console'
 import { CountersignError, problemResponse } from '@countersign/core'
-import { type FetchEnvironment, httpsOnly, serveFolder } from '@countersign/server'
+import { type FetchEnvironment, httpsOnly, type Metrics, serveFolder } from '@countersign/server'
 import type { Store } from '@countersign/store'
 import { Hono } from 'hono'
 import { VERSION } from '../version.ts'
-import type { Metrics } from './metrics.ts'
 import { openApiDocument } from './openapi.ts'
 
 /** The rooms that the service joins. */
@@ -31,14 +30,12 @@ export function buildApp(rooms: Rooms): Hono<{ Bindings: FetchEnvironment }> {
   const { acme, auth, authority, metrics, note, store } = rooms
   const app = new Hono<{ Bindings: FetchEnvironment }>()
   app.use(async (context, next) => {
-    const started = performance.now()
     await next()
     for (const [name, value] of SECURITY_HEADERS) context.res.headers.set(name, value)
-    metrics.request(context.res.status, performance.now() - started)
   })
   app.get('/healthz', (context) => context.json({ status: 'ok', version: VERSION }))
   app.get('/readyz', async () => readiness(store, authority))
-  app.get('/metrics', () => metrics.response())
+  app.get('/metrics', (context) => metrics.response(context.req.raw))
   app.get('/openapi.json', (context) => context.json(openApiDocument()))
   app.route('/', auth.routes)
   app.route('/', authority.routes)

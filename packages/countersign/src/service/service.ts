@@ -20,9 +20,10 @@ import { buildApp, buildPlainApp } from './app.ts'
 import { authorizeWith } from './authorize.ts'
 import { reportAcmeFaults, reportAuthorityFaults, reportFaults } from './faults.ts'
 import { issuerUpkeep } from './issuer-upkeep.ts'
+import { issuerAddress } from './issuer-address.ts'
 import { parseListenAddress } from './listen-address.ts'
 import { ServiceLock } from './lock.ts'
-import { Metrics } from './metrics.ts'
+import { serviceMetrics } from './metrics.ts'
 import { publicAddress } from './public-address.ts'
 import {
   ensureServerIdentity,
@@ -45,6 +46,8 @@ export interface ServiceOptions {
   database?: string | undefined
   /** How ACME validates, and whom it serves. */
   acme?: AcmeSettings | undefined
+  /** As `serve` of the server room has it. @defaultValue none */
+  accessLog?: string | boolean | undefined
   /** A remark for the operator. */
   note: (text: string) => void
   clock?: Clock | undefined
@@ -68,6 +71,8 @@ export interface Service extends AsyncDisposable {
   firstRun: boolean
   /** The routes behind TLS. */
   routes: readonly Route[]
+  /** Opens the file of the access log again, after it was moved away. */
+  reopenAccessLog(): Promise<void>
   /** Stops accepting, answers what is under way, closes. */
   close(): Promise<void>
 }
@@ -96,15 +101,18 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const store = undo.use(await openServiceStore(data, options.database, firstRun))
   const faults = reportFaults(note)
   const keys = { path: data.authKeys }
-  const auth = undo.use(await createAuth({ store, clock, host, keys, onEvent: faults }))
-  const reachedAt = (boundPort: number): string =>
-    publicAddress({
-      configured: configuration.publicUrl,
-      names: [...(options.names ?? []), ...(configuration.names ?? [])],
-      host,
-      localNames: localNames(),
-      port: boundPort,
-    })
+  const addressed = {
+    configured: configuration.publicUrl,
+    names: [...(options.names ?? []), ...(configuration.names ?? [])],
+    host,
+    localNames: localNames(),
+  }
+  // Known once the service listens, like its address where the port is whatever the system gives.
+  let issuer: string | undefined
+  const auth = undo.use(
+    await createAuth({ store, clock, host, keys, issuer: () => issuer, onEvent: faults }),
+  )
+  const reachedAt = (boundPort: number): string => publicAddress({ ...addressed, port: boundPort })
   const isPortKnown =
     (port !== 0 && options.socket === undefined) || configuration.publicUrl !== undefined
   const authority = await createAuthority({
@@ -126,7 +134,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const keepIssuer = issuerUpkeep({ authority, data, note, clock })
   await keepIssuer()
   let identity = await ensureServerIdentity(authority, data, names, clock)
-  const metrics = new Metrics(authority, () => identity, clock)
+  const metrics = serviceMetrics(authority, clock)
   const acme = undo.use(
     await createAcme({
       ...acmeOptions(options.acme ?? {}, host),
@@ -140,6 +148,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const app = buildApp({ store, authority, auth, acme, metrics, note })
   const server = await listen()
   undo.use(server)
+  issuer = issuerAddress({ ...addressed, port: server.port })
   if (!isPortKnown) {
     await authority.setPublicUrl(reachedAt(server.port))
     await keepIssuer()
@@ -168,7 +177,16 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const owned = undo.move()
   const close = once(async () => owned.disposeAsync())
   const { routes } = app
-  return { url, authority, setupCode, firstRun, routes, close, [Symbol.asyncDispose]: close }
+  return {
+    url,
+    authority,
+    setupCode,
+    firstRun,
+    routes,
+    reopenAccessLog: async () => server.reopenAccessLog(),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
 
   async function listen(): Promise<Server> {
     return await serve(app, {
@@ -179,9 +197,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       cert: identity.chainPem,
       key: identity.keyPem,
       plain: buildPlainApp(authority, note),
-      onHandshakeError: () => {
-        metrics.handshakeFailure()
-      },
+      metrics,
+      accessLog: options.accessLog,
     })
   }
 
