@@ -165,7 +165,7 @@ describe('the service', () => {
         )
         .map(
           ({ method, path: route }) =>
-            `${method.toLowerCase()} ${route.replaceAll(/:(\w+)/g, '{$1}')}`,
+            `${method.toLowerCase()} ${route.replaceAll(/\/:(\w+)/g, '/{$1}')}`,
         ),
     )
     assert.deepEqual(documentedRoutes().toSorted(), [...routes].toSorted())

@@ -16,6 +16,7 @@ import {
 import { ProgramError } from '../errors.ts'
 import { withAuth } from '../open-data.ts'
 import { table } from '../output.ts'
+import { addUserKey } from './user-key.ts'
 import { askSecret, readStandardInput } from '../secrets.ts'
 
 interface PasswordFlags extends SharedFlags {
@@ -89,6 +90,7 @@ export function addUser(program: Command): void {
         if (users.length === 0) output.note('no user')
       }),
     )
+  addUserKey(user)
   addCommand(user, 'disable <name>', 'end all sessions and tokens of a user and refuse new ones')
     .addOption(dataOption())
     .action(async (name: string, flags: SharedFlags) =>

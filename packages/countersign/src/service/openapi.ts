@@ -4,6 +4,7 @@
  * @module
  */
 import { VERSION } from '../version.ts'
+import { OAUTH_PATHS, OAUTH_SCHEMAS } from './openapi-oauth.ts'
 
 /** The document that `/openapi.json` answers. */
 export function openApiDocument(): OpenApiDocument {
@@ -15,15 +16,21 @@ export function openApiDocument(): OpenApiDocument {
       description: 'Certificate authority and sign-in of one private network.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    paths: Object.fromEntries(
-      Object.entries(PATHS).map(([route, methods]) => [
-        route,
-        Object.fromEntries(
-          Object.entries(methods).map(([method, operation]) => [method, describe(operation)]),
-        ),
-      ]),
-    ),
-    components: { schemas: SCHEMAS, securitySchemes: { session: SESSION_COOKIE } },
+    paths: {
+      ...OAUTH_PATHS,
+      ...Object.fromEntries(
+        Object.entries(PATHS).map(([route, methods]) => [
+          route,
+          Object.fromEntries(
+            Object.entries(methods).map(([method, operation]) => [method, describe(operation)]),
+          ),
+        ]),
+      ),
+    },
+    components: {
+      schemas: { ...SCHEMAS, ...OAUTH_SCHEMAS },
+      securitySchemes: { session: SESSION_COOKIE },
+    },
   }
 }
 
