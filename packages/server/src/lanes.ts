@@ -5,7 +5,7 @@
  */
 import type { Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
-import type { Server as NetServer, Socket } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
 import { Admission } from './admission.ts'
 import { Connection, connectionOf, register } from './connection.ts'
 import { createDispatcher, type Dispatcher } from './dispatch.ts'
@@ -143,7 +143,8 @@ export class Lanes {
     this.#whenEmpty = resolve
     this.#state.draining = true
     const { promise: closed, resolve: onClosed } = Promise.withResolvers<void>()
-    this.front.close(() => onClosed())
+    // That of a server of plain HTTP would close idle connections as well.
+    NetServer.prototype.close.call(this.front, () => onClosed())
     const cut = (): void => this.#cut()
     const idleSince = performance.now() + idleGraceMs
     const sweep = setInterval(() => {

@@ -75,6 +75,24 @@ for (const [name, options] of [
       await Promise.all(ends)
     })
 
+    it('answers a request that comes on an idle connection while there is a grace', async () => {
+      const server = await serve(() => new Response('page'), options)
+      const open = name === 'HTTPS' ? openTls(server.port, { ca }) : openTcp(server.port)
+      const idle = await open
+      idle.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      await once(idle, 'data')
+      const closed = server.close({ idleGraceMs: 20_000, timeoutMs: 60_000 })
+      let answer = ''
+      idle.on('data', (chunk: Buffer) => {
+        answer += chunk.toString()
+      })
+      const ended = once(idle, 'close')
+      idle.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      await ended
+      assert.match(answer, /^HTTP\/1\.1 200 [\s\S]*connection: close/i)
+      await closed
+    })
+
     it('cuts what is late', async () => {
       const { promise: reached, resolve: onReached } = Promise.withResolvers<void>()
       const server = await serve(async () => {

@@ -17,18 +17,20 @@ export function onHangup(
   { output, notifier }: { output: Output; notifier: ServiceNotifier },
 ): Disposable {
   let last: Promise<void> = Promise.resolve()
+  const follow = async (before: Promise<void>): Promise<void> => {
+    await before
+    await notifier.reloading()
+    let said: string
+    try {
+      said = await reload()
+    } catch (error) {
+      said = `not reloaded, going on as before: ${errorMessage(error)}`
+    }
+    output.note(`SIGHUP: ${said}`)
+    await notifier.ready(said)
+  }
   const onSignal = (): void => {
-    last = last.then(async () => {
-      await notifier.reloading()
-      let said: string
-      try {
-        said = await reload()
-      } catch (error) {
-        said = `not reloaded, going on as before: ${errorMessage(error)}`
-      }
-      output.note(`SIGHUP: ${said}`)
-      await notifier.ready(said)
-    })
+    last = follow(last)
   }
   process.on('SIGHUP', onSignal)
   return {

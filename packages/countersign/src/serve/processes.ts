@@ -131,7 +131,8 @@ export async function runFirstProcess(
   output: Output,
 ): Promise<void> {
   const { socket, user, notifier } = ownFacts(flags, output)
-  await using _notifier = notifier
+  await using undo = new AsyncDisposableStack()
+  undo.use(notifier)
   const { startWorkers } = await import('@countersign/server')
   const stopped = stopSignal()
   const workers = await startWorkers({
@@ -160,7 +161,7 @@ export async function runFirstProcess(
     `${said.line}, ${count} workers`,
   )
   const reload = async (): Promise<string> => reloadText(workers, await workers.reload())
-  using _ = https ? onHangup(reload, { output, notifier }) : undefined
+  if (https) undo.use(onHangup(reload, { output, notifier }))
   await notifier.ready(said.line)
   output.note(`${await stopped}: answering what is under way, then stopping`)
   await notifier.stopping()
