@@ -15,7 +15,11 @@ const dist = path.join(root, 'dist')
 
 rmSync(dist, { recursive: true, force: true })
 const bundle = await rolldown({
-  input: path.join(root, 'build/main.js'),
+  input: {
+    main: path.join(root, 'build/main.js'),
+    // A thread's program is a file of its own, beside the one that starts it.
+    'list-thread': path.resolve('packages/server/dist/list-thread.js'),
+  },
   platform: 'node',
   external: [/^node:/, /^@node-rs\/argon2$/, /^pg$/, /^@countersign\/console$/],
   onLog(level, log, handle) {

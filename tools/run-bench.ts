@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 
 const MEASURES = [
   'serve',
+  'documents',
   'revocation',
   'client',
   'issue',
