@@ -200,10 +200,13 @@ export function keyClient(name: string, key: KeyObject): KeyClient {
 
 /** A token in the compact form, by a P-256 key. */
 export function jwt(key: KeyObject, header: object, claims: object): string {
-  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
   const signed = `${part(header)}.${part(claims)}`
   const signature = sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' })
   return `${signed}.${signature.toString('base64url')}`
+}
+
+function part(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url')
 }
 
 /** The claims of a token, unverified. */
