@@ -14,7 +14,12 @@ import {
   scrubProcess,
   temporaryFolder,
 } from '@countersign/testkit'
-import { type Certificate, CertificateRevocationList, verifyChain } from '@countersign/x509'
+import {
+  type Certificate,
+  CertificateRevocationList,
+  type VerifyOptions,
+  verifyChain,
+} from '@countersign/x509'
 import { leafKey, serverRequest, suiteAuthority } from './fixture.ts'
 import { serveRoutes } from './ocsp-server.ts'
 
