@@ -139,7 +139,8 @@ export function portOf(server: { address(): AddressInfo | string | null }): numb
   return address.port
 }
 
-async function openConnection(
+/** A connection of a client, its handshake done. */
+export async function openConnection(
   { port, ca, client }: Listening,
   session?: Buffer,
 ): Promise<TLSSocket> {
@@ -156,7 +157,7 @@ async function openConnection(
 }
 
 /** Sends a GET as soon as the answer to the one before is whole, for as long as `take` says so. */
-async function runConnection(
+export async function runConnection(
   socket: TLSSocket,
   cookie: string | undefined,
   take: () => boolean,
