@@ -16,7 +16,7 @@ import { isListUrl } from './list-url.ts'
 export type CrlOption = CrlSource | readonly CrlSource[]
 
 /** The sources of an option, one by one. */
-export function crlSources(sources: CrlOption | undefined): readonly CrlSource[] {
+function crlSources(sources: CrlOption | undefined): readonly CrlSource[] {
   if (sources === undefined) return []
   const all = isOne(sources) ? [sources] : sources
   if (all.length === 0) throw malformed('option crl is empty')
