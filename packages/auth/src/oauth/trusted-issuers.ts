@@ -21,6 +21,8 @@ export interface TrustedIssuer {
   fetch?: FetchKeys | undefined
   /** @defaultValue `['ES256']` */
   algorithms?: readonly JwtAlgorithm[] | undefined
+  /** What `typ` of its tokens may say, where it says something. @defaultValue `['jwt', 'authorization-grant+jwt']` */
+  types?: readonly string[] | undefined
   /** What the issuer calls us. @defaultValue our own issuer */
   audience?: string | undefined
   /** The name of the principal that a token stands for; `undefined` refuses it. There is no other way in. */
@@ -64,7 +66,7 @@ export class TrustedIssuers {
   }
 
   #make(trusted: TrustedIssuer, ourselves: string): JwtVerifier {
-    const { issuer, jwks, jwksUri, fetch, algorithms, audience = ourselves } = trusted
+    const { issuer, jwks, jwksUri, fetch, algorithms, audience = ourselves, types } = trusted
     return createJwtVerifier({
       issuer,
       audience,
@@ -72,7 +74,7 @@ export class TrustedIssuers {
       jwksUri,
       fetch,
       algorithms,
-      types: ['jwt', 'authorization-grant+jwt'],
+      types: types ?? ['jwt', 'authorization-grant+jwt'],
       typeOptional: true,
       requiredClaims: ['sub'],
       cacheMs: 0,
@@ -87,6 +89,7 @@ const KNOWN = [
   'jwksUri',
   'fetch',
   'algorithms',
+  'types',
   'audience',
   'principalOf',
   'reusable',
