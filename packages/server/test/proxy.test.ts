@@ -503,6 +503,21 @@ describe('an upstream that fails', () => {
     assert.deepEqual([status, codeOf(body)], [504, 'upstream-timeout'])
   })
 
+  it('502 too where whoever is told of it throws', async () => {
+    const upstream = await startEcho()
+    await upstream[Symbol.asyncDispose]()
+    const warned = once(process, 'warning')
+    await using proxy = proxyTo(upstream.url, {
+      onEvent: ({ code }) => {
+        throw new Error(`told of ${code}`)
+      },
+    })
+    await using server = await serve(proxy)
+    assert.equal((await ask(server.url)).status, 502)
+    const [warning] = await warned
+    assert.equal(warning.message, 'told of upstream-unreachable')
+  })
+
   it('breaks off where it stops in the middle of its answer', async () => {
     await using upstream = await startUpstream((_incoming, outgoing) => {
       outgoing.writeHead(200)

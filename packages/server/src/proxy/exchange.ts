@@ -61,7 +61,7 @@ export class Exchange implements Limited {
   #request: ClientRequest | undefined
   #body: BodyPump | undefined
   #phase: Phase = 'connecting'
-  #triedTwice = false
+  #hasTriedAgain = false
   #interim = 0
   #isOver = false
 
@@ -75,7 +75,6 @@ export class Exchange implements Limited {
     const { outgoing } = this.#passage
     if (outgoing.destroyed) return
     outgoing.once('close', () => this.#end())
-    this.#terms.deadlines.add(this)
     this.#try(undefined)
   }
 
@@ -116,6 +115,8 @@ export class Exchange implements Limited {
     upstream.busy++
     this.#phase = 'connecting'
     this.#allow(limits.connectMs)
+    // Once too late it is looked at no more; a second try has a time of its own.
+    this.#terms.deadlines.add(this)
     let request: ClientRequest
     try {
       request = upstream.send({
@@ -168,7 +169,7 @@ export class Exchange implements Limited {
     this.#allow(limits.idleMs)
     const listener = {
       moved: () => {
-        if (this.#phase === 'sending') this.#allow(limits.idleMs)
+        if (this.#phase !== 'waiting') this.#allow(limits.idleMs)
       },
       ended: () => {
         if (this.#phase !== 'sending') return
@@ -313,7 +314,7 @@ export class Exchange implements Limited {
     if (!isStale) report(code, upstream, cause)
     if (upstream !== undefined && !isStale && upstreams.failed(upstream)) onEjected(upstream)
     if (mayTryAgain) {
-      this.#triedTwice = true
+      this.#hasTriedAgain = true
       this.#try(upstream)
       return
     }
@@ -334,7 +335,7 @@ export class Exchange implements Limited {
 
   #mayTryAgain(code: UpstreamFaultCode): boolean {
     const { head, outgoing } = this.#passage
-    if (this.#triedTwice || outgoing.headersSent || this.#interim > 0) return false
+    if (this.#hasTriedAgain || outgoing.headersSent || this.#interim > 0) return false
     if (CONNECT_FAULTS.has(code)) {
       // It has not been sent. The same upstream would say the same.
       return this.#terms.upstreams.all.length > 1

@@ -235,7 +235,14 @@ function buildParts(given: string | readonly string[], options: ProxyOptions): P
     ejectMs,
     connections: limits.connections,
   })
-  const tell = (event: ProxyEvent): void => options.onEvent?.(event)
+  const tell = (event: ProxyEvent): void => {
+    try {
+      options.onEvent?.(event)
+    } catch (error) {
+      // A callback of the caller's, which must not take requests down with it.
+      process.emitWarning(error instanceof Error ? error : String(error))
+    }
+  }
   return {
     all,
     contexts,
