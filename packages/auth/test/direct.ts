@@ -22,6 +22,7 @@ export interface Call {
   form?: Record<string, string>
   cookie?: string | undefined
   bearer?: string | undefined
+  query?: Record<string, string>
   /** @defaultValue TLS from 192.0.2.1 */
   peer?: AuthPeer | undefined
 }
@@ -134,5 +135,6 @@ function requestOf(path: string, how: Call): Request {
   if (how.bearer !== undefined) headers.set('authorization', `Bearer ${how.bearer}`)
   const method = how.method ?? (body === undefined ? 'GET' : 'POST')
   const init = body === undefined ? { method, headers } : { method, headers, body }
-  return new Request(`https://service.internal${path}`, init)
+  const query = new URLSearchParams(how.query).toString()
+  return new Request(`https://service.internal${path}${query === '' ? '' : `?${query}`}`, init)
 }

@@ -1,0 +1,483 @@
+/**
+ * Every way to ask, with every state a credential can be in, over every transport: one table.
+ *
+ * A column is a transport: TLS; plain HTTP from elsewhere; plain HTTP on this machine; a connection of which nothing is known.
+ * A cell is the status and the code of the answer.
+ */
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import type { AuthPeer } from '@countersign/auth'
+import { scrubProcess, testAuthority } from '@countersign/testkit'
+import { Certificate } from '@countersign/x509'
+import {
+  type Call,
+  codeOf,
+  type Direct,
+  openDirect,
+  sessionCookieOf,
+  TLS,
+  tokenOf,
+} from './direct.ts'
+import { PASSWORD } from './service.ts'
+
+scrubProcess()
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+
+const authority = testAuthority()
+const certificateOf = (name: string): Certificate => {
+  const [certificate] = Certificate.parseAll(authority.issue({ names: [name] }).chainPem)
+  assert.ok(certificate !== undefined)
+  return certificate
+}
+const OWN = certificateOf('ada.internal')
+const OTHER = certificateOf('eve.internal')
+
+const TRANSPORTS: [string, AuthPeer | undefined][] = [
+  ['TLS', TLS],
+  ['plain HTTP', { address: '192.0.2.1', encrypted: false }],
+  ['plain HTTP on this machine', { address: '127.0.0.1', encrypted: false }],
+  ['a connection of which nothing is known', undefined],
+]
+
+const ok = '200'
+const required = '401 credentials-required'
+const invalid = '401 credentials-invalid'
+const two = '400 two-credentials'
+const crossSite = '403 cross-site-request'
+
+/** What a state gets over TLS; over anything else it is `tls-required`, or `required` where nothing was seen. */
+type Row = [state: string, expected: string, elsewhere?: 'nothing is seen']
+
+const SESSIONS: Row[] = [
+  ['good', ok],
+  ['none', required, 'nothing is seen'],
+  ['empty', invalid],
+  ['unknown', invalid],
+  ['too short', invalid],
+  ['5,000 characters', invalid],
+  ['with a space', invalid],
+  ['in quotes', invalid],
+  ['idle for half an hour', invalid],
+  ['twelve hours old', invalid],
+  ['logged out', invalid],
+  ['ended by its owner elsewhere', invalid],
+  ['from before a new password', invalid],
+  ['of a disabled user', invalid],
+  ['of a user enabled again', invalid],
+  ['from before a step-up', invalid],
+  ['renewed, the new one not seen yet', ok],
+  ['renewed, a minute after the new one was seen', invalid],
+  ['the hash as the database has it', invalid],
+  ['the sid in place of the token', invalid],
+]
+
+const TOKENS: Row[] = [
+  ['good', ok],
+  ['with a lower-case scheme', ok],
+  ['with three spaces', ok],
+  ['unknown, with a right checksum', invalid],
+  ['with a wrong checksum', invalid],
+  ['cut short', invalid],
+  ['with a character more', invalid],
+  ['of another service', invalid],
+  ['revoked', invalid],
+  ['expired', invalid],
+  ['from before a new password', invalid],
+  ['of a disabled user', invalid],
+  ['from another network', invalid],
+  ['from its network', ok],
+  ['bound to a certificate, without one', invalid],
+  ['bound to a certificate, with another', invalid],
+  ['bound to a certificate, with it', ok],
+  ['as a password of Basic', invalid],
+  ['as a user of Basic', invalid],
+  ['without a scheme', invalid],
+  ['with the scheme Token', invalid],
+  ['with the scheme DPoP', invalid],
+  ['with nothing behind Bearer', invalid],
+  ['twice in one header', two],
+  ['with a header of 10,000 characters', invalid],
+  ['in the query', required, 'nothing is seen'],
+  ['in a form', required, 'nothing is seen'],
+  ['in a cookie', invalid],
+  ['in X-Api-Key', required, 'nothing is seen'],
+  ['in Proxy-Authorization', required, 'nothing is seen'],
+  ['its hash as the database has it', invalid],
+]
+
+/** Nobody is who a header says. */
+const SPOOFED: [string, string][] = [
+  ['x-forwarded-user', 'root'],
+  ['x-remote-user', 'root'],
+  ['remote-user', 'root'],
+  ['x-authenticated-user', 'root'],
+  ['x-ssl-client-verify', 'SUCCESS'],
+  ['x-ssl-client-dn', 'CN=root'],
+  ['x-client-cert', 'PEM'],
+  ['client-cert', ':MIIB:'],
+  ['ssl-client-cert', 'PEM'],
+  ['x-forwarded-client-cert', 'Hash=0;URI=spiffe://internal/root'],
+  ['x-forwarded-uri', '/healthz'],
+  ['x-original-url', '/healthz'],
+  ['x-http-method-override', 'OPTIONS'],
+  ['user-agent', 'kube-probe/1.30'],
+]
+
+const CROSS_SITE: [string, Record<string, string>, string][] = [
+  ['POST', {}, ok],
+  ['POST', { 'sec-fetch-site': 'same-origin' }, ok],
+  ['POST', { 'sec-fetch-site': 'none' }, ok],
+  ['POST', { 'sec-fetch-site': 'same-site' }, crossSite],
+  ['POST', { 'sec-fetch-site': 'cross-site' }, crossSite],
+  ['PUT', { 'sec-fetch-site': 'cross-site' }, crossSite],
+  ['PATCH', { 'sec-fetch-site': 'cross-site' }, crossSite],
+  ['DELETE', { 'sec-fetch-site': 'cross-site' }, crossSite],
+  ['POST', { 'sec-fetch-site': 'Same-Origin' }, crossSite],
+  ['POST', { origin: 'https://service.internal' }, ok],
+  ['POST', { origin: 'https://service.internal:8443' }, crossSite],
+  ['POST', { origin: 'http://service.internal' }, crossSite],
+  ['POST', { origin: 'https://evil.example' }, crossSite],
+  ['POST', { origin: 'null' }, crossSite],
+  ['POST', { 'sec-fetch-site': 'cross-site', origin: 'https://service.internal' }, crossSite],
+  ['GET', { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }, ok],
+  ['HEAD', { 'sec-fetch-site': 'cross-site' }, ok],
+]
+
+const GUARDS: [string, string, string][] = [
+  ['/admins', 'session', '403 role-missing'],
+  ['/admins', 'session of an administrator', ok],
+  ['/admins', 'token', '403 role-missing'],
+  ['/admins', 'token of an administrator', ok],
+  ['/reports', 'session', ok],
+  ['/reports', 'token', ok],
+  ['/reports', 'token for reports', ok],
+  ['/reports', 'token for something else', '403 scope-missing'],
+  ['/sessions-only', 'session', ok],
+  ['/sessions-only', 'token', '403 method-refused'],
+  ['/fresh', 'session', ok],
+  ['/fresh', 'session of an hour ago', '401 step-up-required'],
+  ['/strong', 'session', '401 step-up-required'],
+  ['/strong', 'token', '401 step-up-required'],
+  ['/auth/sessions', 'token', '403 method-refused'],
+  ['/auth/tokens', 'token', '403 method-refused'],
+  ['/auth/session', 'token', ok],
+  ['/admin/principals', 'session', '403 role-missing'],
+  ['/admin/principals', 'session of an administrator', ok],
+  ['/admin/principals', 'token of an administrator', '403 method-refused'],
+]
+
+const CHALLENGES: Readonly<Record<string, string>> = {
+  [required]: 'Bearer realm="countersign"',
+  [invalid]:
+    'Bearer realm="countersign", error="invalid_token", error_description="the session or token is not valid, or no longer"',
+  [two]:
+    'Bearer realm="countersign", error="invalid_request", error_description="a request may carry one credential: a cookie or an Authorization header"',
+  '403 scope-missing':
+    'Bearer realm="countersign", error="insufficient_scope", error_description="the token may not be used for this", scope="reports:read"',
+}
+
+describe('an attempt to be recognised', () => {
+  let direct: Direct | undefined
+  const sessions = new Map<string, string>()
+  const tokens = new Map<string, Call>()
+  const hooks: (() => void | Promise<void>)[] = []
+  after(async () => {
+    for (const hook of hooks) await hook()
+  })
+  const ready = (): Direct => {
+    assert.ok(direct !== undefined)
+    return direct
+  }
+
+  before(async () => {
+    direct = await openDirect((hook) => hooks.push(hook))
+    await makeSessions(direct, sessions)
+    await makeTokens(direct, tokens)
+    // Beside those of the table, a few for the guards.
+    assert.equal(sessions.size, SESSIONS.length + 2)
+    assert.equal(tokens.size, TOKENS.length + 3)
+  })
+
+  for (const [transport, peer] of TRANSPORTS) {
+    for (const [state, expected, elsewhere] of SESSIONS) {
+      it(`session, ${state}, over ${transport}`, async () => {
+        const secure = peer === TLS
+        const unseen = elsewhere === undefined ? '403 tls-required' : required
+        const cookie = sessions.get(state) ?? ''
+        // Over plain HTTP the cookie has its plain name; one with the prefix is not ours there.
+        const sent = secure ? cookie : cookie.replace('__Host-', '')
+        await asked('/private', { cookie: sent, peer }, secure ? expected : unseen)
+        if (!secure && cookie !== '') await asked('/private', { cookie, peer }, required)
+      })
+    }
+    for (const [state, expected, elsewhere] of TOKENS) {
+      it(`API token, ${state}, over ${transport}`, async () => {
+        const call = tokens.get(state)
+        assert.ok(call !== undefined)
+        const unseen = elsewhere === undefined ? '403 tls-required' : required
+        const where = peer === TLS ? { ...TLS, ...call.peer } : peer
+        await asked('/private', { ...call, peer: where }, peer === TLS ? expected : unseen)
+      })
+    }
+  }
+
+  for (const [name, value] of SPOOFED) {
+    it(`nothing but the header ${name}`, async () => {
+      await asked('/private', { headers: { [name]: value } }, required)
+    })
+  }
+  for (const [name, value] of [
+    ['x-forwarded-proto', 'https'],
+    ['forwarded', 'proto=https'],
+    ['x-forwarded-ssl', 'on'],
+    ['front-end-https', 'on'],
+  ] as const) {
+    it(`a good session over plain HTTP with ${name}`, async () => {
+      const cookie = (sessions.get('good') ?? '').replace('__Host-', '')
+      const peer = { address: '127.0.0.1', encrypted: false }
+      await asked('/private', { cookie, peer, headers: { [name]: value } }, '403 tls-required')
+    })
+  }
+
+  for (const [method, headers, expected] of CROSS_SITE) {
+    it(`a session with ${method} ${JSON.stringify(headers)}`, async () => {
+      await asked('/private', { cookie: sessions.get('good'), method, headers }, expected)
+    })
+    it(`a token with ${method} ${JSON.stringify(headers)}, which no page sends by itself`, async () => {
+      const token = tokens.get('good')
+      await asked('/private', { ...token, method, headers: { ...token?.headers, ...headers } }, ok)
+    })
+  }
+
+  const good = (name: string): string => sessions.get(name) ?? ''
+  const twice: [string, () => Call, string][] = [
+    ['a session and a token', () => ({ ...tokens.get('good'), cookie: good('good') }), two],
+    ['a session and a bad token', () => ({ ...tokens.get('revoked'), cookie: good('good') }), two],
+    ['a bad session and a token', () => ({ ...tokens.get('good'), cookie: good('unknown') }), two],
+    [
+      'a session and Basic',
+      () => ({ headers: { authorization: 'Basic YTpi' }, cookie: good('good') }),
+      two,
+    ],
+    ['a session twice', () => ({ cookie: `${good('good')}; ${good('good')}` }), invalid],
+    ['a session and another', () => ({ cookie: `${good('good')}; ${good('unknown')}` }), invalid],
+    ['another and a session', () => ({ cookie: `${good('unknown')}; ${good('good')}` }), invalid],
+    [
+      'a session with a name in small letters',
+      () => ({ cookie: good('good').toLowerCase() }),
+      required,
+    ],
+    [
+      'a session with the plain name over TLS',
+      () => ({ cookie: good('good').replace('__Host-', '') }),
+      required,
+    ],
+    ['a session among other cookies', () => ({ cookie: `a=1; ${good('good')}; b=2` }), ok],
+    [
+      'a session in the query',
+      () => ({ query: { '__Host-countersign-sid': tokenOf(good('good')) } }),
+      required,
+    ],
+    ['a session as a bearer token', () => ({ bearer: tokenOf(good('good')) }), invalid],
+    ['a certificate and nothing else', () => ({ peer: { ...TLS, certificate: OWN } }), required],
+    [
+      'a session beside a certificate',
+      () => ({ cookie: good('good'), peer: { ...TLS, certificate: OTHER } }),
+      ok,
+    ],
+  ]
+  for (const [what, call, expected] of twice) {
+    it(what, async () => {
+      await asked('/private', call(), expected)
+    })
+  }
+
+  for (const [path, who, expected] of GUARDS) {
+    it(`${path} with a ${who}`, async () => {
+      const name = who.replace(/^(session|token) ?/, '')
+      const call: Call = who.startsWith('session')
+        ? { cookie: sessions.get(name === '' ? 'good' : name) }
+        : (tokens.get(name === '' ? 'good' : name) ?? {})
+      await asked(path, call, expected)
+    })
+  }
+
+  /** Asks, and holds status, code, type, challenge and caching against what they must be. */
+  async function asked(path: string, call: Call, expected: string): Promise<void> {
+    const answer = await ready().call(path, call)
+    const { headers, status } = answer
+    const copy = answer.clone()
+    assert.equal(await codeOf(answer), expected)
+    if (status === 200) return
+    const problem = JSON.parse(await copy.text())
+    assert.equal(problem.type, `urn:countersign:problem:${problem.code}`)
+    assert.equal(headers.get('cache-control'), 'no-store')
+    const challenge = headers.get('www-authenticate')
+    if (status === 401) assert.match(challenge ?? '', /^Bearer realm="countersign"/)
+    if (expected in CHALLENGES) assert.equal(challenge, CHALLENGES[expected])
+  }
+})
+
+async function makeSessions(direct: Direct, made: Map<string, string>): Promise<void> {
+  const { auth, call, pass, signIn } = direct
+  const names = ['ada', 'old', 'changed', 'disabled', 'enabled', 'root']
+  for (const name of names) {
+    const roles = name === 'root' ? ['admin'] : []
+    await auth.users.add({ name, password: PASSWORD, roles })
+  }
+  made.set('twelve hours old', await signIn('old'))
+  let aged = made.get('twelve hours old') ?? ''
+  for (let passed = 0; passed < 12 * HOUR; passed += 29 * MINUTE) {
+    const renewed = sessionCookieOf(await call('/private', { cookie: aged }))
+    if (renewed !== '') aged = renewed
+    pass(29 * MINUTE)
+  }
+  made.set('twelve hours old', aged)
+  const idle = await signIn('ada')
+  pass(30 * MINUTE)
+  made.set('idle for half an hour', idle)
+
+  const seen = await signIn('ada')
+  const unseen = await signIn('ada')
+  const hourOld = await signIn('ada')
+  for (let half = 0; half < 2; half++) {
+    for (const cookie of [seen, unseen, hourOld]) await call('/auth/session', { cookie })
+    pass(29 * MINUTE)
+  }
+  for (const cookie of [seen, unseen, hourOld]) await call('/auth/session', { cookie })
+  pass(2 * MINUTE)
+  const successor = sessionCookieOf(await call('/private', { cookie: seen }))
+  await call('/private', { cookie: successor })
+  pass(MINUTE)
+  await call('/private', { cookie: unseen })
+  made.set('renewed, a minute after the new one was seen', seen)
+  made.set('renewed, the new one not seen yet', unseen)
+  made.set('of an hour ago', hourOld)
+
+  const logout = await signIn('ada')
+  await call('/auth/logout', { method: 'POST', cookie: logout })
+  made.set('logged out', logout)
+  const elsewhere = await signIn('ada')
+  const { session } = JSON.parse(await (await call('/auth/session', { cookie: elsewhere })).text())
+  await auth.sessions.revoke(session.sid)
+  made.set('ended by its owner elsewhere', elsewhere)
+  made.set('from before a new password', await signIn('changed'))
+  await auth.users.setPassword('changed', PASSWORD)
+  for (const name of ['disabled', 'enabled']) {
+    const cookie = await signIn(name)
+    await auth.users.disable(name)
+    if (name === 'enabled') await auth.users.enable(name)
+    made.set(name === 'enabled' ? 'of a user enabled again' : 'of a disabled user', cookie)
+  }
+  const stepped = await signIn('ada')
+  await call('/auth/step-up', { cookie: stepped, json: { password: PASSWORD } })
+  made.set('from before a step-up', stepped)
+  const good = await signIn('ada')
+  made.set('good', good)
+  made.set('of an administrator', await signIn('root'))
+  made.set('none', '')
+  made.set('empty', named(''))
+  made.set('unknown', named('A'.repeat(43)))
+  made.set('too short', named(tokenOf(good).slice(1)))
+  made.set('5,000 characters', named('A'.repeat(5000)))
+  made.set('with a space', named(` ${tokenOf(good)}`))
+  made.set('in quotes', named(`"${tokenOf(good)}"`))
+  const db = direct.store.database<{ auth_session: { hash: string; sid: string } }>()
+  const rows = await db.selectFrom('auth_session').select(['hash', 'sid']).execute()
+  made.set('the hash as the database has it', named(rows.at(-1)?.hash ?? ''))
+  made.set('the sid in place of the token', named(rows.at(-1)?.sid ?? ''))
+}
+
+function named(value: string): string {
+  return `__Host-countersign-sid=${value}`
+}
+
+function basic(text: string): string {
+  return `Basic ${Buffer.from(text).toString('base64')}`
+}
+
+async function makeTokens(direct: Direct, made: Map<string, Call>): Promise<void> {
+  const { auth, store } = direct
+  for (const name of ['robot', 'changed robot', 'disabled robot']) {
+    await auth.users.add({ name, password: PASSWORD })
+  }
+  const create = async (
+    name: string,
+    more: Partial<Parameters<typeof auth.tokens.create>[1]> = {},
+  ): Promise<string> => (await auth.tokens.create(name, { label: 'x', ...more })).token
+  const bearer = (state: string, token: string, peer?: AuthPeer): void => {
+    made.set(state, { bearer: token, peer: { ...TLS, ...peer } })
+  }
+  const header = (state: string, name: string, value: string): void => {
+    made.set(state, { headers: { [name]: value } })
+  }
+  const good = await create('robot')
+  bearer('good', good)
+  bearer('of an administrator', await create('root'))
+  bearer('for reports', await create('robot', { scopes: ['reports:read', 'other'] }))
+  bearer('for something else', await create('robot', { scopes: ['other'] }))
+  header('with a lower-case scheme', 'authorization', `bearer ${good}`)
+  header('with three spaces', 'authorization', `Bearer   ${good}`)
+  await using foreign = await openDirectAlone('elsewhere')
+  bearer('of another service', foreign.token)
+  bearer('unknown, with a right checksum', foreign.token.replace('elsewhere_', 'countersign_'))
+  bearer('with a wrong checksum', `${good.slice(0, -6)}000000`)
+  bearer('cut short', good.slice(0, -1))
+  bearer('with a character more', `${good}0`)
+  const revoked = await auth.tokens.create('robot', { label: 'x' })
+  await auth.tokens.revoke(revoked.info.id)
+  bearer('revoked', revoked.token)
+  bearer('from before a new password', await create('changed robot'))
+  await auth.users.setPassword('changed robot', PASSWORD)
+  bearer('of a disabled user', await create('disabled robot'))
+  await auth.users.disable('disabled robot')
+  const near = await create('robot', { networks: ['10.0.0.0/8'] })
+  bearer('from another network', near, { address: '192.0.2.1' })
+  bearer('from its network', near, { address: '10.1.2.3' })
+  const x5tS256 = Buffer.from(OWN.fingerprint, 'hex').toString('base64url')
+  const bound = await create('robot', { x5tS256 })
+  bearer('bound to a certificate, without one', bound)
+  bearer('bound to a certificate, with another', bound, { certificate: OTHER })
+  bearer('bound to a certificate, with it', bound, { certificate: OWN })
+  header('as a password of Basic', 'authorization', basic(`robot:${good}`))
+  header('as a user of Basic', 'authorization', basic(`${good}:`))
+  header('without a scheme', 'authorization', good)
+  header('with the scheme Token', 'authorization', `Token ${good}`)
+  header('with the scheme DPoP', 'authorization', `DPoP ${good}`)
+  header('with nothing behind Bearer', 'authorization', 'Bearer ')
+  header('twice in one header', 'authorization', `Bearer ${good}, Bearer ${good}`)
+  header('with a header of 10,000 characters', 'authorization', `Bearer ${'a'.repeat(10_000)}`)
+  made.set('in the query', { query: { access_token: good } })
+  made.set('in a form', { form: { access_token: good } })
+  made.set('in a cookie', { cookie: `__Host-countersign-sid=${good}; countersign-sid=${good}` })
+  header('in X-Api-Key', 'x-api-key', good)
+  header('in Proxy-Authorization', 'proxy-authorization', `Bearer ${good}`)
+  const db = store.database<{ auth_credential: { hash: string } }>()
+  const row = await db.selectFrom('auth_credential').select('hash').executeTakeFirstOrThrow()
+  bearer('its hash as the database has it', row.hash)
+  // A clock that goes on for a day would end the sessions: this one is made old by hand.
+  const expired = await auth.tokens.create('robot', { label: 'x', days: 1 })
+  const rows = store.database<{ auth_credential: { id: string; expires: number } }>()
+  await rows
+    .updateTable('auth_credential')
+    .set({ expires: direct.now().getTime() })
+    .where('id', '=', expired.info.id)
+    .execute()
+  bearer('expired', expired.token)
+}
+
+/** A token of another service. */
+async function openDirectAlone(serviceName: string): Promise<{ token: string } & AsyncDisposable> {
+  const hooks: (() => void | Promise<void>)[] = []
+  const { auth } = await openDirect((hook) => hooks.push(hook), { serviceName })
+  await auth.users.add({ name: 'robot', kind: 'service' })
+  const { token } = await auth.tokens.create('robot', { label: 'x' })
+  return {
+    token,
+    [Symbol.asyncDispose]: async () => {
+      for (const hook of hooks) await hook()
+    },
+  }
+}
