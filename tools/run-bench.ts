@@ -12,6 +12,9 @@ import { parseArgs } from 'node:util'
 
 const MEASURES = [
   'serve',
+  'serve-workers',
+  'reload',
+  'attack',
   'documents',
   'revocation',
   'client',
