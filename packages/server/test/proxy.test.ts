@@ -657,7 +657,7 @@ describe('several upstreams', () => {
     })
     const events = new Events()
     await using proxy = proxyTo(a.url, {
-      health: { path: '/healthz', everyMs: 20 },
+      health: { path: '/healthz', everyMs: 20, timeoutMs: 30_000 },
       onEvent: events.add,
     })
     await using server = await serve(proxy)
