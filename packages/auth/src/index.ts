@@ -34,7 +34,7 @@ export type { JwtAlgorithm } from './jwt/algorithms.ts'
 export type { SigningCertificates } from './jwt/certificate-keys.ts'
 export type { JsonObject } from './jwt/json-object.ts'
 export type { JsonWebKeySet } from './jwt/key-source.ts'
-export type { FetchKeys } from './jwt/remote-keys.ts'
+export type { FetchKeys, KeysResponse } from './jwt/remote-keys.ts'
 export type {
   JwtAcceptance,
   JwtClaims,

@@ -12,11 +12,18 @@ import { KeySet, type KeySource } from './key-source.ts'
 import type { VerificationKey } from './verification-key.ts'
 import { type JwtRefusal, refuseJwt } from './verdict.ts'
 
-/** Fetches a set of keys: the platform's `fetch` fits, and so does one with other trust. */
+/** As much of an answer as is looked at: the platform's `Response` fits, and that of `@countersign/client`. */
+export interface KeysResponse {
+  readonly status: number
+  readonly headers: { get(name: string): string | null }
+  readonly body: AsyncIterable<Uint8Array> | null
+}
+
+/** Fetches a set of keys: the platform's `fetch` fits, and so does one with other trust. It follows no redirect. */
 export type FetchKeys = (
   url: string,
   init: { headers: Record<string, string>; redirect: 'error'; signal: AbortSignal },
-) => Promise<Response>
+) => Promise<KeysResponse>
 
 /** How {@link RemoteKeys} fetches. */
 export interface RemoteKeysOptions {
@@ -130,7 +137,7 @@ function freshness(cacheControl: string | null): number {
   return Math.min(Math.max(Number(seconds) * 1000, 60_000), 86_400_000)
 }
 
-async function readBounded(response: Response): Promise<Buffer | undefined> {
+async function readBounded(response: KeysResponse): Promise<Buffer | undefined> {
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of response.body ?? []) {

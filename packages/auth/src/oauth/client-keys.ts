@@ -15,7 +15,7 @@ import { readAssertionKey } from './assertions.ts'
 
 /** How a key is registered. */
 export interface NewKeyOptions {
-  /** What it is for: 1 to 64 characters. @defaultValue its thumbprint */
+  /** What it is for: 1 to 64 characters. @defaultValue `'public key'` */
   label?: string | undefined
   /** What tokens got with it may be used for. @defaultValue `'*'`, everything the roles allow */
   scopes?: '*' | readonly string[] | undefined
@@ -66,7 +66,7 @@ export class ClientKeys {
     const { clock, credentials, onEvent, users } = this.#parts
     const { id: principalId, name } = await users.known(userName)
     const read = readAssertionKey(asObject(jwk))
-    const { label = read.thumbprint, days } = options
+    const { label = 'public key', days } = options
     if (label === '' || label.length > 64) throw invalid('label must have 1 to 64 characters')
     if (days !== undefined && !(Number.isInteger(days) && days >= 1 && days <= 3650)) {
       throw invalid('days must be a whole number from 1 to 3650')
