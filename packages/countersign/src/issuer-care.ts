@@ -33,12 +33,9 @@ export function overdueText({ issuer, reason }: IssuerOverdue, data: DataFolder)
   const name = issuer.subject.get('commonName') ?? issuer.subject.toString()
   const ends = `${name} ends at ${issuer.notAfter.toISOString()}`
   const renew = `countersign roll issuer --same-key --root-key FILE${dataFlag(data)}`
-  switch (reason) {
-    case 'ends':
-      return `${ends}, is due, and the key of its root is not here: ${renew}`
-    case 'address':
-      return `${name} names no list of its root at the address of this service, and the key of its root is not here: ${renew}`
-    case 'root':
-      return `${ends}, together with its root, which needs a successor: countersign roll root${dataFlag(data)}`
+  if (reason === 'root') {
+    return `${ends}, together with its root, which needs a successor: countersign roll root${dataFlag(data)}`
   }
+  const why = reason === 'ends' ? `${ends}, is due,` : `${name} names its root’s list elsewhere,`
+  return `${why} and the key of its root is not here: ${renew}`
 }

@@ -162,12 +162,15 @@ function generationLine(which: string, { certificate, live, lastEnds }: Generati
 
 /** The status as JSON: certificates as their facts. */
 function document(status: RolloverStatus): unknown {
-  const of = ({ certificate, ...rest }: Generation): unknown => ({ ...rest, ...facts(certificate) })
   return {
     ...status,
-    old: of(status.old),
-    ...(status.new === undefined ? {} : { new: of(status.new) }),
+    old: generationFacts(status.old),
+    ...(status.new === undefined ? {} : { new: generationFacts(status.new) }),
   }
+}
+
+function generationFacts({ certificate, ...rest }: Generation): Record<string, unknown> {
+  return { ...rest, ...facts(certificate) }
 }
 
 function facts({ subject, notAfter, fingerprint }: Certificate): Record<string, unknown> {
