@@ -151,7 +151,10 @@ function identityOf(socket: TLSSocket, { context, judge }: Terms, now: number): 
   if (typeof judgement === 'number') {
     return { certificate, refusal: undefined, goodUntil: judgement }
   }
-  return { certificate: undefined, refusal: { ...judgement, nodeCode: word?.nodeCode, word } }
+  // Taken apart by name: it may be an error, whose message no spread copies.
+  const { code, message, hint } = judgement
+  const refusal = { code, message, hint, nodeCode: word?.nodeCode, word }
+  return { certificate: undefined, refusal }
 }
 
 function unreadable(error: X509Error): Refusal {

@@ -54,6 +54,24 @@ describe('S5: mutual TLS', () => {
     assert.equal((await ask(server.url, { tls: as(alice) })).body, 'alice')
   })
 
+  it('tells a client that leaves its issuer out why, where OpenSSL minds that alone', async () => {
+    const failures = new Failures()
+    await using server = await serve(() => new Response('x'), {
+      cert: identity.chainPem,
+      key: identity.keyPem,
+      ca,
+      verifyUser: true,
+      onHandshakeError: failures.add,
+    })
+    const [leaf = ''] = alice.chainPem.split(/(?<=-----END CERTIFICATE-----\n)/)
+    const answer = await ask(server.url, {
+      tls: { ca, servername: 'localhost', cert: leaf, key: alice.keyPem },
+    })
+    assert.equal(answer.status, 403)
+    assert.match(JSON.parse(answer.body).detail, /certificate/)
+    assert.match((await failures.next()).message, /certificate/)
+  })
+
   for (const [name, client, code, words] of [
     ['an absent', undefined, /^no-client-certificate$/, /none was presented/],
     [
