@@ -28,6 +28,10 @@ export type ProgramErrorCode =
   | 'bootstrap-failed'
   | 'fingerprint-differs'
   | 'exec-failed'
+  | 'acme-invalid'
+  | 'acme-refused'
+  | 'acme-terms'
+  | 'port-unusable'
 
 /** Something the program cannot do as asked. */
 export class ProgramError extends CountersignError<ProgramErrorCode> {

@@ -6,6 +6,7 @@
 import { type Argument, Command } from 'commander'
 import { addAudit } from './commands/audit.ts'
 import { addBootstrap } from './commands/bootstrap.ts'
+import { addAcme } from './commands/acme.ts'
 import { addCerts } from './commands/certs.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addExplain } from './commands/explain.ts'
@@ -64,6 +65,7 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
   addShow(program)
   addLint(program)
   addVerify(program)
+  addAcme(program)
   addUser(program)
   addToken(program)
   addAudit(program)

@@ -69,13 +69,18 @@ export async function startAcmeMachine(folder: string): Promise<AcmeMachine> {
     roots: data.roots,
     directory: `${service.url}/acme/directory`,
     place(name: string) {
-      const [a = 0, b = 0, c = 0] = randomBytes(3)
-      const address = `127.${a}.${b}.${(c % 250) + 2}`
+      const address = ownAddress()
       dns.set(name, 'A', address)
       return address
     },
     [Symbol.asyncDispose]: async () => owned.disposeAsync(),
   })
+}
+
+/** An address of this machine that nobody else has. */
+export function ownAddress(): string {
+  const [a = 0, b = 0, c = 0] = randomBytes(3)
+  return `127.${a}.${b}.${(c % 250) + 2}`
 }
 
 /** A shell script that a client calls. */

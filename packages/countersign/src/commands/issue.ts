@@ -11,13 +11,21 @@ import { errorMessage, writeFileAtomic } from '@countersign/core'
 import type { CertificateRequest, KeyType } from '@countersign/x509'
 import { type Command, Option } from 'commander'
 import { accountName } from '../account-name.ts'
-import { addCommand, dataOption, perform, type SharedFlags, wholeNumber } from '../command.ts'
+import type { AcmeIssueFlags } from '../acme-client/issue.ts'
+import {
+  addCommand,
+  collect,
+  dataOption,
+  perform,
+  type SharedFlags,
+  wholeNumber,
+} from '../command.ts'
 import { ProgramError } from '../errors.ts'
 import { KEY_TYPES } from '../key-types.ts'
 import { careForIssuer } from '../issuer-care.ts'
 import { readSecretFile, withAuthority } from '../open-data.ts'
 
-interface IssueFlags extends SharedFlags {
+interface IssueFlags extends SharedFlags, Partial<Omit<AcmeIssueFlags, 'keyType' | 'out'>> {
   client?: boolean
   csr?: string
   batch?: string
@@ -54,6 +62,16 @@ export function addIssue(program: Command): void {
       'password of NAME.p12; without it one is made and written beside',
     )
     .option('--force', 'replace NAME.key where it is already there')
+    .option('--acme <url>', 'from the ACME server with this directory, instead of the data folder')
+    .option('--http-port <port>', 'with --acme: where names are proven by HTTP (default: 80)')
+    .option('--tls-port <port>', 'with --acme: prove names by TLS on this port')
+    .option('--dns-hook <cmd>', 'with --acme: prove names by DNS; CMD present|cleanup NAME VALUE')
+    .option('--acme-eab-kid <id>', 'with --acme: id of the key for a new account')
+    .option('--acme-eab-key-file <file>', 'with --acme: file with that key, in base64url')
+    .option('--acme-profile <name>', 'with --acme: which of the server’s profiles')
+    .option('--acme-agree', 'with --acme: agree to the terms of the server')
+    .option('--ca <file>', 'with --acme: trust only the roots of this file', collect)
+    .option('--extra-ca <file>', 'with --acme: trust the roots of this file as well', collect)
     .action(async (names: string[], flags: IssueFlags) =>
       perform(flags, async ({ output, data }) => {
         if (flags.batch !== undefined) {
@@ -62,6 +80,12 @@ export function addIssue(program: Command): void {
           return
         }
         refuseWrongUse(names, flags)
+        if (flags.acme !== undefined) {
+          if (flags.force !== true) await refuseExistingKey(path.resolve(flags.out), names)
+          const { issueByAcme } = await import('../acme-client/issue.ts')
+          await issueByAcme(names, { ...flags, acme: flags.acme }, { output, data })
+          return
+        }
         const request = flags.csr === undefined ? undefined : await readRequest(flags.csr)
         if (flags.force !== true) await refuseExistingKey(path.resolve(flags.out), names)
         const { PrivateKey } = await import('@countersign/x509')
@@ -146,6 +170,7 @@ function bundlePassword(flags: IssueFlags): BundlePassword {
 }
 
 function refuseWrongUse(names: readonly string[], flags: IssueFlags): void {
+  refuseWrongAcme(names, flags)
   if (names.length === 0 && flags.csr === undefined) {
     throw new ProgramError('usage', 'give a name, or a request with --csr', {
       hint: 'countersign issue api.corp.internal',
@@ -161,6 +186,38 @@ function refuseWrongUse(names: readonly string[], flags: IssueFlags): void {
     throw new ProgramError('usage', '--p12 needs the private key, and --csr does not give it')
   }
 }
+
+/** What goes with `--acme` only, and what does not go with it. */
+function refuseWrongAcme(names: readonly string[], flags: IssueFlags): void {
+  const isGiven = (name: string): boolean => Reflect.get(flags, name) !== undefined
+  if (flags.acme === undefined) {
+    const lone = Object.entries(ONLY_ACME).find(([name]) => isGiven(name))
+    if (lone === undefined) return
+    throw new ProgramError('usage', `${lone[1]} needs --acme`)
+  }
+  const other = Object.entries(NEVER_ACME).find(([name]) => isGiven(name))
+  if (other !== undefined) throw new ProgramError('usage', `${other[1]} does not go with --acme`)
+  if (names.length === 0) throw new ProgramError('usage', 'give a name to be certified')
+}
+
+const ONLY_ACME = {
+  httpPort: '--http-port',
+  tlsPort: '--tls-port',
+  dnsHook: '--dns-hook',
+  acmeEabKid: '--acme-eab-kid',
+  acmeEabKeyFile: '--acme-eab-key-file',
+  acmeProfile: '--acme-profile',
+  acmeAgree: '--acme-agree',
+  ca: '--ca',
+  extraCa: '--extra-ca',
+} as const
+const NEVER_ACME = {
+  client: '--client',
+  csr: '--csr',
+  days: '--days',
+  p12: '--p12',
+  passwordFile: '--password-file',
+} as const
 
 async function readRequest(file: string): Promise<CertificateRequest> {
   const { CertificateRequest: Reader } = await import('@countersign/x509')
