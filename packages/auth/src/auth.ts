@@ -99,6 +99,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     credentials,
     principals,
     users,
+    throttle,
     revocations,
     addressOf: (request, peer) => {
       const { pathname } = new URL(request.url)

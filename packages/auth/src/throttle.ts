@@ -142,6 +142,21 @@ export class Throttle {
     return await this.#admit(counters, rows, now, { cleared: [key], trust: undefined })
   }
 
+  /**
+   * Counts a failure of a program that wants tokens, apart from what people do at the same address. Nobody is locked out: who
+   * brings what is good is never asked.
+   *
+   * @returns the admission, or how long to wait
+   */
+  async consumeClient(address: string | undefined): Promise<Admission> {
+    const now = this.#clock().getTime()
+    const key = `client:${networkOf(address)}`
+    const { perAddress: limit, windowMs } = this.#limits
+    const counters = new Map([[key, { limit, windowMs }]])
+    const rows = await this.#read([key], now)
+    return await this.#admit(counters, rows, now, { cleared: [], trust: undefined })
+  }
+
   /** Gives an attempt back that was never made. */
   async refund(counted: Counted): Promise<void> {
     await this.#giveBack(counted.keys)

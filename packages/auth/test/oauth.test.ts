@@ -649,6 +649,46 @@ describe('revocation and introspection', () => {
   })
 })
 
+describe('an address that fails often', () => {
+  it('is told to wait, and what is good passes all the same', async (t) => {
+    const service = await startOAuth(t, { throttle: { perAddress: 5 } })
+    const robot = await addClient(service, 'robot')
+    await service.auth.users.add({ name: 'alice', password: 'four words of my own' })
+    const guess = { grant_type: 'refresh_token', refresh_token: `countersign_rt_${'x'.repeat(43)}` }
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, async () => {
+        const { status, headers, body } = await service.token(guess)
+        const wait = headers.get('retry-after')
+        assert.equal(status === 429, wait !== null)
+        return `${status} ${String(body['error'])}`
+      }),
+    )
+    const count = (answer: string): number => answers.filter((each) => each === answer).length
+    assert.deepEqual([count('400 invalid_grant'), count('429 slow_down')], [5, 7])
+    assert.equal((await service.token({ ...CLIENT, ...robot.proof(service) })).status, 200)
+    const login = { json: { username: 'alice', password: 'four words of my own' } }
+    assert.equal((await service.send('/login', login)).status, 200, 'people are counted apart')
+    service.pass(600_000)
+    assert.equal((await service.token(guess)).status, 400)
+  })
+})
+
+describe('a database that is away', () => {
+  it('lets nobody in, and nobody get a token', async (t) => {
+    const service = await startOAuth(t)
+    const robot = await addClient(service, 'robot')
+    const { body } = await service.token({ ...CLIENT, ...robot.proof(service) })
+    const headers = bearer(body['access_token'])
+    assert.equal((await service.send('/private', { headers })).status, 200)
+    await service.store.close()
+    service.pass(2000)
+    assert.equal((await service.send('/private', { headers })).status, 503)
+    const answer = await service.token({ ...CLIENT, ...robot.proof(service) })
+    assert.deepEqual([answer.status, answer.body['error']], [503, 'temporarily_unavailable'])
+    assert.equal(answer.headers.get('retry-after'), '1')
+  })
+})
+
 describe('a service without an issuer', () => {
   it('makes no tokens and knows none', async (t) => {
     const service = await startOAuth(t, { issuer: undefined })

@@ -32,7 +32,7 @@ export function oauthRoutes(
       if (refused !== undefined) return refused
       const peer = peerOf(c)
       const answered = await answer(parts, c.req.raw, peer)
-      return answered instanceof OAuthRefusal ? refuse(parts, answered, peer) : answered
+      return answered instanceof OAuthRefusal ? await refuse(parts, answered, peer) : answered
     })
   }
   post('/oauth/token', answerToken)
@@ -65,11 +65,12 @@ type Answer = (
   peer: AuthPeer | undefined,
 ) => Promise<Response | OAuthRefusal>
 
-function refuse(
-  { clock, onEvent }: OAuthParts,
+/** Tells the audit, and lets an address that fails often wait: what it presents was looked at all the same. */
+async function refuse(
+  { clock, onEvent, throttle }: OAuthParts,
   refusal: OAuthRefusal,
   peer: AuthPeer | undefined,
-): Response {
+): Promise<Response> {
   onEvent({
     type: refusal.error === 'invalid_client' ? 'authn_login_fail' : 'authz_fail',
     time: clock(),
@@ -78,7 +79,19 @@ function refuse(
     principalId: refusal.principal?.id,
     address: peer?.address,
   })
-  return refusal.response()
+  if (!GUESSES.has(refusal.error)) return refusal.response()
+  const admission = await throttle.consumeClient(peer?.address)
+  if (admission.admitted) return refusal.response()
+  return new OAuthRefusal('slow_down', 'too many failures from this address', {
+    headers: { 'retry-after': String(admission.retryAfterSeconds) },
+  }).response()
 }
+
+/** What is counted: proofs that were none. */
+const GUESSES: ReadonlySet<string> = new Set([
+  'invalid_client',
+  'invalid_grant',
+  'invalid_dpop_proof',
+])
 
 const PUBLISHED = { 'cache-control': 'public, max-age=300' }

@@ -13,6 +13,7 @@ import type { AuthPeer } from '../peer.ts'
 import type { Principals } from '../principals.ts'
 import type { Revocations } from '../revocations.ts'
 import type { SecretBox } from '../secret-box.ts'
+import type { Throttle } from '../throttle.ts'
 import type { Users } from '../users.ts'
 import { AccessTokens } from './access-tokens.ts'
 import { Assertions } from './assertions.ts'
@@ -42,6 +43,7 @@ export interface OAuthNeeds {
   credentials: Credentials
   principals: Principals
   users: Users
+  throttle: Throttle
   revocations: Revocations
   /** The address of a request as its client sees it. */
   addressOf: (request: Request, peer: AuthPeer | undefined) => string
@@ -55,6 +57,7 @@ export interface OAuthParts {
   readonly settings: TokenSettings
   /** @throws {@link AuthError} `issuer-unknown` while the service does not know it yet */
   readonly issuer: () => string
+  readonly throttle: Throttle
   readonly gate: Gate
   readonly principals: Principals
   readonly credentials: Credentials
@@ -165,6 +168,7 @@ export function openOAuth(needs: OAuthNeeds): OAuthParts | undefined {
     serviceName,
     settings,
     issuer,
+    throttle: needs.throttle,
     gate,
     principals,
     credentials,
