@@ -25,6 +25,7 @@ export type ProgramErrorCode =
   | 'root-unsuitable'
   | 'root-ends'
   | 'audit-broken'
+  | 'secrets-readable'
   | 'bootstrap-failed'
   | 'fingerprint-differs'
   | 'exec-failed'

@@ -9,6 +9,7 @@ import { addBootstrap } from './commands/bootstrap.ts'
 import { addAcme } from './commands/acme.ts'
 import { addCerts } from './commands/certs.ts'
 import { addCompletion } from './commands/completion.ts'
+import { addDoctor } from './commands/doctor.ts'
 import { addExplain } from './commands/explain.ts'
 import { addFetch } from './commands/fetch.ts'
 import { addInit } from './commands/init.ts'
@@ -76,6 +77,7 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
   addLogin(program)
   addLogout(program)
   program.commandsGroup('This machine:')
+  addDoctor(program)
   addExplain(program)
   addTrust(program)
   addBootstrap(program)
