@@ -71,11 +71,8 @@ export class WorkerProcess {
     const id = this.#next++
     this.#handed.set(id, socket)
     const message: ToWorker = { type: 'connection', id }
-    this.#child.send(message, socket, { keepOpen: true }, (error) => {
-      // Its client left before it could be given away; a worker that died gives back what it had by its exit.
-      if (error === null || !this.#child.isConnected() || !this.#handed.delete(id)) return
-      socket.destroy()
-    })
+    // A channel that is broken belongs to a worker that has died: by its exit it gives back what it had.
+    this.#child.send(message, socket, { keepOpen: true }, () => {})
   }
 
   /** Lets it reload, and resolves with what came of it; a worker that ends meanwhile has failed. */
