@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 
@@ -31,8 +30,10 @@ async function attack(kind: keyof typeof KINDS): Promise<void> {
     const socket: Socket = tls
       ? connectTls({ host: '127.0.0.1', port: Number(port), servername: 'localhost', ca })
       : connectTcp({ host: '127.0.0.1', port: Number(port) })
+    // A reset is an end as well; `once` would reject.
     socket.on('error', () => {})
-    const closed = once(socket.resume(), 'close')
+    const { promise: closed, resolve } = Promise.withResolvers<void>()
+    socket.resume().once('close', () => resolve())
     socket.write(head)
     const since = performance.now()
     const timer = setInterval(() => socket.writable && socket.write(drop), 1000)

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { describe, it } from 'node:test'
 import { serve } from '@countersign/server'
@@ -21,7 +20,9 @@ async function drip(socket: Socket, head: string | Uint8Array, drop: string): Pr
   socket.on('data', (chunk: Buffer) => {
     answer += chunk.toString('latin1')
   })
-  const closed = once(socket, 'close')
+  // A reset is an end as well; `once` of node:events would reject.
+  const { promise: closed, resolve } = Promise.withResolvers<void>()
+  socket.once('close', () => resolve())
   socket.write(head)
   const timer = setInterval(() => socket.writable && socket.write(drop), 100)
   await closed
