@@ -7,10 +7,7 @@ import { randomBytes } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
 import { byteRanges, type ByteRange } from './byte-ranges.ts'
 import type { Coded, Coding } from './content-coding.ts'
-import { checkConditions, mayAnswerRange } from './preconditions.ts'
-
-/** A header of the request by its lower-case name. */
-export type HeaderReader = (name: string) => string | undefined
+import { checkConditions, type HeaderReader, mayAnswerRange } from './preconditions.ts'
 
 /** What of a file follows. */
 export type FileBody =

@@ -23,7 +23,7 @@ export interface FoundFile {
 }
 
 /** A folder, and what is asked of it. */
-export interface FoundFolder {
+interface FoundFolder {
   readonly kind: 'folder'
   /** Without a symbolic link. */
   readonly folder: string

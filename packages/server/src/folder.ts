@@ -16,11 +16,12 @@ import { peerOf } from './connection.ts'
 import { acceptedCodings, type Coded, codingFor, isCompressible } from './content-coding.ts'
 import { contentType } from './content-type.ts'
 import { ServerError } from './errors.ts'
-import { answerFile, type FileBody, type HeaderReader } from './folder-answer.ts'
+import { answerFile, type FileBody } from './folder-answer.ts'
 import { readShort, streamBody } from './folder-body.ts'
 import { listingPage } from './folder-listing.ts'
 import { findFile, type Found, type FolderRoot, type FoundFile } from './folder-path.ts'
 import { nodeListener, type ShorterWay } from './handler.ts'
+import type { HeaderReader } from './preconditions.ts'
 
 /** How a folder is served. */
 export interface FolderOptions {

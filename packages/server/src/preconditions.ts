@@ -3,7 +3,9 @@
  *
  * @module
  */
-import type { HeaderReader } from './folder-answer.ts'
+
+/** A header of the request by its lower-case name. */
+export type HeaderReader = (name: string) => string | undefined
 
 /** What a representation is compared by. */
 export interface Validators {

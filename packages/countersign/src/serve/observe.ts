@@ -41,7 +41,7 @@ export function addLogOption(command: Command): Command {
 }
 
 /** Adds `--metrics`. */
-export function addMetricsOption(command: Command): Command {
+function addMetricsOption(command: Command): Command {
   return command.option(
     '--metrics [where]',
     'numbers for Prometheus at host:port or a path (default: 127.0.0.1:9464)',

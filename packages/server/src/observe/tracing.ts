@@ -17,7 +17,7 @@ export interface Tracing {
 }
 
 /** A span that was begun. */
-export interface ServerSpan {
+interface ServerSpan {
   readonly traceId: string
   /** Runs a handler inside it: what the handler begins becomes part of it. */
   run<Result>(work: () => Result): Result
