@@ -30,10 +30,12 @@ describe('TOTP', () => {
   })
 
   it('agrees with oathtool', { skip: skipWithout('oathtool') }, async () => {
+    const oathtool = outsideTool('oathtool')
+    assert.ok(oathtool !== undefined)
     for (let round = 0; round < 5; round++) {
       const own = newTotpSeed()
       const seconds = 1_700_000_000 + round * 12_345
-      const { stdout } = await runCommand(outsideTool('oathtool'), [
+      const { stdout } = await runCommand(oathtool, [
         '--totp',
         '--base32',
         `--now=@${seconds}`,
