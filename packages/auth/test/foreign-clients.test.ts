@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict'
 import { type KeyObject, randomUUID, webcrypto } from 'node:crypto'
-import { describe, it } from 'node:test'
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
 import { createJwtVerifier } from '@countersign/auth'
-import { runCommand, requirePython, scrubProcess } from '@countersign/testkit'
+import {
+  requirePython,
+  requireTool,
+  runCommand,
+  scrubProcess,
+  temporaryFolder,
+} from '@countersign/testkit'
 import { createRemoteJWKSet, customFetch, jwtVerify } from 'jose'
 import * as client from 'openid-client'
 import { addCertificate } from './oauth-certificates.ts'
@@ -16,6 +24,9 @@ import {
 } from './oauth-service.ts'
 
 scrubProcess()
+
+/** Theirs is the machine's, so ours is too. */
+const clock = (): Date => new Date()
 
 /** openid-client as a stranger sets it up: by discovery, with a key. */
 async function discovered(service: OAuthService, of: KeyClient): Promise<client.Configuration> {
@@ -39,7 +50,7 @@ async function cryptoKey(key: KeyObject): Promise<webcrypto.CryptoKey> {
 
 describe('openid-client', () => {
   it('finds our endpoints, and gets a token by private_key_jwt', async (t) => {
-    const service = await startOAuth(t)
+    const service = await startOAuth(t, { clock })
     const robot = await addClient(service, 'robot', { scopes: ['reports:read'] })
     const config = await discovered(service, robot)
     const tokens = await client.clientCredentialsGrant(config, { scope: 'reports:read' })
@@ -59,7 +70,7 @@ describe('openid-client', () => {
   })
 
   it('refreshes, introspects and revokes', async (t) => {
-    const service = await startOAuth(t)
+    const service = await startOAuth(t, { clock })
     const robot = await addClient(service, 'robot')
     const config = await discovered(service, robot)
     const assertion = robot.assertion(service)
@@ -84,7 +95,7 @@ describe('openid-client', () => {
 
   it('proves possession of a key (DPoP), with and without nonces', async (t) => {
     for (const dpopNonces of [false, true]) {
-      const service = await startOAuth(t, { tokens: { dpopNonces } })
+      const service = await startOAuth(t, { clock, tokens: { dpopNonces } })
       const robot = await addClient(service, 'robot')
       const config = await discovered(service, robot)
       const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair('ES256'))
@@ -122,7 +133,7 @@ describe('openid-client', () => {
   })
 
   it('proves itself with a certificate (tls_client_auth)', async (t) => {
-    const service = await startOAuth(t)
+    const service = await startOAuth(t, { clock })
     await service.auth.users.add({ name: 'robot', kind: 'service' })
     const identity = clientIdentity('robot')
     await addCertificate(service, 'robot', identity)
@@ -151,9 +162,10 @@ describe('openid-client', () => {
 })
 
 describe('our tokens', () => {
+  const folder = temporaryFolder(after)
   it('are verified by jose and by ours, and refused by both where somebody changed them', async (t) => {
     for (const algorithm of ['ES256', 'EdDSA', 'ML-DSA-65'] as const) {
-      const service = await startOAuth(t, { tokens: { algorithm } })
+      const service = await startOAuth(t, { clock, tokens: { algorithm } })
       const { good, bad } = await samples(service, await addClient(service, 'robot'))
       const jwksUri = `${service.origin}/.well-known/jwks.json`
       const keys = createRemoteJWKSet(new URL(jwksUri), { [customFetch]: service.fetch() })
@@ -176,11 +188,28 @@ describe('our tokens', () => {
     }
   })
 
+  it('are verified by the jose of the command line, and refused where somebody changed them', async (t) => {
+    const jose = requireTool(t, 'jose')
+    if (jose === undefined) return
+    const service = await startOAuth(t, { clock })
+    const { good, bad } = await samples(service, await addClient(service, 'robot'))
+    const keys = path.join(folder, 'jwks.json')
+    writeFileSync(keys, JSON.stringify((await service.send('/.well-known/jwks.json')).body))
+    const verify = async (text: string): Promise<number | null> => {
+      const args = ['jws', 'ver', '-i', '-', '-k', keys, '-O', '-']
+      const { code, stdout } = await runCommand(jose, args, { input: text })
+      if (code === 0) assert.equal(JSON.parse(stdout).client_id, 'robot')
+      return code
+    }
+    assert.equal(await verify(good), 0)
+    for (const [name, text] of bad) assert.notEqual(await verify(text), 0, name)
+  })
+
   it('are verified by PyJWT, and refused where somebody changed them', async (t) => {
     const python = requirePython(t, { modules: ['jwt', 'cryptography'] })
     if (python === undefined) return
     for (const algorithm of ['ES256', 'EdDSA'] as const) {
-      const service = await startOAuth(t, { tokens: { algorithm } })
+      const service = await startOAuth(t, { clock, tokens: { algorithm } })
       const { good, bad } = await samples(service, await addClient(service, 'robot'))
       const jwks = (await service.send('/.well-known/jwks.json')).body
       const input = JSON.stringify({

@@ -70,6 +70,7 @@ describe('oidc-provider as an issuer', () => {
 
   it('is trusted for its subjects by a service of ours, which hands out tokens of its own', async (t) => {
     const service = await startOAuth(t, {
+      clock: () => new Date(),
       tokens: {
         trustedIssuers: [
           {

@@ -92,8 +92,9 @@ export async function startOAuth(
   let now = Date.now()
   let origin: string | undefined
   const events: AuthEvent[] = []
+  const clock = given.clock ?? ((): Date => new Date(now))
   const auth = await createAuth({
-    clock: () => new Date(now),
+    clock,
     onEvent: (event) => events.push(event),
     issuer: () => origin,
     ...given,
@@ -146,7 +147,7 @@ export async function startOAuth(
     origin,
     mutual,
     events,
-    now: () => new Date(now),
+    now: clock,
     pass: (milliseconds) => {
       now += milliseconds
     },

@@ -17,7 +17,7 @@ export interface CompactToken {
 }
 
 /** Characters a token may have: one with an ML-DSA-87 signature fits. */
-export const LONGEST_TOKEN = 8192
+const LONGEST_TOKEN = 8192
 
 /** Takes a token apart, or says what is wrong with its text. */
 export function readCompact(token: string): CompactToken | JwtRefusal {

@@ -33,7 +33,7 @@ export interface RotationTerms {
 }
 
 /** How long a key is published before it signs, and after it signed: longer than any token lives or any set is kept. */
-export const KEY_OVERLAP_MS = 3_600_000
+const KEY_OVERLAP_MS = 3_600_000
 
 /** What is to be done; nothing where everything is as it should be. */
 export function planRotation(rows: readonly KeyRow[], terms: RotationTerms): readonly KeyChange[] {
