@@ -111,6 +111,19 @@ export function csrOf(request: CertificateRequest): { csr: string } {
   return { csr: Buffer.from(request.der).toString('base64url') }
 }
 
+/** The token of a challenge. */
+export function tokenOf(authorization: Answer, type: string): string {
+  return authorization.textAt(`challenges.${indexOf(authorization, type)}.token`)
+}
+
+function indexOf(authorization: Answer, type: string): number {
+  const challenges = authorization.at('challenges')
+  assert.ok(Array.isArray(challenges))
+  const index = challenges.findIndex((one) => one.type === type)
+  assert.notEqual(index, -1, `there is no ${type}`)
+  return index
+}
+
 /** Puts the answer to a challenge in place. */
 export function arrange(
   fixture: AcmeFixture,
@@ -118,11 +131,8 @@ export function arrange(
   authorization: Answer,
   type: string,
 ): string {
-  const challenges = authorization.at('challenges')
-  assert.ok(Array.isArray(challenges))
-  const index = challenges.findIndex((one) => one.type === type)
-  assert.notEqual(index, -1, `there is no ${type}`)
-  const token = authorization.textAt(`challenges.${index}.token`)
+  const index = indexOf(authorization, type)
+  const token = tokenOf(authorization, type)
   const value = authorization.textAt('identifier.value')
   const proof = driver.keyAuthorization(token)
   const isIp = authorization.at('identifier.type') === 'ip'

@@ -50,6 +50,8 @@ export interface AcmeOptions extends AcmeDataOptions {
   limits?: Partial<AcmeLimits> | undefined
   /** Pauses between the tries of a validation, in milliseconds. @defaultValue 1000, 4000 */
   retryPausesMs?: readonly number[] | undefined
+  /** The time of one try, all its redirects included, in milliseconds. @defaultValue 10000 */
+  validationTimeoutMs?: number | undefined
   /** Told what went wrong where the answer says nothing of it. @defaultValue nobody is told */
   onFault?: ((error: unknown) => void) | undefined
   /** Refuses good nonces, for tests of clients: asked for each. @defaultValue none is refused */
@@ -106,7 +108,7 @@ export async function createAcme(options: AcmeOptions): Promise<Acme> {
     tlsPort: checkedPort(options.tlsPort ?? 443, 'tlsPort'),
     roots: authority.roots.map(({ pem }) => pem),
     pausesMs: options.retryPausesMs ?? [1000, 4000],
-    timeoutMs: TRY_MS,
+    timeoutMs: options.validationTimeoutMs ?? 10_000,
     concurrency: 16,
     onFault,
   })
@@ -193,8 +195,6 @@ const DEFAULT_PROFILES: Readonly<Record<string, AcmeProfile>> = {
   server: { description: 'a server certificate, valid for seven days', days: 7 },
   shortlived: { description: 'a server certificate, valid for one day', days: 1 },
 }
-/** The time of one try, all its redirects included. */
-const TRY_MS = 10_000
 const OPTIONS = [
   'store',
   'folder',
@@ -210,6 +210,7 @@ const OPTIONS = [
   'profiles',
   'limits',
   'retryPausesMs',
+  'validationTimeoutMs',
   'onFault',
   'refuseNonce',
 ] as const
