@@ -28,7 +28,7 @@ try {
     data: path.join(folder, 'data'),
     clients: Number(values.clients),
     servers: Number(values.servers),
-    handshakes: 2,
+    handshakes: 6,
     killed: 'everywhere',
     onScene: (scene, { handshakes, failures, kills }) => {
       const seconds = ((performance.now() - started) / 1000).toFixed(1).padStart(6)
