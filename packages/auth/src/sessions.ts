@@ -6,7 +6,7 @@
  * @module
  */
 import type { Clock } from '@countersign/core'
-import type { Kysely, Store, Transaction } from '@countersign/store'
+import type { Kysely, PreparedQuery, Store, Transaction } from '@countersign/store'
 import type { OnAuthEvent } from './events.ts'
 import type { Gate } from './gate.ts'
 import { RecentCache } from './recent-cache.ts'
@@ -43,6 +43,7 @@ export class Sessions {
   readonly #parts: SessionsParts
   readonly #db: Kysely<AuthTables>
   readonly #lookup: SessionLookup
+  readonly #count: PreparedQuery<{ principalId: string }, { count: number }>
   readonly #cache = new RecentCache<LiveSession>()
   readonly #alive = new RecentCache<{ sid: string; principalId: string }>()
 
@@ -50,6 +51,13 @@ export class Sessions {
     this.#parts = parts
     this.#db = parts.store.database<AuthTables>()
     this.#lookup = new SessionLookup(parts.store)
+    const db = this.#db
+    this.#count = parts.store.prepare<{ principalId: string }, { count: number }>((parameter) =>
+      db
+        .selectFrom('auth_session')
+        .where('principal_id', '=', parameter('principalId'))
+        .select(({ fn }) => fn.countAll<number>().as('count')),
+    )
     parts.revocations.listen(({ principalId, sid }) => {
       this.#drop((of) => of.sid === sid || of.principalId === principalId)
     })
@@ -279,6 +287,9 @@ export class Sessions {
 
   /** Ends the oldest sessions of a principal beyond the most they may have (ASVS 7.1.2). */
   async #evict(principalId: string): Promise<void> {
+    const { most } = this.#parts.terms
+    const [counted] = await this.#count.all({ principalId })
+    if ((counted?.count ?? 0) <= most) return
     const ended = await this.#db
       .deleteFrom('auth_session')
       .where('principal_id', '=', principalId)
@@ -289,7 +300,7 @@ export class Sessions {
           .where('principal_id', '=', principalId)
           .orderBy('created', 'desc')
           .orderBy('sid', 'desc')
-          .limit(this.#parts.terms.most),
+          .limit(most),
       )
       .returning(['sid', 'principal_id'])
       .execute()
