@@ -31,6 +31,11 @@ export class ServerProcess implements AsyncDisposable {
     this.#listening = listening
   }
 
+  /** Where it listens, and what it wants to be sent. */
+  get listening(): Listening {
+    return this.#listening
+  }
+
   /** Starts `bench/<file>` with one argument, the subject's name. */
   static async start(file: string, subject: string): Promise<ServerProcess> {
     const child = fork(fileURLToPath(new URL(file, import.meta.url)), [subject], {

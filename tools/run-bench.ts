@@ -21,6 +21,7 @@ const MEASURES = [
   'issue',
   'verify',
   'session',
+  'auth',
   'access-log',
   'jwt',
   'trust',
