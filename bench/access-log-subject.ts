@@ -42,10 +42,7 @@ async function startBare(): Promise<Listening> {
   return { port: portOf(server), ca }
 }
 
-async function startOurs(options: {
-  accessLog?: string
-  metrics?: Metrics
-}): Promise<Listening> {
+async function startOurs(options: { accessLog?: string; metrics?: Metrics }): Promise<Listening> {
   const { port } = await serve(nodeListener(answer), { cert, key, ...options })
   return { port, ca }
 }

@@ -43,6 +43,7 @@ function readable(findings: readonly SecretFinding[]): ProgramError {
 const WORDS = {
   'api-token': 'an API token',
   jwt: 'a JSON Web Token',
+  'refresh-token': 'a refresh token',
   'private-key': 'a private key',
   'not-a-hash': 'what is no hash',
   'not-argon2': 'a password that is not hashed',
