@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -223,6 +223,36 @@ describe('ACME clients of others, a fifth of their nonces refused', { skip }, ()
         assert.deepEqual([await isRevoked(earlier), await isRevoked(later)], [false, true])
       })
     }
+  })
+
+  it('caddy obtains by itself', { skip: skipWithout('caddy') }, async () => {
+    const name = 'caddy.test'
+    const home = path.join(folder, 'caddy')
+    mkdirSync(home)
+    const file = path.join(home, 'Caddyfile')
+    writeFileSync(
+      file,
+      `{
+        acme_ca ${machine.directory}
+        acme_ca_root ${machine.roots}
+        default_bind ${machine.place(name)}
+        http_port ${HTTP_PORT}
+        https_port ${TLS_PORT}
+        admin off
+      }
+      ${name} {
+        tls {
+          issuer acme
+        }
+        respond "hello"
+      }`,
+    )
+    await using caddy = startCommand('caddy', ['run', '--config', file], {
+      env: { HOME: home, XDG_DATA_HOME: home, XDG_CONFIG_HOME: home },
+    })
+    await caddy.waitForOutput('certificate obtained successfully')
+    const [entry] = await machine.service.authority.list({ search: name })
+    assert.deepEqual([entry?.names, entry?.profile], [[name], 'server'])
   })
 
   it('had nonces refused on the way', { skip: skipWithout('lego') }, () => {
