@@ -27,7 +27,7 @@ import type { Sessions } from './sessions.ts'
 import type { LiveSession, NewSession, SessionOrigin } from './session-types.ts'
 import type { Setup } from './setup.ts'
 import type { SignIn, SignInFailure } from './sign-in.ts'
-import type { StepUpFactor } from './step-up-route.ts'
+import type { StepUpFactor } from './step-up-factor.ts'
 import { rateLimitHeaders, type Throttle } from './throttle.ts'
 import type { Users } from './users.ts'
 

@@ -6,7 +6,6 @@
  * @module
  */
 import type { Generated, Migration } from '@countersign/store'
-import type { AssuranceLevel } from './context.ts'
 
 /** Every table, as queries see it. */
 export interface AuthTables {
@@ -39,7 +38,7 @@ export interface AuthTables {
     user_agent: string | null
     /** Words of RFC 8176 with spaces between. */
     amr: Generated<string>
-    aal: Generated<AssuranceLevel>
+    aal: Generated<1 | 2>
     /** {@link Confirmation} as JSON. */
     cnf: string | null
     /** Stays when the browser is closed, and lives longer. */
@@ -142,7 +141,7 @@ export interface AuthTables {
     cnf: string | null
     auth_time: number
     amr: string
-    aal: AssuranceLevel
+    aal: 1 | 2
     created: number
     expires: number
     revoked_at: number | null
@@ -335,5 +334,8 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       ) {keyed-table}`,
       'create index auth_refresh_by_family on auth_refresh (family)',
     ],
+  },
+  '005-refresh-used': {
+    statements: ['create index auth_refresh_by_use on auth_refresh (used_at)'],
   },
 }

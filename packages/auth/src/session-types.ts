@@ -121,7 +121,7 @@ export interface EndedSession {
 }
 
 /** Makes the token of a new session. */
-export type TokenMaker = () => string
+type TokenMaker = () => string
 
 /** A session and its principal as the database has them, one row for each role. */
 export interface SessionRow {

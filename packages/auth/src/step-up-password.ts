@@ -4,7 +4,7 @@
  * @module
  */
 import type { SignIn } from './sign-in.ts'
-import type { StepUpFactor } from './step-up-route.ts'
+import type { StepUpFactor } from './step-up-factor.ts'
 
 /** `{"password": "…"}` of `POST /auth/step-up`. */
 export function passwordFactor(signIn: SignIn): StepUpFactor {

@@ -4,7 +4,6 @@
  * @module
  */
 import { z } from 'zod'
-import type { AssuranceLevel } from './context.ts'
 import {
   cookiesOf,
   originOf,
@@ -17,24 +16,8 @@ import {
   signedIn,
   withCookies,
 } from './route-parts.ts'
-import type { LiveSession, SessionOrigin } from './session-types.ts'
-import type { SignInFailure } from './sign-in.ts'
-
-/** One way to prove it: a member of the body, and what it is worth. */
-export interface StepUpFactor {
-  /** The member of the body that carries it. */
-  readonly field: string
-  /** What it adds to `amr` (RFC 8176). */
-  readonly amr: string
-  /** What the session is worth afterwards; `undefined` leaves that as it is. */
-  readonly aal?: AssuranceLevel | undefined
-  /** Checks it, counted like a sign-in. */
-  check(
-    principalId: string,
-    value: unknown,
-    origin: SessionOrigin,
-  ): Promise<{ ok: true } | ({ ok: false } & SignInFailure) | 'malformed'>
-}
+import type { LiveSession } from './session-types.ts'
+import type { StepUpFactor } from './step-up-factor.ts'
 
 /** Proves, and renews the token. */
 export async function stepUp(parts: RouteParts, c: RouteContext): Promise<Response> {

@@ -48,7 +48,7 @@ export async function revokeToken(
 }
 
 /** A token as it is shown. */
-export function tokenBody(info: ApiTokenInfo): object {
+function tokenBody(info: ApiTokenInfo): object {
   return {
     id: info.id,
     label: info.label,
