@@ -226,6 +226,7 @@ describe('ACME, requests of somebody hostile', () => {
       ['a symmetric jwk', keyOf({ kty: 'oct', k: 'AAAA' }), 'malformed'],
       ['a jwk of a curve nobody knows', keyOf({ ...p256, crv: 'secp256k1' }), 'badPublicKey'],
       ['a jwk off its curve', keyOf({ ...p256, x: p256['y'] }), 'badPublicKey'],
+      ['a jwk in another spelling', keyOf({ ...p256, x: `${p256['x']}=` }), 'badPublicKey'],
       ['a jwk with half of its members', keyOf({ kty: 'EC', crv: 'P-256' }), 'malformed'],
       ['a jwk that is a text', keyOf(Object('text')), 'malformed'],
       ['a key of 1024 bits', weak(driverKey('rsa1024')), 'badPublicKey'],

@@ -109,6 +109,7 @@ describe('ACME, what is inside of hostile requests', () => {
         account({ contact: ['mailto:a@a.test?bcc=b@a.test'] }),
         'invalidContact',
       ],
+      ['a contact with NUL', account({ contact: ['mailto:a\0@a.test'] }), 'invalidContact'],
       ['two contacts in one', account({ contact: ['mailto:a@a.test,b@a.test'] }), 'invalidContact'],
       ['a contact by telephone', account({ contact: ['tel:+1'] }), 'unsupportedContact'],
       [

@@ -203,6 +203,18 @@ export function acmeTests(create: () => Promise<string>): void {
     assert.equal((await driver.order(['back.a.test'])).at('status'), 'pending')
   })
 
+  it('looks for nothing under what no id can be', async () => {
+    const driver = await registered(suite.current)
+    for (const path of ['order', 'authz', 'challenge', 'certificate']) {
+      for (const id of ['%00', "'", 'x'.repeat(65), '%C3%A9']) {
+        const answer = await driver.post(`/${path}/${id}`)
+        assert.deepEqual([answer.status, answer.problem], [404, 'malformed'], `${path} ${id}`)
+      }
+    }
+    assert.equal((await driver.post(`${driver.kid}/orders?after=%00`)).status, 404)
+    assert.deepEqual(suite.current.faults, [])
+  })
+
   it('authorizes a name before there is an order', async () => {
     const driver = await registered(suite.current)
     const identifier = { type: 'dns', value: 'early.a.test' }

@@ -89,11 +89,17 @@ function load(jwk: Record<string, string>): { keyObject: KeyObject; publicKey: P
   if ((jwk['e'] ?? '').length > 6) throw bad('the exponent of an account key is 65537')
   try {
     const keyObject = createPublicKey({ key: jwk, format: 'jwk' })
+    // One key has one spelling, and so one thumbprint.
+    const written = new Map(Object.entries(keyObject.export({ format: 'jwk' })))
+    if (Object.entries(jwk).some(([name, value]) => written.get(name) !== value)) {
+      throw bad('the account key is not written as RFC 7518 has it')
+    }
     const spki = keyObject.export({ format: 'der', type: 'spki' })
     const publicKey = PublicKey.fromSpki(new Uint8Array(spki))
     checkKeyStrength(publicKey)
     return { keyObject, publicKey }
   } catch (error) {
+    if (error instanceof AcmeProblem) throw error
     if (error instanceof AuthorityError || error instanceof X509Error) throw bad(error.message)
     throw bad('the account key cannot be read')
   }

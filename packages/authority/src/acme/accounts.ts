@@ -27,7 +27,7 @@ import {
 } from './request.ts'
 import type { AcmeTables } from './schema.ts'
 import { type AcmeState, newId } from './state.ts'
-import type { AcmeUrls } from './urls.ts'
+import { type AcmeUrls, isId } from './urls.ts'
 
 /** An account as it is sent (RFC 8555 §7.1.2). */
 export function accountDocument(account: AccountRow, urls: AcmeUrls): object {
@@ -253,6 +253,7 @@ async function checkBinding(
   if (!sameText(bound, key.thumbprint)) {
     throw malformed(`${what} is about another key than the request`)
   }
+  if (!isId(kid)) throw bindingRefused()
   const known = await state.externalAccounts.usable(kid)
   try {
     await verifyParts(parts, state.externalAccounts.secret(kid), algorithm)
@@ -290,7 +291,7 @@ function parseContact(payload: Members): readonly string[] | undefined {
       throw new AcmeProblem('unsupportedContact', 'contacts are mailto addresses')
     }
     // RFC 8555 §7.3: no further fields, one recipient.
-    if (/^mailto:[^\s,?@]{1,64}@[^\s,?@]{1,255}$/i.test(one)) return one
+    if (/^mailto:[!-+\--<>A-~]{1,64}@[A-Za-z0-9.-]{1,255}$/i.test(one)) return one
     throw new AcmeProblem('invalidContact', 'a contact is one address without further fields')
   })
 }

@@ -7,9 +7,9 @@ import { randomBytes } from 'node:crypto'
 import { json, type Selectable } from '@countersign/store'
 import { challengeTypes, validatedName } from './identifiers.ts'
 import { limitFailures } from './limits.ts'
-import { AcmeProblem, malformed, notFound, type ProblemDocument } from './problem.ts'
+import { AcmeProblem, malformed, notFound } from './problem.ts'
 import type { AccountRow } from './request.ts'
-import type { AcmeDatabase, AcmeTables, Identifier } from './schema.ts'
+import type { AcmeDatabase, AcmeTables, Identifier, ProblemDocument } from './schema.ts'
 import { type AcmeState, LIFETIMES_MS, newId } from './state.ts'
 import type { AcmeUrls } from './urls.ts'
 
@@ -19,7 +19,7 @@ export type AuthorizationRow = Selectable<AcmeTables['acme_authorization']>
 export type ChallengeRow = Selectable<AcmeTables['acme_challenge']>
 
 /** The status as it is now: what nobody used in time has run out. */
-export function authorizationStatus(row: AuthorizationRow, now: number): string {
+function authorizationStatus(row: AuthorizationRow, now: number): string {
   const isOpen = row.status === 'pending' || row.status === 'valid'
   return isOpen && row.expires_at <= now ? 'expired' : row.status
 }
@@ -236,7 +236,7 @@ export async function decideChallenge(
 }
 
 /** Every challenge of an authorization, the order always the same. */
-export async function challengesOf(database: AcmeDatabase, id: string): Promise<ChallengeRow[]> {
+async function challengesOf(database: AcmeDatabase, id: string): Promise<ChallengeRow[]> {
   return await database
     .selectFrom('acme_challenge')
     .selectAll()

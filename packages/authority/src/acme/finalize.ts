@@ -64,7 +64,7 @@ export async function resumeOrder(state: AcmeState, order: OrderRow): Promise<vo
 }
 
 /** Who asked, in the ledger. */
-export function requesterOf(order: Pick<OrderRow, 'account' | 'id'>): string {
+function requesterOf(order: Pick<OrderRow, 'account' | 'id'>): string {
   return `acme ${order.account} ${order.id}`
 }
 

@@ -3,22 +3,10 @@
  *
  * @module
  */
-import type { Identifier } from './schema.ts'
+import type { Identifier, ProblemDocument } from './schema.ts'
 
 /** The part of a type behind `urn:ietf:params:acme:error:`. */
 export type AcmeProblemType = keyof typeof STATUS
-
-/** A problem as it is sent and kept. */
-export interface ProblemDocument {
-  readonly type: string
-  readonly title?: string | undefined
-  readonly detail: string
-  readonly status: number
-  readonly identifier?: Identifier | undefined
-  readonly subproblems?: readonly ProblemDocument[] | undefined
-  /** Of `badSignatureAlgorithm`: those that are taken. */
-  readonly algorithms?: readonly string[] | undefined
-}
 
 /** What an {@link AcmeProblem} may carry. */
 export interface AcmeProblemDetail {

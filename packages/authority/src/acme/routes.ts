@@ -32,7 +32,7 @@ import {
 } from './request.ts'
 import { revokeCertificate } from './revoke.ts'
 import type { AcmeState } from './state.ts'
-import { AcmeUrls } from './urls.ts'
+import { AcmeUrls, isId } from './urls.ts'
 
 /** The application; its paths begin with `/acme`. */
 export function createAcmeRoutes(state: AcmeState, onFault: (error: unknown) => void): Hono {
@@ -73,7 +73,7 @@ export function createAcmeRoutes(state: AcmeState, onFault: (error: unknown) => 
     const signed = await ownAccount(state, context)
     refusePayload(signed)
     const { account, urls } = signed
-    const { ids, next } = await listOrders(state, account, context.req.query('after'))
+    const { ids, next } = await listOrders(state, account, afterOf(context))
     const links =
       next === undefined ? {} : { link: `<${urls.orders(account.id, next)}>;rel="next"` }
     return answer({ orders: ids.map((id) => urls.order(id)) }, 200, links)
@@ -101,7 +101,7 @@ export function createAcmeRoutes(state: AcmeState, onFault: (error: unknown) => 
   application.post('/acme/order/:id', async (context) => {
     const signed = await readAccountRequest(state, context.req.raw)
     refusePayload(signed)
-    const order = await findOrder(state, signed.account, context.req.param('id'))
+    const order = await findOrder(state, signed.account, idOf(context))
     const isWaiting = orderStatus(order, state.clock().getTime()) === 'processing'
     return answer(
       await orderDocument(state, order, signed.urls),
@@ -112,7 +112,7 @@ export function createAcmeRoutes(state: AcmeState, onFault: (error: unknown) => 
 
   application.post('/acme/order/:id/finalize', async (context) => {
     const signed = await readAccountRequest(state, context.req.raw)
-    const order = await finalizeOrder(state, signed, context.req.param('id'))
+    const order = await finalizeOrder(state, signed, idOf(context))
     return answer(await orderDocument(state, order, signed.urls), 200, {
       location: signed.urls.order(order.id),
       ...(order.status === 'processing' ? { 'retry-after': WAIT_SECONDS } : {}),
@@ -121,7 +121,7 @@ export function createAcmeRoutes(state: AcmeState, onFault: (error: unknown) => 
 
   application.post('/acme/authz/:id', async (context) => {
     const signed = await readAccountRequest(state, context.req.raw)
-    const row = await findAuthorization(state, signed.account, context.req.param('id'))
+    const row = await findAuthorization(state, signed.account, idOf(context))
     if (signed.jws.payload.length === 0) {
       const document = await authorizationDocument(state, row, signed.urls)
       return answer(document, 200, row.status === 'pending' ? { 'retry-after': WAIT_SECONDS } : {})
@@ -136,7 +136,7 @@ export function createAcmeRoutes(state: AcmeState, onFault: (error: unknown) => 
 
   application.post('/acme/challenge/:id', async (context) => {
     const signed = await readAccountRequest(state, context.req.raw)
-    const found = await findChallenge(state, signed.account, context.req.param('id'))
+    const found = await findChallenge(state, signed.account, idOf(context))
     const { authorization } = found
     let { challenge } = found
     // Anything but POST-as-GET says that the answer is in place (RFC 8555 §7.5.1).
@@ -153,13 +153,13 @@ export function createAcmeRoutes(state: AcmeState, onFault: (error: unknown) => 
   application.post('/acme/certificate/:id', async (context) => {
     const signed = await readAccountRequest(state, context.req.raw)
     refusePayload(signed)
-    return await downloadChain(state, signed, context.req.param('id'), undefined)
+    return await downloadChain(state, signed, idOf(context), undefined)
   })
   application.post('/acme/certificate/:id/alternate/:number', async (context) => {
     const signed = await readAccountRequest(state, context.req.raw)
     refusePayload(signed)
-    const { id, number } = context.req.param()
-    return await downloadChain(state, signed, id, number)
+    const number = context.req.param('number')
+    return await downloadChain(state, signed, idOf(context), number)
   })
 
   application.post('/acme/revoke-cert', async (context) => {
@@ -200,8 +200,22 @@ function directory(state: AcmeState, urls: AcmeUrls): object {
 /** A request about an account, by that account. */
 async function ownAccount(state: AcmeState, context: Context): Promise<AccountRequest> {
   const signed = await readAccountRequest(state, context.req.raw)
-  if (signed.account.id === context.req.param('id')) return signed
+  if (signed.account.id === idOf(context)) return signed
   throw new AcmeProblem('unauthorized', 'this is the account of somebody else')
+}
+
+/** The id in the path; what no id can be is not looked for. @throws AcmeProblem 404 */
+function idOf(context: Context): string {
+  const id = context.req.param('id') ?? ''
+  if (!isId(id)) throw notFound('resource')
+  return id
+}
+
+/** Where a page of orders begins. @throws AcmeProblem 404 */
+function afterOf(context: Context): string | undefined {
+  const after = context.req.query('after')
+  if (after !== undefined && !isId(after)) throw notFound('order')
+  return after
 }
 
 /** What every answer has. */

@@ -6,12 +6,23 @@
  * @module
  */
 import type { JsonColumn, Kysely, Migration, Transaction } from '@countersign/store'
-import type { ProblemDocument } from './problem.ts'
 
 /** One name that is ordered (RFC 8555 §9.7.7, RFC 8738): a wildcard keeps its star. */
 export interface Identifier {
   readonly type: 'dns' | 'ip'
   readonly value: string
+}
+
+/** A problem as it is sent and kept. */
+export interface ProblemDocument {
+  readonly type: string
+  readonly title?: string | undefined
+  readonly detail: string
+  readonly status: number
+  readonly identifier?: Identifier | undefined
+  readonly subproblems?: readonly ProblemDocument[] | undefined
+  /** Of `badSignatureAlgorithm`: those that are taken. */
+  readonly algorithms?: readonly string[] | undefined
 }
 
 /** The methods of validation (RFC 8555 §8, RFC 8737). */

@@ -50,8 +50,13 @@ export class AcmeUrls {
   accountId(url: string): string | undefined {
     const prefix = `${this.base}/account/`
     const id = url.startsWith(prefix) ? url.slice(prefix.length) : ''
-    return /^[A-Za-z0-9_-]{1,64}$/.test(id) ? id : undefined
+    return isId(id) ? id : undefined
   }
+}
+
+/** Whether a text can be an id of ours; what cannot never reaches the database. */
+export function isId(text: string): boolean {
+  return /^[A-Za-z0-9_-]{1,64}$/.test(text)
 }
 
 /** The resources with an address of their own. */

@@ -57,7 +57,7 @@ export async function openAccount(
 }
 
 /** Where the key for a server is kept. */
-export function accountFile(directory: string): string {
+function accountFile(directory: string): string {
   const { host, pathname } = new URL(directory)
   const name = `${host}${pathname}`.replaceAll(/[^A-Za-z0-9.-]/g, '_').replaceAll('..', '__')
   return path.join(configFolder(), `acme-${name}.key`)

@@ -15,7 +15,7 @@ export function renewalFile(base: string): string {
 }
 
 /** The identifier of a certificate (RFC 9773 §4.1). */
-export function ariId(certificate: Certificate): string | undefined {
+function ariId(certificate: Certificate): string | undefined {
   const keyId = certificate.extensions.authorityKeyIdentifier?.keyId
   if (keyId === undefined) return undefined
   const bytes = Buffer.from(certificate.serialNumber, 'hex')

@@ -25,7 +25,7 @@ export interface Solver extends AsyncDisposable {
 }
 
 /** What proves a name. */
-export interface Proof {
+interface Proof {
   /** A host name without a star, or an address. */
   readonly name: string
   readonly token: string
