@@ -136,7 +136,7 @@ describe('a client', () => {
     })
     const rows: [string, Record<string, string>, string, string?][] = [
       ['no proof', {}, 'invalid_client'],
-      ['a name alone', { client_id: 'robot' }, 'invalid_client', 'certificate-missing'],
+      ['a name alone', { client_id: 'robot' }, 'invalid_client', 'client-missing'],
       [
         'a key nobody registered',
         stranger.proof(service),

@@ -133,6 +133,19 @@ export const REFRESH_RULES: readonly RefreshRule[] = [
     },
   },
   {
+    name: 'is known for a week after it was used, and forgotten after that',
+    async check(t, options) {
+      const { service, first } = await begin(t, options)
+      const second = await refresh(service, first)
+      service.pass(7 * 86_400_000)
+      assert.ok((await service.auth.sweep()) > 0)
+      assert.equal((await refresh(service, first)).body['error'], 'invalid_grant')
+      assert.equal(service.events.at(-1)?.reason, 'refresh-unknown')
+      const third = await refresh(service, second.body['refresh_token'])
+      assert.equal(third.status, 200, 'the family goes on')
+    },
+  },
+  {
     name: 'is told of by introspection while it is good, and belongs to its client',
     async check(t, options) {
       const { service, client, first } = await begin(t, options)
@@ -153,6 +166,11 @@ export const REFRESH_RULES: readonly RefreshRule[] = [
       assert.equal(next.status, 200)
       assert.deepEqual(await ask(client, first), { active: false }, 'used')
       assert.equal((await ask(client, next.body['refresh_token']))['active'], true)
+      const named = { client_id: 'robot' }
+      const again = await refresh(service, next.body['refresh_token'], named)
+      assert.equal(again.status, 200, 'its name alone is no proof and no harm')
+      const misnamed = await refresh(service, again.body['refresh_token'], { client_id: 'other' })
+      assert.equal(misnamed.body['error'], 'invalid_grant')
       for (const token of ['', 'x', 'countersign_rt_x', `${first}x`, first.toUpperCase()]) {
         const { status, body } = await refresh(service, token)
         assert.equal(status, 400)

@@ -35,7 +35,8 @@ export async function answerAccessToken(
   if (principal === undefined) return refuse(parts, 'credentials-invalid')
   const { token, expiresIn } = await oauth.accessTokens.issue({
     principal,
-    clientId: oauth.serviceName,
+    // No name of a client: those have no slashes.
+    clientId: issuer,
     audience,
     scopes: wanted.scopes,
     authTime: context.authTime,
@@ -61,7 +62,7 @@ export async function answerAccessToken(
       scope: wanted.scopes === '*' ? '*' : wanted.scopes.join(' '),
       cnf: context.cnf,
       principal,
-      clientName: oauth.serviceName,
+      clientName: issuer,
     },
     undefined,
   )

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { Certificate } from '@countersign/x509'
 import { Rejection } from '../credential-method.ts'
 import type { Credentials, CredentialRecord } from '../credentials.ts'
 import type { Gate, PrincipalRecord } from '../gate.ts'
@@ -79,8 +80,10 @@ export class Clients {
     if (authorization !== null) return await this.#byBasic(authorization, clientId)
     if (secret !== undefined) return await this.#bySecret(clientId, secret, 'client_secret_post')
     if (assertion !== undefined) return await this.#byAssertion(assertion, form)
-    if (clientId === undefined) return undefined
-    return await this.#byCertificate(clientId, peer)
+    const certificate = peer?.certificate
+    // A name alone proves nothing; who may do without a proof is for the grant to say.
+    if (clientId === undefined || certificate === undefined) return undefined
+    return await this.#byCertificate(clientId, certificate)
   }
 
   async #byAssertion(assertion: string, form: OAuthForm): Promise<Client | OAuthRefusal> {
@@ -99,12 +102,7 @@ export class Clients {
     return await this.#proved(principal, checked.credential, 'private_key_jwt')
   }
 
-  async #byCertificate(
-    clientId: string,
-    peer: AuthPeer | undefined,
-  ): Promise<Client | OAuthRefusal> {
-    const certificate = peer?.certificate
-    if (certificate === undefined) return refused('certificate-missing')
+  async #byCertificate(clientId: string, certificate: Certificate): Promise<Client | OAuthRefusal> {
     const x5tS256 = thumbprintOf(certificate)
     const principal = await this.find(clientId)
     if (principal instanceof OAuthRefusal) return principal

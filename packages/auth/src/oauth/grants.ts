@@ -99,6 +99,8 @@ export class Grants {
         : await this.#byTrusted(assertion, trusted)
     if (proved instanceof OAuthRefusal) return proved
     const { principal, credential } = proved
+    const actor = client?.principal ?? principal
+    if ((form.get('client_id') ?? actor.name) !== actor.name) return noClient()
     const bounds = [credential?.scopes ?? '*', client?.credential.scopes ?? '*'].reduce(narrow)
     const wanted = wantedScopes(form, bounds)
     if (wanted instanceof OAuthRefusal) return wanted

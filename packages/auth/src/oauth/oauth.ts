@@ -53,7 +53,6 @@ export interface OAuthNeeds {
 export interface OAuthParts {
   readonly clock: Clock
   readonly onEvent: OnAuthEvent
-  readonly serviceName: string
   readonly settings: TokenSettings
   /** @throws {@link AuthError} `issuer-unknown` while the service does not know it yet */
   readonly issuer: () => string
@@ -165,7 +164,6 @@ export function openOAuth(needs: OAuthNeeds): OAuthParts | undefined {
   return {
     clock,
     onEvent,
-    serviceName,
     settings,
     issuer,
     throttle: needs.throttle,

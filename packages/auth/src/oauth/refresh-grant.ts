@@ -35,6 +35,9 @@ export async function refreshGrant(
   const holders = await holdersOf(parts, family)
   if (typeof holders === 'string') return badGrant(holders)
   const { principal, client: clientPrincipal } = holders
+  if ((form.get('client_id') ?? clientPrincipal.name) !== clientPrincipal.name) {
+    return badGrant('refresh-of-another', clientPrincipal)
+  }
   const wanted = wantedScopes(form, family.scopes)
   if (wanted instanceof OAuthRefusal) return wanted
   const audience = audienceOf(form, [family.audience], family.audience)
