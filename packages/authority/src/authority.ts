@@ -86,6 +86,9 @@ export class OpenedAuthority implements Authority {
   #publicUrl: string | undefined
   /** When the generation was last looked at, by the clock that never jumps. */
   #lookedAt = Number.NEGATIVE_INFINITY
+  #looking: Promise<boolean> | undefined
+  /** The generation that the folder has been brought to. */
+  #tidied = Number.NaN
   #routes: Hono | undefined
 
   constructor(parts: AuthorityParts) {
@@ -138,23 +141,39 @@ export class OpenedAuthority implements Authority {
   }
 
   async refresh(): Promise<boolean> {
-    const generation = await readGeneration(this.#context.store)
+    const { store, folder } = this.#context
+    const generation = await readGeneration(store)
     this.#lookedAt = performance.now()
-    if (generation === this.#state.generation) return false
-    const state = await readState(this.#context, this.#state)
-    // Two may have read at once, and the slower one the older state.
-    if (state.generation <= this.#state.generation) return false
-    this.#state = state
-    this.#rules = this.#makeRules()
-    this.#revocation.setRecords(state.records)
-    if (await tidyFolder(this.#context.folder, state)) await this.refresh()
-    return true
+    const isNew = generation !== this.#state.generation && (await this.#readAgain())
+    // Files that could not be written are tried again at the next look.
+    while (this.#tidied !== this.#state.generation) {
+      const { generation: tidied } = this.#state
+      // Another process may have written a newer one meanwhile, which this one has gone over.
+      if (await tidyFolder(folder, this.#state)) await this.#readAgain()
+      this.#tidied = tidied
+    }
+    return isNew
   }
 
   /** Roots and issuers as they are in the database, or were within the last second. */
   async current(): Promise<AuthorityState> {
-    if (performance.now() - this.#lookedAt > LOOK_EVERY_MS) await this.refresh()
+    if (performance.now() - this.#lookedAt > LOOK_EVERY_MS) {
+      this.#looking ??= this.refresh().finally(() => {
+        this.#looking = undefined
+      })
+      await this.#looking
+    }
     return this.#state
+  }
+
+  /** @returns whether what was read is newer: two may have read at once, and the slower one the older state */
+  async #readAgain(): Promise<boolean> {
+    const state = await readState(this.#context, this.#state)
+    if (state.generation <= this.#state.generation) return false
+    this.#state = state
+    this.#rules = this.#makeRules()
+    this.#revocation.setRecords(state.records)
+    return true
   }
 
   async upkeep(options: UpkeepOptions = {}): Promise<UpkeepReport> {

@@ -88,6 +88,7 @@ async function replace(
       .set(certificateColumns(certificate))
       .where('id', '=', issuer.id)
       .where('fingerprint', '=', issuer.certificate.fingerprint)
+      .where('state', '=', 'active')
       .executeTakeFirstOrThrow()
     if (numUpdatedRows === 0n) return false
     await transaction

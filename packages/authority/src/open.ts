@@ -10,7 +10,6 @@ import { readSettings } from './ca-records.ts'
 import { constrainedSpace } from './constraints.ts'
 import { AuthorityError } from './errors.ts'
 import { adoptStagedKeys } from './folder.ts'
-import { tidyFolder } from './folder-upkeep.ts'
 import { LEDGER_MIGRATIONS, type LedgerTables } from './ledger-schema.ts'
 import { parsePolicy } from './policy.ts'
 import { parsePublicUrl } from './public-url.ts'
@@ -69,7 +68,7 @@ export async function openWith(options: OpenAuthorityOptions): Promise<OpenedAut
         : (opened) => createRoutes(opened, authorize),
   })
   if (givenUrl !== undefined) await authority.setPublicUrl(givenUrl)
-  if (await tidyFolder(folder, state)) await authority.refresh()
+  await authority.refresh()
   return authority
 }
 

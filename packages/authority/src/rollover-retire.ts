@@ -69,22 +69,35 @@ export async function retire(
 }
 
 /**
- * Retires the former issuer once the last certificate under it has ended and has stood in one more list (RFC 5280 §3.3).
+ * Retires what nobody can need any more: the former issuer once the last certificate under it has ended and has stood in one more list
+ * (RFC 5280 §3.3), the former root once it has ended itself.
  *
  * @returns the ids of those that were retired
  */
 export async function retireEnded(authority: ChangingAuthority): Promise<string[]> {
-  const waiting = authority.state.records.filter(
-    ({ kind, state }) => kind === 'issuer' && state === 'superseded',
-  )
-  if (waiting.length === 0) return []
-  const open = await openRollover(authority, 'issuer')
-  if (open === undefined) return []
-  const end = await lastEndUnder(authority.store.database<LedgerTables>(), open.old_ca)
   const now = checkedNow(authority.clock).getTime()
-  if (end !== undefined && now < end.getTime() + DAY_MS) return []
-  await retire(authority, 'issuer', {})
-  return [open.old_ca]
+  const retired: string[] = []
+  for (const { id, kind, state, certificate } of authority.state.records) {
+    if (state !== 'superseded') continue
+    const end =
+      kind === 'root'
+        ? certificate.notAfter.getTime()
+        : await endOfLists(authority, id, certificate.notAfter)
+    if (now < end || (await openRollover(authority, kind))?.old_ca !== id) continue
+    await retire(authority, kind, { force: true })
+    retired.push(id)
+  }
+  return retired
+}
+
+/** Until when the list of an issuer is asked for, in milliseconds since 1970. */
+async function endOfLists(
+  { store }: ChangingAuthority,
+  id: string,
+  notAfter: Date,
+): Promise<number> {
+  const last = await lastEndUnder(store.database<LedgerTables>(), id)
+  return last === undefined ? 0 : Math.min(last.getTime() + DAY_MS, notAfter.getTime())
 }
 
 async function openRollover(

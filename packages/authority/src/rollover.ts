@@ -82,6 +82,7 @@ export async function rollRoot(authority: ChangingAuthority, options: RollOption
       .set({ ...certificateColumns(certificate), parent: made.id })
       .where('id', '=', issuer.id)
       .where('fingerprint', '=', issuer.certificate.fingerprint)
+      .where('state', '=', 'active')
       .executeTakeFirstOrThrow()
     if (numUpdatedRows === 0n) throw underway('the issuer has changed meanwhile')
   })
@@ -101,7 +102,15 @@ export async function rollIssuer(
   const key = await newKey(old, options.keyType)
   const request = certifyRequest(authority, root, signer, now)
   const made = draw(state.records, () => makeIssuer({ ...request, organization, key }))
-  await change(authority, 'issuer', old, made, undefined, root.id)
+  const stillActive = async (transaction: Transaction<LedgerTables>): Promise<void> => {
+    const row = await transaction
+      .selectFrom('certificate_authority')
+      .select('state')
+      .where('id', '=', root.id)
+      .executeTakeFirst()
+    if (row?.state !== 'active') throw underway('the root has changed meanwhile')
+  }
+  await change(authority, 'issuer', old, made, stillActive, root.id)
 }
 
 /** The whole of a rollover up to `published`: claim, key file, one transaction with everything that others see. */
@@ -110,7 +119,7 @@ async function change(
   kind: CaKind,
   old: CaRecord,
   made: NewCa,
-  more: ((transaction: Transaction<LedgerTables>) => Promise<void>) | undefined,
+  more: (transaction: Transaction<LedgerTables>) => Promise<void>,
   parent: string | null = null,
 ): Promise<void> {
   const { store, folder, passphrase } = authority
@@ -136,13 +145,14 @@ async function change(
         .where('state', '=', 'active')
         .executeTakeFirstOrThrow()
       if (numUpdatedRows === 0n) throw underway(`${old.id} has been replaced meanwhile`)
-      await more?.(transaction)
+      await more(transaction)
       await nextGeneration(transaction)
     })
   } catch (error) {
     // Where even this question fails the key stays: the commit may have come through, and then it is the only one.
     if (await isPublished(authority, claim)) return
     await removeKey(folder, keyFile)
+    await giveUp(authority, claim)
     throw error
   }
 }
@@ -224,6 +234,17 @@ async function isPublished({ store }: ChangingAuthority, claim: Claim): Promise<
     .where('id', '=', claim.id)
     .executeTakeFirst()
   return row?.owner === claim.owner && row.step !== 'begun'
+}
+
+/** Takes the claim back, unless somebody else has taken it over. */
+async function giveUp({ store }: ChangingAuthority, { id, owner }: Claim): Promise<void> {
+  await store
+    .database<LedgerTables>()
+    .deleteFrom('rollover')
+    .where('id', '=', id)
+    .where('owner', '=', owner)
+    .where('step', '=', 'begun')
+    .execute()
 }
 
 /** Draws a name until there is none like it: two of 65,536 a year may be the same. */

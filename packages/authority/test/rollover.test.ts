@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { type Authority, openAuthority } from '@countersign/authority'
+import type { Store } from '@countersign/store'
 import { scrubProcess, temporaryFolder } from '@countersign/testkit'
 import {
   type Certificate,
@@ -164,6 +165,33 @@ describe('a root that is rolled over', () => {
   })
 })
 
+describe('a rollover that another one comes in between of', () => {
+  for (const [kind, between] of [
+    ['issuer', 'root'],
+    ['root', 'issuer'],
+    ['root', 'root'],
+    ['issuer', 'issuer'],
+  ] as const) {
+    it(`of the ${kind}, by one of the ${between}, is refused and leaves nothing behind`, async (t) => {
+      const { authority, store, folder } = await makeAuthority(t)
+      let transactions = 0
+      const interrupted = await openAuthority({ store: beforeTransaction(store, come), folder })
+      async function come(): Promise<void> {
+        // The commit is the second: the claim stands, and nothing else.
+        if (++transactions === 2) await authority.roll(between)
+      }
+      transactions = 0
+      assert.equal(await codeOf(interrupted.roll(kind)), 'rollover-underway')
+      const step = (await authority.rollover(kind))?.step
+      assert.equal(step, kind === between ? 'published' : undefined)
+      const { chain } = await interrupted.issue(serverRequest())
+      for (const root of interrupted.roots) assert.equal(verifies(chain, [root], 'strict'), true)
+      const keys = readdirSync(folder).filter((name) => name.endsWith('.key'))
+      assert.equal(keys.length, 3)
+    })
+  }
+})
+
 describe('an issuer that is rolled over', () => {
   it('is followed by one with a key of its own, and goes on to sign its list', async (t) => {
     let now = new Date('2030-01-02T00:00:00Z')
@@ -312,11 +340,31 @@ describe('the issuer', () => {
     await authority.roll('root')
     assert.equal((await authority.upkeep()).overdue, undefined)
     now = new Date('2041-12-01T00:00:00Z')
+    // Whoever has the old root alone refuses everything by now.
+    assert.equal(authority.roots.length, 2)
     assert.equal(await codeOf(authority.issue(serverRequest())), 'issuer-expired')
-    assert.notEqual((await authority.upkeep()).renewed, undefined)
+    const { renewed, retired } = await authority.upkeep()
+    assert.notEqual(renewed, undefined)
+    assert.equal(retired.length, 1)
+    assert.equal(authority.roots.length, 1)
     await authority.issue(serverRequest())
   })
 })
+
+/** A store that does something else before each transaction. */
+function beforeTransaction(inner: Store, work: () => Promise<void>): Store {
+  return new Proxy(inner, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (name !== 'transaction') return typeof value === 'function' ? value.bind(target) : value
+      const transaction: Store['transaction'] = async (inside) => {
+        await work()
+        return await target.transaction(inside)
+      }
+      return transaction
+    },
+  })
+}
 
 function verifies(
   chain: readonly Certificate[],
