@@ -6,6 +6,7 @@ import {
   skipWithoutPostgres,
   startPostgres,
 } from '@countersign/testkit'
+import { openDirect, sessionCookieOf } from './direct.ts'
 import { cookieOf, PASSWORD, startService } from './service.ts'
 
 scrubProcess()
@@ -64,6 +65,59 @@ describe('sign-in on PostgreSQL', { skip: skipWithoutPostgres() }, () => {
     assert.deepEqual([count(401), count(429)], [10, 6])
     const odd = { json: { username: 'a\0b', password: 'x\0y' } }
     assert.equal((await service.send('/login', odd)).status, 401)
+  })
+
+  it('makes tokens, renews, steps up, resets, administers and keeps a log that is whole', async (t) => {
+    const direct = await openDirect(t, { url: await create() })
+    const { auth, call, pass, signIn } = direct
+    await auth.users.add({ name: 'root', password: PASSWORD, roles: ['admin'] })
+    await auth.users.add({ name: 'robot', kind: 'service', roles: ['admin'] })
+    const made = await auth.tokens.create('robot', { label: 'x', scopes: ['reports:read'] })
+    const bearer = made.token
+    assert.equal((await call('/reports', { bearer })).status, 200)
+    assert.equal((await call('/admins', { bearer })).status, 200)
+    const [listed] = await auth.tokens.list('robot')
+    assert.deepEqual([listed?.name, listed?.lastUsed instanceof Date], ['robot', true])
+    const cookie = await signIn('root')
+    for (let half = 0; half < 2; half++) {
+      pass(29 * 60_000)
+      assert.equal((await call('/private', { cookie })).status, 200)
+    }
+    pass(3 * 60_000)
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => call('/private', { cookie })),
+    )
+    const renewed = new Set(answers.map(sessionCookieOf).filter((each) => each !== ''))
+    assert.equal(renewed.size, 1)
+    const current = [...renewed][0]
+    assert.equal((await call('/admin/principals', { cookie: current })).status, 401)
+    const stepped = await call('/auth/step-up', { cookie: current, json: { password: PASSWORD } })
+    const fresh = sessionCookieOf(stepped)
+    assert.equal((await call('/private', { cookie: current })).status, 401)
+    assert.equal((await call('/admin/principals', { cookie: fresh })).status, 200)
+    const reset = await call('/admin/principals/root/reset', { cookie: fresh, method: 'POST' })
+    const { code } = JSON.parse(await reset.text())
+    const many = await Promise.all(
+      Array.from({ length: 4 }, () =>
+        call('/auth/reset/confirm', { json: { token: code, new: 'another five words of hers' } }),
+      ),
+    )
+    assert.deepEqual(many.map(({ status }) => String(status)).toSorted(), [
+      '204',
+      '400',
+      '400',
+      '400',
+    ])
+    assert.equal((await call('/private', { cookie: fresh })).status, 401)
+    assert.equal(await auth.tokens.revoke(made.info.id), true)
+    assert.equal((await call('/reports', { bearer })).status, 401)
+    const entries = await auth.audit.list({ event: 'authn_token_revoked' })
+    assert.equal(entries.length, 1)
+    const verdict = await auth.audit.verify()
+    assert.equal(verdict.ok, true)
+    assert.deepEqual(await auth.findSecrets(), [])
+    pass(400 * 86_400_000)
+    assert.ok((await auth.sweep()) > 0)
   })
 
   it('refuses everybody with 503 when the server is gone', async (t) => {

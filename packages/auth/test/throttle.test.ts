@@ -43,6 +43,20 @@ describe('a browser that its owner has signed in from', () => {
     assert.equal((await guess(direct, 'ada', { password: PASSWORD, cookie })).status, 200)
   })
 
+  it('gets in while one address guesses at many names, of which sixty are tried', async (t) => {
+    const direct = await openDirect(t, { hashing: CHEAP })
+    await direct.auth.users.add({ name: 'ada', password: PASSWORD })
+    const cookie = deviceCookieOf(await guess(direct, 'ada', { password: PASSWORD }))
+    const names = Array.from({ length: 80 }, (_, index) => `name ${index}`)
+    const spray = await Promise.all(names.map((name) => guess(direct, name)))
+    assert.deepEqual(
+      [401, 429].map((status) => spray.filter((answer) => answer.status === status).length),
+      [60, 20],
+    )
+    assert.equal((await guess(direct, 'ada', { password: PASSWORD })).status, 429)
+    assert.equal((await guess(direct, 'ada', { password: PASSWORD, cookie })).status, 200)
+  })
+
   it('is a stranger again after ten failures, and then counted as one', async (t) => {
     const direct = await openDirect(t, { hashing: CHEAP })
     await direct.auth.users.add({ name: 'ada', password: PASSWORD })
