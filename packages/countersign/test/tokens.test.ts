@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync, randomUUID, sign } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createJwtVerifier } from '@countersign/auth'
 import { get, Session } from '@countersign/client'
-import { type CommandResult, runProgram, scrubProcess, temporaryFolder } from '@countersign/testkit'
+import {
+  type CommandResult,
+  requirePython,
+  requireTool,
+  runCommand,
+  runProgram,
+  scrubProcess,
+  temporaryFolder,
+} from '@countersign/testkit'
 import { type RunningService, startUp } from './running-service.ts'
 
 scrubProcess()
@@ -17,6 +25,27 @@ function part(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url')
 }
 
+function pemOf(key: KeyObject, type: 'spki' | 'pkcs8'): string {
+  return key.export({ format: 'pem', type }).toString()
+}
+
+/** What a client signs with its key to say who it is. */
+function assertionOf(name: string, key: KeyObject, url: string): string {
+  const now = Math.floor(Date.now() / 1000)
+  const claims = { iss: name, sub: name, aud: url, jti: randomUUID(), iat: now, exp: now + 60 }
+  const signed = `${part({ alg: 'ES256' })}.${part(claims)}`
+  const signature = sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' })
+  return `${signed}.${signature.toString('base64url')}`
+}
+
+function formOf(assertion: string): Record<string, string> {
+  return {
+    grant_type: 'client_credentials',
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: assertion,
+  }
+}
+
 describe('access tokens of a running service', () => {
   const folder = temporaryFolder(after)
   const data = path.join(folder, 'data')
@@ -25,51 +54,106 @@ describe('access tokens of a running service', () => {
     writeFileSync(target, text, { mode: 0o600 })
     return target
   }
-  const publicFile = file(
-    'robot.pub',
-    KEYS.publicKey.export({ format: 'pem', type: 'spki' }).toString(),
-  )
+  const publicFile = file('robot.pub', pemOf(KEYS.publicKey, 'spki'))
+  const seedKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const seedFile = file('seed.key', pemOf(seedKeys.privateKey, 'pkcs8'))
   let service: RunningService | undefined
   before(async () => {
     service = await startUp(data)
+    const added = await program('user', 'add', 'seed', '--service', '--role', 'viewer')
+    assert.equal(added.code, 0, added.stderr)
+    const jwk = file('seed.json', JSON.stringify(seedKeys.publicKey.export({ format: 'jwk' })))
+    const registered = await program('user', 'key', 'seed', '--jwk', jwk)
+    assert.equal(registered.code, 0, registered.stderr)
   })
   after(async () => {
     await service?.[Symbol.asyncDispose]()
   })
 
-  const program = (...args: string[]): Promise<CommandResult> =>
-    runProgram([...args, '--data', data, '--json'])
+  function program(...args: string[]): Promise<CommandResult> {
+    return runProgram([...args, '--data', data, '--json'])
+  }
 
-  async function token(url: string): Promise<{ status: number; body: Record<string, unknown> }> {
-    const now = Math.floor(Date.now() / 1000)
-    const claims = {
-      iss: 'robot',
-      sub: 'robot',
-      aud: url,
-      jti: randomUUID(),
-      iat: now,
-      exp: now + 60,
-    }
-    const signed = `${part({ alg: 'ES256' })}.${part(claims)}`
-    const signature = sign('sha256', Buffer.from(signed), {
-      key: KEYS.privateKey,
-      dsaEncoding: 'ieee-p1363',
-    })
+  function running(): RunningService {
+    assert.ok(service !== undefined)
+    return service
+  }
+
+  async function token(
+    url: string,
+    assertion: string = assertionOf('robot', KEYS.privateKey, url),
+  ): Promise<{ status: number; body: Record<string, unknown> }> {
     await using session = new Session({ ca: path.join(data, 'roots.pem') })
-    const response = await session.post(`${url}/oauth/token`, {
-      form: {
-        grant_type: 'client_credentials',
-        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-        client_assertion: `${signed}.${signature.toString('base64url')}`,
-      },
-    })
+    const response = await session.post(`${url}/oauth/token`, { form: formOf(assertion) })
     const body: unknown = await response.json()
     return { status: response.status, body: { ...Object(body) } }
   }
 
+  describe('SEEDS A7: JSON Web Tokens with claims, and private keys instead of tokens', () => {
+    it('with our client', async () => {
+      const { url, roots } = running()
+      const answer = await token(url, assertionOf('seed', seedKeys.privateKey, url))
+      const bearer = String(answer.body['access_token'])
+      const [, claims = ''] = bearer.split('.')
+      const read: unknown = JSON.parse(Buffer.from(claims, 'base64url').toString())
+      assert.partialDeepStrictEqual(read, { iss: url, client_id: 'seed', roles: ['viewer'] })
+      const who = await get(`${url}/auth/session`, { ca: roots, auth: { bearer } })
+      assert.partialDeepStrictEqual(await who.json(), { principal: { name: 'seed' }, via: 'jwt' })
+      const changed = {
+        bearer: bearer.replace(/\.[^.]+\./, `.${part({ ...Object(read), sub: 'x' })}.`),
+      }
+      const refused = await get(`${url}/auth/session`, { ca: roots, auth: changed })
+      assert.equal(refused.status, 401)
+      await refused.bytes()
+    })
+
+    it('with curl', async (t) => {
+      const curl = requireTool(t, 'curl')
+      if (curl === undefined) return
+      const { url, roots } = running()
+      const form = formOf(assertionOf('seed', seedKeys.privateKey, url))
+      const fields = Object.entries(form).flatMap(([name, value]) => [
+        '--data-urlencode',
+        `${name}=${value}`,
+      ])
+      const got = await runCommand(curl, [
+        '-sS',
+        '--cacert',
+        roots,
+        ...fields,
+        `${url}/oauth/token`,
+      ])
+      const { access_token: bearer } = JSON.parse(got.stdout)
+      const header = `Authorization: Bearer ${String(bearer)}`
+      const who = await runCommand(curl, [
+        '-sS',
+        '--cacert',
+        roots,
+        '-H',
+        header,
+        `${url}/auth/session`,
+      ])
+      assert.partialDeepStrictEqual(JSON.parse(who.stdout), { principal: { name: 'seed' } })
+    })
+
+    it('with python3-requests and PyJWT', async (t) => {
+      const python = requirePython(t, { modules: ['requests', 'jwt', 'cryptography'] })
+      if (python === undefined) return
+      const { url, roots } = running()
+      const { code, stdout, stderr } = await runCommand(python, [
+        '-c',
+        PYTHON,
+        url,
+        roots,
+        seedFile,
+      ])
+      assert.equal(code, 0, stderr)
+      assert.deepEqual(stdout.trim().split('\n'), ['200', 'seed viewer', '200 seed', '401'])
+    })
+  })
+
   it('are got with a registered key, verified with our trust, and end with the key', async () => {
-    assert.ok(service !== undefined)
-    const { url, roots } = service
+    const { url, roots } = running()
     assert.equal((await program('user', 'add', 'robot', '--service', '--role', 'viewer')).code, 0)
     assert.equal((await token(url)).body['error'], 'invalid_client', 'no key yet')
     const added = await program('user', 'key', 'robot', '--jwk', publicFile, '--scope', 'ca:list')
@@ -118,10 +202,7 @@ describe('access tokens of a running service', () => {
   })
 
   it('are not had with what is no public key', async () => {
-    const privateFile = file(
-      'robot.key',
-      KEYS.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
-    )
+    const privateFile = file('robot.key', pemOf(KEYS.privateKey, 'pkcs8'))
     const jwk = { ...KEYS.privateKey.export({ format: 'jwk' }) }
     const rows: [string, string[], number, RegExp][] = [
       ['a private key', ['--jwk', privateFile], 1, /holds no public key/],
@@ -143,3 +224,23 @@ describe('access tokens of a running service', () => {
     assert.deepEqual(JSON.parse((await program('user', 'key', 'other')).stdout), [])
   })
 })
+
+const PYTHON = `
+import sys, time, uuid, jwt, requests
+url, roots, key = sys.argv[1:]
+now = int(time.time())
+assertion = jwt.encode({'iss': 'seed', 'sub': 'seed', 'aud': url, 'jti': str(uuid.uuid4()), 'iat': now, 'exp': now + 60},
+                       open(key).read(), 'ES256')
+answer = requests.post(url + '/oauth/token', verify=roots, data={
+    'grant_type': 'client_credentials',
+    'client_assertion_type': 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    'client_assertion': assertion})
+print(answer.status_code)
+token = answer.json()['access_token']
+keys = {k['kid']: jwt.PyJWK(k) for k in requests.get(url + '/.well-known/jwks.json', verify=roots).json()['keys']}
+claims = jwt.decode(token, keys[jwt.get_unverified_header(token)['kid']].key, algorithms=['ES256'], audience=url, issuer=url)
+print(claims['client_id'], ' '.join(claims['roles']))
+who = requests.get(url + '/auth/session', verify=roots, headers={'Authorization': 'Bearer ' + token})
+print(who.status_code, who.json()['principal']['name'])
+print(requests.get(url + '/auth/session', verify=roots, headers={'Authorization': 'Bearer ' + token[:-4] + 'AAAA'}).status_code)
+`
