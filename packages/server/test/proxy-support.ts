@@ -1,6 +1,7 @@
 /** What the tests of the proxy share: upstreams of Node's own, and waiting for what must come. */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import { createServer as createTcp, type Socket } from 'node:net'
 import type { ProxyEvent } from '@countersign/server'
 
 /** An upstream of `node:http`. */
@@ -26,6 +27,29 @@ export async function startUpstream(
     async [Symbol.asyncDispose]() {
       server.close()
       server.closeAllConnections()
+      await once(server, 'close')
+    },
+  }
+}
+
+/** A TCP server that does with each connection what a test wants. */
+export async function startRaw(
+  take: (socket: Socket) => void,
+): Promise<AsyncDisposable & { url: string }> {
+  const sockets = new Set<Socket>()
+  const server = createTcp((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    take(socket)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy()
+      server.close()
       await once(server, 'close')
     },
   }

@@ -4,12 +4,20 @@ import { writeFileSync } from 'node:fs'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { connect as connectHttp2 } from 'node:http2'
 import { createServer as createHttps } from 'node:https'
-import { createServer as createTcp, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { proxyTo, serve, ServerError } from '@countersign/server'
 import { scrubProcess, temporaryFolder, testAuthority } from '@countersign/testkit'
-import { type Echo, Events, readText, startEcho, startUpstream, valuesOf } from './proxy-support.ts'
+import {
+  type Echo,
+  Events,
+  readText,
+  startEcho,
+  startRaw,
+  startUpstream,
+  valuesOf,
+} from './proxy-support.ts'
 import { ask, openTcp, talk } from './support.ts'
 
 scrubProcess()
@@ -27,29 +35,6 @@ async function echoOf(answer: Promise<{ status: number; body: string }>): Promis
 
 function codeOf(body: string): string {
   return JSON.parse(body).code
-}
-
-/** A TCP server that does with each connection what a test wants. */
-async function startRaw(
-  take: (socket: Socket) => void,
-): Promise<AsyncDisposable & { url: string }> {
-  const sockets = new Set<Socket>()
-  const server = createTcp((socket) => {
-    sockets.add(socket)
-    socket.on('error', () => {})
-    take(socket)
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy()
-      server.close()
-      await once(server, 'close')
-    },
-  }
 }
 
 /** A request whose pieces a test sends itself. */

@@ -20,6 +20,23 @@ export interface AnswerRules {
 }
 
 /**
+ * What makes an answer none, though Node could read it.
+ *
+ * @returns the fault in words
+ */
+export function answerFault(answer: IncomingMessage, mostHeaders: number): string | undefined {
+  const { rawHeaders, statusCode = 0, headers } = answer
+  if (rawHeaders.length > 2 * mostHeaders) return `more than ${mostHeaders} headers`
+  // 101 without `Upgrade` comes this way: a client would take what follows for another protocol.
+  if (statusCode < 200) return `the status ${statusCode} as the last word`
+  const coding = headers['transfer-encoding']
+  // Node decodes chunks and nothing else; the client would be told of no other coding.
+  return coding === undefined || coding.toLowerCase() === 'chunked'
+    ? undefined
+    : 'a transfer coding that is not chunked'
+}
+
+/**
  * Writes the head.
  *
  * @param endsConnection - the rest of the request is not wanted any more
@@ -36,7 +53,9 @@ export function writeAnswerHead(
   if (via !== undefined) headers.push('Via', `1.1 ${via}`)
   if (endsConnection) endConnection(outgoing)
   if (!isHttp2(outgoing.req)) {
-    outgoing.writeHead(statusCode, statusMessage, headers)
+    // Node reads any bytes as a reason and writes fewer; what nobody reads (RFC 9112 §4) must not end the answer.
+    if (REASON.test(statusMessage)) outgoing.writeHead(statusCode, statusMessage, headers)
+    else outgoing.writeHead(statusCode, headers)
     return
   }
   for (let at = 0; at < headers.length; at += 2) {
@@ -83,8 +102,8 @@ function passedOn(
     const name = rawHeaders[at] ?? ''
     const lower = name.toLowerCase()
     if (HOP_BY_HOP.has(lower) || hidden.has(lower) || listed?.has(lower) === true) continue
-    // RFC 9110 §8.6: none where there can be no body.
-    if (lower === 'content-length' && statusCode === 204) continue
+    // RFC 9110 §8.6, §15.3.6: none where there can be no body.
+    if (lower === 'content-length' && (statusCode === 204 || statusCode === 205)) continue
     // Node refuses an announcement of trailers where none can follow.
     if (lower === 'trailer' && (hasLength || !chunkable)) continue
     headers.push(name, rawHeaders[at + 1] ?? '')
@@ -106,6 +125,8 @@ function isChunkable(outgoing: ServerResponse): boolean {
   return incoming.httpVersion === '1.1' && incoming.method !== 'HEAD'
 }
 
+/** RFC 9112 §4. */
+const REASON = /^[\t\u0020-\u007e\u0080-\u00ff]*$/
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
@@ -115,6 +136,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'te',
   'transfer-encoding',
   'upgrade',
+  'http2-settings',
   // It would lead browsers past this server.
   'alt-svc',
 ])

@@ -16,6 +16,7 @@ import { endConnection } from '../http2-request.ts'
 import { upgradeOf } from '../upgrade.ts'
 import {
   addAnswerTrailers,
+  answerFault,
   type AnswerRules,
   breakAnswerOff,
   writeAnswerHead,
@@ -60,6 +61,7 @@ export class Exchange implements Limited {
   #upstream: Upstream | undefined
   #request: ClientRequest | undefined
   #body: BodyPump | undefined
+  #response: IncomingMessage | undefined
   #phase: Phase = 'connecting'
   #hasTriedAgain = false
   #interim = 0
@@ -213,11 +215,13 @@ export class Exchange implements Limited {
   #answer(answer: IncomingMessage): void {
     const { incoming, outgoing, head } = this.#passage
     const { limits, rules, upstreams } = this.#terms
-    if (answer.rawHeaders.length > 2 * limits.headers) {
-      this.#fail('upstream-answer-invalid', new Error(`more than ${limits.headers} headers`))
+    const fault = answerFault(answer, limits.headers)
+    if (fault !== undefined) {
+      this.#fail('upstream-answer-invalid', new Error(fault))
       return
     }
     if (this.#upstream !== undefined) upstreams.succeeded(this.#upstream)
+    this.#response = answer
     this.#phase = 'answering'
     this.#allow(limits.idleMs)
     // Whoever waits for 100 and gets this instead may send the body or not: nobody can tell what comes next.
@@ -242,7 +246,12 @@ export class Exchange implements Limited {
     })
     answer.once('end', () => {
       if (this.#isOver) return
-      addAnswerTrailers(answer, outgoing)
+      try {
+        addAnswerTrailers(answer, outgoing)
+      } catch (error) {
+        this.#fail('upstream-answer-invalid', error)
+        return
+      }
       this.#body?.stop()
       // The upstream does not want the rest; a connection in the middle of a request cannot be used again.
       if (head.body !== 'none' && this.#request?.writableFinished === false) this.#cutUpstream()
@@ -290,7 +299,8 @@ export class Exchange implements Limited {
   /** The connection failed before there was an answer. */
   #broken(error: Error): void {
     if (this.#phase === 'answering') {
-      this.#fail('upstream-broke-off', error)
+      // What an upstream sends behind a whole answer, to HEAD for instance, is nobody's.
+      if (this.#response?.complete !== true) this.#fail('upstream-broke-off', error)
       return
     }
     const code = errorCode(error) ?? ''
