@@ -30,6 +30,34 @@ describe('the store on PostgreSQL', { skip: skipWithoutPostgres() }, () => {
 
   conformance({ create })
 
+  describe('listen', () => {
+    it('hears what another process tells, until it is disposed of, and ends with the store', async () => {
+      const url = await create()
+      await using there = await openStore(url)
+      const heard: (string | undefined)[] = []
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const here = await openStore(url)
+      const listening = await here.listen('one_channel', (payload) => {
+        heard.push(payload)
+        resolve()
+      })
+      assert.ok(listening !== undefined)
+      await there.notify('another', 'x')
+      await there.notify('one_channel', "it's said")
+      await promise
+      await listening[Symbol.asyncDispose]()
+      await here.listen('one_channel', () => undefined)
+      await there.notify('one_channel', 'after')
+      await here.close()
+      await there.notify('one_channel', 'later')
+      assert.deepEqual(heard, ["it's said"])
+      await assert.rejects(
+        there.listen('No Channel', () => undefined),
+        TypeError,
+      )
+    })
+  })
+
   describe('opening', () => {
     it('says that the database is missing', async () => {
       const url = new URL(await create())

@@ -29,7 +29,7 @@ export function openApiDocument(): OpenApiDocument {
     },
     components: {
       schemas: { ...SCHEMAS, ...OAUTH_SCHEMAS },
-      securitySchemes: { session: SESSION_COOKIE },
+      securitySchemes: { session: SESSION_COOKIE, token: BEARER_TOKEN },
     },
   }
 }
@@ -46,6 +46,8 @@ interface Operation {
   summary: string
   /** Needs somebody signed in; then 401 is among the answers. */
   signedIn?: boolean
+  /** A token in `Authorization` is good for it as well. */
+  token?: boolean
   /** Schema of the JSON body. */
   body?: string
   /** Status and what it holds: a schema's name, a media type, or nothing. */
@@ -53,11 +55,13 @@ interface Operation {
   parameters?: readonly object[]
 }
 
-function describe({ summary, signedIn, body, answer, parameters }: Operation): object {
+function describe({ summary, signedIn, token, body, answer, parameters }: Operation): object {
   const [status, content] = answer
   return {
     summary,
-    ...(signedIn === true ? { security: [{ session: [] }] } : {}),
+    ...(signedIn === true
+      ? { security: [{ session: [] }, ...(token === true ? [{ token: [] }] : [])] }
+      : {}),
     ...(parameters === undefined ? {} : { parameters }),
     ...(body === undefined ? {} : { requestBody: { required: true, content: jsonContent(body) } }),
     responses: {
@@ -83,6 +87,8 @@ const PROBLEM = {
   description: 'A refusal (RFC 9457)',
   content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
 }
+
+const BEARER_TOKEN = { type: 'http', scheme: 'bearer' }
 
 const SESSION_COOKIE = { type: 'apiKey', in: 'cookie', name: '__Host-countersign-sid' }
 
@@ -141,7 +147,7 @@ const PATHS: Record<string, Record<string, Operation>> = {
   },
   '/auth/logout': { post: { summary: 'End this session', answer: [204] } },
   '/auth/session': {
-    get: { summary: 'Who is calling', signedIn: true, answer: [200, 'Session'] },
+    get: { summary: 'Who is calling', signedIn: true, token: true, answer: [200, 'Session'] },
   },
   '/auth/sessions': {
     get: { summary: 'The sessions of the caller', signedIn: true, answer: [200, 'Sessions'] },
@@ -293,6 +299,7 @@ const PATHS: Record<string, Record<string, Operation>> = {
     get: {
       summary: 'The ledger',
       signedIn: true,
+      token: true,
       answer: [200, 'Certificates'],
       parameters: [
         queryParameter('limit', 'entries of a page, 1 to 999'),
@@ -304,6 +311,7 @@ const PATHS: Record<string, Record<string, Operation>> = {
     post: {
       summary: 'Sign a certificate request',
       signedIn: true,
+      token: true,
       body: 'Request',
       answer: [201, 'IssuedCertificate'],
     },
@@ -312,6 +320,7 @@ const PATHS: Record<string, Record<string, Operation>> = {
     post: {
       summary: 'Revoke a certificate',
       signedIn: true,
+      token: true,
       answer: [200, 'Certificate'],
       parameters: [pathParameter('serial')],
     },
