@@ -11,6 +11,7 @@ import type { AuditVerdict } from './audit-verify.ts'
 import type { AuthContext } from './context.ts'
 import type { AuthEnv, GuardedHandler } from './guard.ts'
 import type { ExpressMiddleware, FastifyHook, NodeGuardOptions } from './node-adapters.ts'
+import type { CertificateInfo, NewCertificateOptions } from './factors/client-certificates.ts'
 import type { KeyInfo, NewKeyOptions } from './oauth/client-keys.ts'
 import type { SigningKeyInfo } from './oauth/signing-keys.ts'
 import type { AuthPeer } from './peer.ts'
@@ -28,6 +29,7 @@ export interface Auth extends AsyncDisposable {
   readonly sessions: AuthSessions
   readonly tokens: AuthTokens
   readonly publicKeys: AuthPublicKeys
+  readonly certificates: AuthCertificates
   readonly signingKeys: AuthSigningKeys
   readonly audit: AuthAudit
 
@@ -149,6 +151,28 @@ export interface AuthPublicKeys {
   /** The keys of a user, or of everybody, the latest first. @throws {@link AuthError} `user-unknown` */
   list(userName?: string): Promise<KeyInfo[]>
   /** Revokes a key and every token that was got by it, at once in this process and within two seconds in others. */
+  revoke(id: string): Promise<boolean>
+}
+
+/** The client certificates by which users and services are recognised on a connection, and get tokens. */
+export interface AuthCertificates {
+  /**
+   * Registers a certificate; the server that hands it over as `peer.certificate` decides whose authority counts.
+   *
+   * @param certificate - PEM text (the first block counts) or DER
+   * @throws {@link AuthError} `user-unknown`, `scope-invalid`, `credential-taken`, `option-invalid`; X509Error
+   */
+  add(
+    userName: string,
+    certificate: string | Uint8Array,
+    options?: NewCertificateOptions,
+  ): Promise<CertificateInfo>
+  /** The certificates of a user, or of everybody, the latest first. @throws {@link AuthError} `user-unknown` */
+  list(userName?: string): Promise<CertificateInfo[]>
+  /**
+   * Ends a certificate, by identifier or fingerprint, and every session and token bound to it or got by it, at once in this process
+   * and within two seconds in others; says whether there was one.
+   */
   revoke(id: string): Promise<boolean>
 }
 

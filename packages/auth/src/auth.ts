@@ -9,6 +9,7 @@ import { AuditLog } from './audit-log.ts'
 import { verifyAudit } from './audit-verify.ts'
 import type {
   Auth,
+  AuthCertificates,
   AuthPublicKeys,
   AuthSessions,
   AuthSigningKeys,
@@ -21,6 +22,8 @@ import { Credentials } from './credentials.ts'
 import { Devices } from './devices.ts'
 import { AuthError } from './errors.ts'
 import type { AuthEvent } from './events.ts'
+import { ClientCertificates } from './factors/client-certificates.ts'
+import { MtlsMethod } from './factors/mtls-method.ts'
 import { Gate } from './gate.ts'
 import { type Decide, guardHandler, guardRoute } from './guard.ts'
 import { HashGate } from './hash-gate.ts'
@@ -107,7 +110,19 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     },
   })
   const publicKeys = new ClientKeys({ clock, onEvent, credentials, users, revocations })
-  const methods: CredentialMethod[] = oauth === undefined ? [apiTokens] : [apiTokens, oauth.method]
+  const certificates = new ClientCertificates({
+    store,
+    clock,
+    onEvent,
+    credentials,
+    sessions,
+    users,
+    revocations,
+  })
+  const rules = settings.certificateRules
+  const mtls = new MtlsMethod({ clock, gate, credentials, principals, users, revocations, rules })
+  const tokenMethods = oauth === undefined ? [apiTokens] : [apiTokens, oauth.method]
+  const methods: CredentialMethod[] = [...tokenMethods, mtls]
   const authenticator = new Authenticator({
     ...settings,
     onEvent,
@@ -148,6 +163,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     sessions: sessionsOf(users, sessions),
     tokens: tokensOf(users, principals, apiTokens),
     publicKeys: publicKeysOf(publicKeys),
+    certificates: certificatesOf(certificates),
     signingKeys: signingKeysOf(oauth),
     audit: {
       list: (filter) => audit.list(filter),
@@ -230,6 +246,14 @@ function publicKeysOf(keys: ClientKeys): AuthPublicKeys {
     add: (name, jwk, options) => keys.add(name, jwk, options),
     list: (name) => keys.list(name),
     revoke: (id) => keys.revoke(id),
+  }
+}
+
+function certificatesOf(certificates: ClientCertificates): AuthCertificates {
+  return {
+    add: (name, certificate, options) => certificates.add(name, certificate, options),
+    list: (name) => certificates.list(name),
+    revoke: (id) => certificates.revoke(id),
   }
 }
 

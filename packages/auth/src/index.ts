@@ -6,6 +6,7 @@ export { createAuth } from './auth.ts'
 export type {
   Auth,
   AuthAudit,
+  AuthCertificates,
   AuthPublicKeys,
   AuthSessions,
   AuthSigningKeys,
@@ -21,6 +22,8 @@ export type {
 } from './context.ts'
 export { AuthError, type AuthErrorCode } from './errors.ts'
 export type { AuthEvent, AuthEventType, OnAuthEvent } from './events.ts'
+export type { CertificateRule } from './factors/certificate-rules.ts'
+export type { CertificateInfo, NewCertificateOptions } from './factors/client-certificates.ts'
 export type { AuthBindings, AuthEnv, AuthVariables, GuardedHandler } from './guard.ts'
 export {
   callerOf,

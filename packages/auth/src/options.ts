@@ -8,6 +8,7 @@ import type { Store } from '@countersign/store'
 import { AuthError } from './errors.ts'
 import type { OnAuthEvent } from './events.ts'
 import type { HashGateOptions } from './hash-gate.ts'
+import { type CertificateRule, readCertificateRules } from './factors/certificate-rules.ts'
 import { isLoopbackHost } from './peer.ts'
 import { MIN_LENGTH_BOUNDS, type PasswordRules } from './password-rules.ts'
 import { type Argon2Cost, checkCost, DEFAULT_COST } from './phc.ts'
@@ -64,6 +65,8 @@ export interface AuthOptions {
   issuer?: Issuer | undefined
   /** How tokens are made. */
   tokens?: TokenOptions | undefined
+  /** Whom certificates without a row of their own stand for, by their names. @defaultValue nobody */
+  certificateRules?: readonly CertificateRule[] | undefined
   /** Whether what happens is written to the audit log in the store. @defaultValue true */
   audit?: boolean | undefined
   /** Hands the one-time code of a reset to its user, by whatever means a service has. @defaultValue an administrator does that */
@@ -90,6 +93,7 @@ export interface AuthSettings {
   keys: KeyOptions | undefined
   issuer: Issuer | undefined
   tokens: TokenSettings
+  certificateRules: readonly CertificateRule[]
   audit: boolean
   sendResetCode: SendResetCode | undefined
   onEvent: OnAuthEvent
@@ -133,6 +137,7 @@ export function readOptions(options: AuthOptions): AuthSettings {
     keys: readKeys(options.keys),
     issuer: options.issuer,
     tokens: readTokenOptions(options.tokens ?? {}),
+    certificateRules: readCertificateRules(options.certificateRules ?? []),
     audit: options.audit ?? true,
     sendResetCode: options.sendResetCode,
     onEvent: options.onEvent ?? (() => {}),
@@ -261,6 +266,7 @@ const KNOWN = [
   'keys',
   'issuer',
   'tokens',
+  'certificateRules',
   'audit',
   'sendResetCode',
   'onEvent',

@@ -6,7 +6,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { addCommand, dataOption, perform, type SharedFlags } from '../command.ts'
-import { withAuthority } from '../open-data.ts'
+import { withAuth, withAuthority } from '../open-data.ts'
 
 interface RevokeFlags extends SharedFlags {
   reason?: string
@@ -29,6 +29,8 @@ export function addRevoke(program: Command): void {
             flags.reason === undefined ? undefined : parseRevocationReason(flags.reason)
           return authority.revoke(await serialOf(certificate), reason)
         })
+        // Whoever was recognised by it is not any more, nor by what is bound to it.
+        await withAuth(data, async (auth) => auth.certificates.revoke(entry.fingerprint))
         output.result(
           entry,
           `revoked ${entry.names.join(', ')} (serial ${entry.serial}) at ${entry.revokedAt?.toISOString() ?? ''}`,

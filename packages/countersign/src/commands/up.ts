@@ -29,6 +29,7 @@ interface UpFlags extends SharedFlags, Pick<ObserveFlags, 'accessLog'> {
   listen?: string
   name?: string[]
   database?: string
+  userCertificates: boolean
   acmeHttpPort?: number
   acmeTlsPort?: number
   acmeResolver?: string
@@ -47,6 +48,7 @@ export function addUp(program: Command): void {
     .option('--listen <host:port>', 'address to listen on (default: 127.0.0.1:8443)')
     .option('--name <host>', 'a further host name of its certificate', collect)
     .addOption(databaseOption('sqlite:FILE or postgres://…; kept for later starts'))
+    .option('--no-user-certificates', 'do not ask callers for a certificate of the authority')
     .option('--acme-http-port <port>', 'port that http-01 asks (default: 80)', portNumber)
     .option('--acme-tls-port <port>', 'port that tls-alpn-01 asks (default: 443)', portNumber)
     .option('--acme-resolver <host:port>', 'DNS server of validation (default: the system’s)')
@@ -75,6 +77,7 @@ export function addUp(program: Command): void {
           socket,
           names: flags.name,
           database: flags.database,
+          userCertificates: flags.userCertificates,
           accessLog: accessLogOf(flags),
           acme: {
             httpPort: flags.acmeHttpPort,

@@ -16,6 +16,7 @@ import {
 import { ProgramError } from '../errors.ts'
 import { withAuth } from '../open-data.ts'
 import { table } from '../output.ts'
+import { addUserCert } from './user-cert.ts'
 import { addUserKey } from './user-key.ts'
 import { askSecret, readStandardInput } from '../secrets.ts'
 
@@ -91,6 +92,7 @@ export function addUser(program: Command): void {
       }),
     )
   addUserKey(user)
+  addUserCert(user)
   addCommand(user, 'disable <name>', 'end all sessions and tokens of a user and refuse new ones')
     .addOption(dataOption())
     .action(async (name: string, flags: SharedFlags) =>

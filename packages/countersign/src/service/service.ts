@@ -17,6 +17,7 @@ import { type DataFolder, refuseSharedFolder } from '../data-folder.ts'
 import { givenPassphrase, openDataStore, openExistingStore } from '../open-data.ts'
 import { type AcmeSettings, acmeOptions } from './acme-settings.ts'
 import { buildApp, buildPlainApp } from './app.ts'
+import { clientTrust } from './client-trust.ts'
 import { authorizeWith } from './authorize.ts'
 import { reportAcmeFaults, reportAuthorityFaults, reportFaults } from './faults.ts'
 import { issuerUpkeep } from './issuer-upkeep.ts'
@@ -46,6 +47,8 @@ export interface ServiceOptions {
   database?: string | undefined
   /** How ACME validates, and whom it serves. */
   acme?: AcmeSettings | undefined
+  /** Whether callers are asked for a certificate of the authority. @defaultValue true */
+  userCertificates?: boolean | undefined
   /** As `serve` of the server room has it. @defaultValue none */
   accessLog?: string | boolean | undefined
   /** A remark for the operator. */
@@ -134,6 +137,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const keepIssuer = issuerUpkeep({ authority, data, note, clock })
   await keepIssuer()
   let identity = await ensureServerIdentity(authority, data, names, clock)
+  const asksUsers = options.userCertificates ?? true
+  let trust = asksUsers ? await clientTrust(authority, undefined) : undefined
   const metrics = serviceMetrics(authority, clock)
   const acme = undo.use(
     await createAcme({
@@ -157,6 +162,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const renewal = async (): Promise<void> => {
     try {
       await keepIssuer()
+      await keepTrust()
       if (await stillServes(identity, authority, names, clock())) return
       await renew()
       const { notAfter } = identity.certificate
@@ -199,7 +205,17 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       plain: buildPlainApp(authority, note),
       metrics,
       accessLog: options.accessLog,
+      ...(trust === undefined ? {} : { verifyUser: 'ask', ...trust.sources }),
     })
+  }
+
+  /** A revoked certificate is refused from here on: by new connections, by those that resume a session, by those that are open. */
+  async function keepTrust(): Promise<void> {
+    if (trust === undefined) return
+    const next = await clientTrust(authority, trust)
+    if (next === trust) return
+    await server.reload(next.sources)
+    trust = next
   }
 
   async function renew(): Promise<void> {
