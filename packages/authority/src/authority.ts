@@ -18,11 +18,13 @@ import type { CaKind } from './ca-certificates.ts'
 import { writePublicUrl } from './ca-records.ts'
 import { checkConstraints } from './constraints.ts'
 import { AuthorityError } from './errors.ts'
+import { EnrolmentTokens } from './enrolment.ts'
 import { tidyFolder } from './folder-upkeep.ts'
 import { renewIssuer } from './issuer-renewal.ts'
 import {
   type ApprovedRequest,
   approve,
+  approveOne,
   type IssuingRules,
   type SignedLeaf,
   signLeaf,
@@ -35,6 +37,7 @@ import { OcspResponder } from './ocsp-responder.ts'
 import { checkNames, type Policy } from './policy.ts'
 import { parsePublicUrl } from './public-url.ts'
 import { renewalRequest } from './renewal.ts'
+import { allowsSomewhere, type Asker, hasRule } from './requester-rules.ts'
 import { certificateUnknown, Revocation } from './revocation.ts'
 import type { ChangingAuthority } from './changing.ts'
 import { rollIssuer, rollRoot } from './rollover.ts'
@@ -75,6 +78,7 @@ export class OpenedAuthority implements Authority {
   readonly constraints: NameSpace | undefined
   /** Answers about single certificates, for the routes. */
   readonly ocsp: OcspResponder
+  readonly enrolment: EnrolmentTokens
   readonly #context: AuthorityContext
   readonly #policy: Policy
   readonly #ledger: Ledger
@@ -112,6 +116,12 @@ export class OpenedAuthority implements Authority {
       organization,
       clock,
       onFault,
+    })
+    this.enrolment = new EnrolmentTokens({
+      store,
+      clock,
+      rules: () => this.#rules,
+      issue: async (request, tokenId) => this.#issueOne(request, { tokenId }),
     })
     this.#createRoutes = parts.createRoutes
   }
@@ -257,35 +267,50 @@ export class OpenedAuthority implements Authority {
     await this.#state.issuer.key.signer()
   }
 
-  permits(name: string): boolean {
+  permits(name: string, by?: Asker): boolean {
     try {
       const names = [parseGeneralName(name)]
       checkNames(this.#rules.policy, names)
       if (this.#rules.constraints !== undefined) {
         checkConstraints(this.#rules.constraints, names, undefined)
       }
-      return true
+      return by === undefined || names.every((one) => allowsSomewhere(this.#policy.rules, by, one))
     } catch (error) {
       if (error instanceof AuthorityError || error instanceof X509Error) return false
       throw error
     }
   }
 
+  now(): Date {
+    return this.#context.clock()
+  }
+
+  mayAsk(by: Asker): boolean {
+    return hasRule(this.#policy.rules, by)
+  }
+
   async issue(request: IssueRequest): Promise<Issued> {
-    const approved = approve(request, this.#rules)
-    const [issued] = await this.#signAndStore([approved])
+    return await this.#issueOne(request)
+  }
+
+  async #issueOne(
+    request: IssueRequest,
+    { isRenewal = false, tokenId }: { isRenewal?: boolean; tokenId?: string } = {},
+  ): Promise<Issued> {
+    const approved = approve(request, this.#rules, isRenewal)
+    const [issued] = await this.#signAndStore([approved], tokenId)
     if (issued === undefined) throw new TypeError('one request gives one certificate')
     return issued
   }
 
   async issueMany(requests: readonly IssueRequest[]): Promise<Issued[]> {
     return await this.#signAndStore(
-      requests.map((request, index) => this.#approveOne(request, index)),
+      requests.map((request, index) => approveOne(request, this.#rules, index)),
     )
   }
 
   async renew(serialOrFingerprint: string, options: RenewOptions): Promise<Issued> {
-    checkOptions(options, ['publicKey', 'requester'], 'renew')
+    checkOptions(options, ['publicKey', 'requester', 'by'], 'renew')
     const entry = await this.find(serialOrFingerprint)
     const certificate = await this.certificate(serialOrFingerprint)
     if (entry === undefined || certificate === undefined) {
@@ -297,7 +322,7 @@ export class OpenedAuthority implements Authority {
       entry.notAfter >= signedBy.certificate.notAfter || (await this.#ledger.endedWithIssuer(entry))
     const subject = { entry, certificate, wasCut }
     const { policy } = this.#rules
-    return await this.issue(renewalRequest(subject, policy, options.requester, options.publicKey))
+    return await this.#issueOne(renewalRequest(subject, policy, options), { isRenewal: true })
   }
 
   async list(options: ListOptions = {}): Promise<LedgerEntry[]> {
@@ -331,25 +356,11 @@ export class OpenedAuthority implements Authority {
     return await this.#revocation.crl(id)
   }
 
-  #approveOne(request: IssueRequest, index: number): ApprovedRequest {
-    try {
-      return approve(request, this.#rules)
-    } catch (error) {
-      if (!(error instanceof AuthorityError)) throw error
-      const { code, message, hint, refusedName } = error
-      throw new AuthorityError(code, `request ${index + 1}: ${message}`, {
-        hint,
-        refusedName,
-        cause: error,
-      })
-    }
-  }
-
   /**
    * Signs outside of the transaction, which is held only for the insert; a serial that is taken is drawn again, and an issuer
    * that changed meanwhile signs anew.
    */
-  async #signAndStore(approved: readonly ApprovedRequest[]): Promise<Issued[]> {
+  async #signAndStore(approved: readonly ApprovedRequest[], tokenId?: string): Promise<Issued[]> {
     for (let attempt = 1; ; attempt++) {
       const { issuer } = await this.current()
       const rules = this.#rules
@@ -363,10 +374,10 @@ export class OpenedAuthority implements Authority {
       }
       try {
         const under = { id: issuer.id, fingerprint: issuer.certificate.fingerprint }
-        await this.#writer.add(
-          signed.map(({ entry }) => entry),
-          under,
-        )
+        const entries = signed.map(({ entry }) => entry)
+        const [first] = entries
+        if (tokenId === undefined || first === undefined) await this.#writer.add(entries, under)
+        else await this.#writer.addSpending(first, under, tokenId)
         return signed.map(({ issued }) => issued)
       } catch (error) {
         const isStale = error instanceof StaleIssuerError

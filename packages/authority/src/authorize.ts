@@ -17,9 +17,8 @@ export interface Caller {
  */
 export type Authorize = (request: Request, env: unknown) => Promise<Caller | Response>
 
-/** What may be done, and the roles that may. */
-export const PERMISSIONS: Readonly<Record<'list' | 'issue' | 'revoke', readonly string[]>> = {
+/** What may be done, and the roles that may. Who may have what issued is for the rules of the policy to say. */
+export const PERMISSIONS: Readonly<Record<'list' | 'revoke', readonly string[]>> = {
   list: ['admin', 'issuer', 'viewer'],
-  issue: ['admin', 'issuer'],
   revoke: ['admin', 'issuer'],
 }

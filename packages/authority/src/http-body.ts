@@ -7,6 +7,7 @@ import { checkOptions } from '@countersign/core'
 import { CertificateRequest, X509Error } from '@countersign/x509'
 import { AuthorityError } from './errors.ts'
 import { parseProfile } from './profiles.ts'
+import type { EnrolmentRequest } from './enrolment.ts'
 import type { IssueRequest } from './types.ts'
 
 /**
@@ -39,7 +40,7 @@ export function parseIssueBody(
   contentType: string,
   query: URLSearchParams,
 ): Omit<IssueRequest, 'requester'> {
-  if (!/^application\/(?:[a-z0-9.-]+\+)?json\b/i.test(contentType)) {
+  if (!JSON_TYPE.test(contentType)) {
     checkQuery(query, ['profile', 'days'])
     const days = query.get('days')
     return {
@@ -60,6 +61,18 @@ export function parseIssueBody(
     profile: profile === undefined ? 'server' : parseProfile(profile),
     days: days === undefined ? undefined : parseDays(days),
   }
+}
+
+/**
+ * Reads what the bearer of a token asks for: `{ "csr", "names"?, "profile"?, "days"? }` as JSON, or a signing request alone.
+ *
+ * @throws {@link AuthorityError} `request-malformed`, `profile-unknown`, `days-invalid`; CoreError `option-unknown`
+ */
+export function parseEnrolmentBody(body: Uint8Array, contentType: string): EnrolmentRequest {
+  if (!JSON_TYPE.test(contentType)) return { csr: parseCsr(body) }
+  const asked = parseJsonObject(body)
+  const { profile, ...request } = parseIssueBody(body, contentType, new URLSearchParams())
+  return asked['profile'] === undefined ? request : { ...request, profile }
 }
 
 /**
@@ -93,7 +106,7 @@ export function parseJsonObject(body: Uint8Array): Partial<Record<string, unknow
   return { ...value }
 }
 
-function parseCsr(csr: string | Uint8Array): CertificateRequest {
+export function parseCsr(csr: string | Uint8Array): CertificateRequest {
   try {
     return CertificateRequest.parse(csr, 'the signing request')
   } catch (error) {
@@ -114,6 +127,8 @@ function parseDays(days: unknown): number {
   if (typeof days === 'number') return days
   throw new AuthorityError('days-invalid', 'days must be a number')
 }
+
+const JSON_TYPE = /^application\/(?:[a-z0-9.-]+\+)?json\b/i
 
 function malformed(
   message: string,

@@ -17,6 +17,12 @@ export type { AcmeLimits } from './acme/limits.ts'
 export { LOOPBACK_NETWORKS, PRIVATE_NETWORKS } from './acme/networks.ts'
 export type { AcmeProfile } from './acme/state.ts'
 export type { Authorize, Caller } from './authorize.ts'
+export type {
+  EnrolmentRequest,
+  EnrolmentToken,
+  EnrolmentTokens,
+  NewEnrolmentToken,
+} from './enrolment.ts'
 export {
   AuthorityError,
   type AuthorityErrorCode,
@@ -42,6 +48,8 @@ export { openAuthority } from './open.ts'
 export type { PolicyOptions } from './policy.ts'
 export type { LedgerProfile, ProfileName } from './profiles.ts'
 export { parseRevocationReason } from './reasons.ts'
+export { type RenewalClaim, signRenewal } from './renewal-proof.ts'
+export { type Asker, DEFAULT_RULES, type RequesterRule } from './requester-rules.ts'
 export type {
   Authority,
   Generation,

@@ -22,6 +22,7 @@ import type { NewEntry } from './ledger-writer.ts'
 import type { NameSpace } from './name-space.ts'
 import { buildLinted } from './lint-before-sign.ts'
 import { checkNames, lifetimeMs, type Policy } from './policy.ts'
+import { type Asker, checkRules } from './requester-rules.ts'
 import { addressesOf, responderUrl } from './public-url.ts'
 import { keyUsageOf, PROFILES, type ProfileName, parseProfile } from './profiles.ts'
 import { nameText, type RequestedSubject, subjectOfRequest, subjectOfTexts } from './subject.ts'
@@ -67,14 +68,19 @@ export interface SignedLeaf {
  *
  * @throws {@link AuthorityError} `profile-unknown`, `requester-missing`, `days-invalid`, `key-ambiguous`, `request-signature`, `request-malformed`,
  *   `key-weak`, `key-unsupported`, `key-is-ca`, `names-missing`, `too-many-names`, `name-invalid`, `wildcard-too-wide`,
- *   `name-refused`, `name-constraint`; CoreError `option-unknown`
+ *   `name-refused`, `name-constraint`, `requester-refused`, `profile-refused`, `key-refused`; CoreError `option-unknown`
+ *
+ * @param isRenewal - a lifetime that is too long by now is cut, not refused
  */
-export function approve(request: IssueRequest, rules: IssuingRules): ApprovedRequest {
+export function approve(
+  request: IssueRequest,
+  rules: IssuingRules,
+  isRenewal = false,
+): ApprovedRequest {
   checkOptions(request, REQUEST_OPTIONS, 'issue')
   const { policy, trustDomain, constraints } = rules
   const profile = parseProfile(request.profile)
   const requester = parseRequester(request.requester)
-  const lifetime = lifetimeMs(policy, profile, request.days)
   const { publicKey, requestedNames } = readKey(request)
   checkKeyStrength(publicKey)
   if (rules.authorityKeys.some((key) => key.equals(publicKey))) {
@@ -88,7 +94,42 @@ export function approve(request: IssueRequest, rules: IssuingRules): ApprovedReq
       : subjectOfTexts(request.names, profile, trustDomain, policy.maxNames)
   checkNames(policy, subject.names)
   if (constraints !== undefined) checkConstraints(constraints, subject.names, subject.commonName)
-  return { ...subject, publicKey, profile, lifetimeMs: lifetime, requester }
+  const { names } = subject
+  const keyType = keyTypeOf(publicKey)
+  const ruledDays = checkRules(policy.rules, request.by ?? OPERATOR, { profile, names, keyType })
+  const maxDays = Math.min(policy.maxDays, ruledDays ?? policy.maxDays)
+  const days =
+    isRenewal && request.days !== undefined ? Math.min(request.days, maxDays) : request.days
+  return {
+    ...subject,
+    publicKey,
+    profile,
+    lifetimeMs: lifetimeMs({ maxDays }, profile, days),
+    requester,
+  }
+}
+
+/**
+ * Checks one of several requests; a refusal says which.
+ *
+ * @throws {@link AuthorityError} as {@link approve}
+ */
+export function approveOne(
+  request: IssueRequest,
+  rules: IssuingRules,
+  index: number,
+): ApprovedRequest {
+  try {
+    return approve(request, rules)
+  } catch (error) {
+    if (!(error instanceof AuthorityError)) throw error
+    const { code, message, hint, refusedName } = error
+    throw new AuthorityError(code, `request ${index + 1}: ${message}`, {
+      hint,
+      refusedName,
+      cause: error,
+    })
+  }
 }
 
 /**
@@ -137,7 +178,7 @@ export function signLeaf(
     requester,
     // A user is looked for by the name that was asked for, not by the SPIFFE ID made from it.
     names: [...new Set(commonName === undefined ? texts : [commonName, ...texts])].join('\n'),
-    key_type: publicKey.type ?? publicKey.description,
+    key_type: keyTypeOf(publicKey),
     fingerprint: certificate.fingerprint,
     certificate: certificate.der,
     not_before: certificate.notBefore.getTime(),
@@ -184,6 +225,11 @@ function readKey({ csr, publicKey }: IssueRequest): KeyAndNames {
   )
 }
 
+/** `p256`, or what the key is called where it is none of ours. */
+function keyTypeOf(publicKey: PublicKey): string {
+  return publicKey.type ?? publicKey.description
+}
+
 function parseRequester(text: unknown): string {
   if (typeof text === 'string' && /^[^\p{Cc}]{1,200}$/u.test(text)) return text
   throw new AuthorityError(
@@ -192,4 +238,6 @@ function parseRequester(text: unknown): string {
   )
 }
 
-const REQUEST_OPTIONS = ['names', 'csr', 'publicKey', 'profile', 'days', 'requester'] as const
+/** Who asks where nobody says: whoever calls the library holds the keys. */
+const OPERATOR: Asker = { via: 'operator', name: 'operator' }
+const REQUEST_OPTIONS = ['names', 'csr', 'publicKey', 'profile', 'days', 'requester', 'by'] as const

@@ -7,12 +7,13 @@
  * - `revocation_list` holds the newest list of each certificate authority, so that every process hands out the same.
  * - `ca_certificate` has what else certifies the key of a certificate authority: cross-certificates, and its own of before.
  * - `rollover` has a row for every change of generation; one of each kind at most is open.
+ * - `enrolment_token` has the hash of every token that is good for one certificate, until a day after its end.
  *
  * @module
  */
 import type { JsonColumn, Migration } from '@countersign/store'
 import type { CaKind } from './ca-certificates.ts'
-import type { LedgerProfile } from './profiles.ts'
+import type { LedgerProfile, ProfileName } from './profiles.ts'
 
 /** Times are milliseconds since 1970; serials upper-case hex; fingerprints and key ids lower-case hex. */
 export interface LedgerTables {
@@ -109,6 +110,21 @@ export interface LedgerTables {
     started_at: number
     published_at: number | null
     retired_at: number | null
+  }
+  enrolment_token: {
+    id: string
+    /** base64url of the SHA-256 of the token. */
+    hash: string
+    /** As they were asked for. */
+    names: JsonColumn<readonly string[]>
+    profile: ProfileName
+    max_days: number | null
+    created_by: string
+    created_at: number
+    expires_at: number
+    used_at: number | null
+    /** Of the certificate that was made for it. */
+    fingerprint: string | null
   }
 }
 
@@ -212,6 +228,23 @@ export const LEDGER_MIGRATIONS: Readonly<Record<string, Migration>> = {
         retired_at {integer}
       ) {table}`,
       'create unique index rollover_open on rollover (kind, "open") where "open" is not null',
+    ],
+  },
+  '004-enrolment': {
+    statements: [
+      `create table enrolment_token (
+        id {text} primary key,
+        hash {text} not null unique,
+        names {json} not null,
+        profile {text} not null,
+        max_days {integer},
+        created_by {text} not null,
+        created_at {integer} not null,
+        expires_at {integer} not null,
+        used_at {integer},
+        fingerprint {text}
+      ) {table}`,
+      'create index enrolment_token_ends on enrolment_token (expires_at)',
     ],
   },
 }

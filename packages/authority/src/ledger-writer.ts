@@ -9,7 +9,9 @@ import {
   type ParameterOf,
   type PreparedQuery,
   type Store,
+  type Transaction,
 } from '@countersign/store'
+import { tokenUsed } from './enrolment.ts'
 import type { LedgerTables } from './ledger-schema.ts'
 
 /** A new entry of the ledger: a row of the table, not revoked. */
@@ -68,6 +70,27 @@ export class LedgerWriter {
     await promise
   }
 
+  /**
+   * Adds one entry and uses up the enrolment token it was asked for with; both or neither.
+   *
+   * @throws {@link AuthorityError} `token-used` where somebody was quicker; {@link StaleIssuerError}; StoreError as {@link add}
+   */
+  async addSpending(entry: NewEntry, under: SignedUnder, tokenId: string): Promise<void> {
+    await this.#store.transaction<LedgerTables, void>(async (transaction) => {
+      const spent = await transaction
+        .updateTable('enrolment_token')
+        .set({ used_at: entry.issued_at, fingerprint: entry.fingerprint })
+        .where('id', '=', tokenId)
+        .where('used_at', 'is', null)
+        .where('expires_at', '>', entry.issued_at)
+        .returning('id')
+        .executeTakeFirst()
+      if (spent === undefined) throw tokenUsed()
+      await refuseStale(transaction, under)
+      await transaction.insertInto('certificate').values(entry).execute()
+    })
+  }
+
   async #writeAll(): Promise<void> {
     this.#isWriting = true
     // Callers of this turn of the event loop come along.
@@ -106,22 +129,28 @@ export class LedgerWriter {
     }
     const signers = new Map(together.map((one) => [one.under.fingerprint, one.under]))
     await this.#store.transaction<LedgerTables, void>(async (transaction) => {
-      for (const { id, fingerprint } of signers.values()) {
-        const signer = await transaction
-          .selectFrom('certificate_authority')
-          .select('id')
-          .where('id', '=', id)
-          .where('fingerprint', '=', fingerprint)
-          .where('state', '<>', 'retired')
-          .executeTakeFirst()
-        if (signer === undefined) throw new StaleIssuerError(id)
-      }
+      for (const signer of signers.values()) await refuseStale(transaction, signer)
       for (let start = 0; start < entries.length; start += ROWS_A_STATEMENT) {
         const rows = entries.slice(start, start + ROWS_A_STATEMENT)
         await transaction.insertInto('certificate').values(rows).execute()
       }
     })
   }
+}
+
+/** Refuses where the signer was renewed or retired meanwhile. */
+async function refuseStale(
+  transaction: Transaction<LedgerTables>,
+  { id, fingerprint }: SignedUnder,
+): Promise<void> {
+  const signer = await transaction
+    .selectFrom('certificate_authority')
+    .select('id')
+    .where('id', '=', id)
+    .where('fingerprint', '=', fingerprint)
+    .where('state', '<>', 'retired')
+    .executeTakeFirst()
+  if (signer === undefined) throw new StaleIssuerError(id)
 }
 
 interface Waiting {

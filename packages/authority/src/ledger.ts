@@ -35,7 +35,7 @@ export class Ledger {
    */
   async list(options: ListOptions, now: Date): Promise<LedgerEntry[]> {
     checkOptions(options, LIST_OPTIONS, 'list')
-    const { expiringWithinMs, revoked, search, limit = 100, after } = options
+    const { expiringWithinMs, revoked, search, issuer, limit = 100, after } = options
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
       throw new AuthorityError(
         'option-invalid',
@@ -57,6 +57,7 @@ export class Ledger {
         .where('revoked_at', 'is', null)
     }
     if (revoked !== undefined) query = query.where('revoked_at', revoked ? 'is not' : 'is', null)
+    if (issuer !== undefined) query = query.where('ca', '=', issuer)
     if (search !== undefined && search !== '') {
       query = query.where((eb) => matches(eb, search))
     }
@@ -217,5 +218,5 @@ export const ENTRY_COLUMNS = [
   'revoked_at',
   'revocation_reason',
 ] as const
-const LIST_OPTIONS = ['expiringWithinMs', 'revoked', 'search', 'limit', 'after'] as const
+const LIST_OPTIONS = ['expiringWithinMs', 'revoked', 'search', 'issuer', 'limit', 'after'] as const
 const MAX_LIMIT = 1000

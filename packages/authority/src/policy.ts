@@ -16,6 +16,12 @@ import {
   parseNameSpace,
 } from './name-space.ts'
 import { PROFILES, type ProfileName } from './profiles.ts'
+import {
+  DEFAULT_RULES,
+  type ParsedRule,
+  parseRules,
+  type RequesterRule,
+} from './requester-rules.ts'
 import { nameText } from './subject.ts'
 
 /** What the authority issues. */
@@ -32,6 +38,11 @@ export interface PolicyOptions {
   maxDays?: number | undefined
   /** How many names one certificate may carry. @defaultValue 100 */
   maxNames?: number | undefined
+  /**
+   * Who but the operator and administrators may ask for what; an empty list is nobody.
+   * @defaultValue what ACME accounts, enrolment tokens and certificates prove, and host names for the role `issuer`
+   */
+  rules?: readonly RequesterRule[] | undefined
 }
 
 /** A policy as it is applied. */
@@ -40,6 +51,7 @@ export interface Policy {
   readonly wildcards: boolean
   readonly maxDays: number
   readonly maxNames: number
+  readonly rules: readonly ParsedRule[]
 }
 
 /**
@@ -48,8 +60,8 @@ export interface Policy {
  * @throws {@link AuthorityError} `option-invalid`; CoreError `option-unknown`
  */
 export function parsePolicy(options: PolicyOptions = {}): Policy {
-  checkOptions(options, ['allow', 'wildcards', 'maxDays', 'maxNames'], 'policy')
-  const { allow, wildcards = true, maxDays = 90, maxNames = 100 } = options
+  checkOptions(options, ['allow', 'wildcards', 'maxDays', 'maxNames', 'rules'], 'policy')
+  const { allow, wildcards = true, maxDays = 90, maxNames = 100, rules = DEFAULT_RULES } = options
   if (!(maxDays > 0 && maxDays <= 3650))
     throw invalid('policy.maxDays must be above 0, at most 3650')
   if (!(Number.isInteger(maxNames) && maxNames > 0 && maxNames <= 1000)) {
@@ -61,6 +73,7 @@ export function parsePolicy(options: PolicyOptions = {}): Policy {
     wildcards,
     maxDays,
     maxNames,
+    rules: parseRules(rules),
   }
 }
 
@@ -90,7 +103,11 @@ export function checkNames(policy: Policy, names: readonly GeneralName[]): void 
  *
  * @throws {@link AuthorityError} `days-invalid`
  */
-export function lifetimeMs(policy: Policy, profile: ProfileName, days: number | undefined): number {
+export function lifetimeMs(
+  policy: Pick<Policy, 'maxDays'>,
+  profile: ProfileName,
+  days: number | undefined,
+): number {
   const asked = days ?? Math.min(PROFILES[profile].defaultDays, policy.maxDays)
   if (typeof asked !== 'number' || !(asked * DAY_MS >= MINUTE_MS && asked <= policy.maxDays)) {
     throw new AuthorityError('days-invalid', `a lifetime of ${asked} days cannot be given`, {

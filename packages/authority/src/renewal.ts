@@ -4,12 +4,12 @@
  *
  * @module
  */
-import { type Certificate, type GeneralName, type PublicKey } from '@countersign/x509'
+import type { Certificate, GeneralName } from '@countersign/x509'
 import { AuthorityError } from './errors.ts'
 import type { Policy } from './policy.ts'
 import { parseProfile } from './profiles.ts'
 import { nameText } from './subject.ts'
-import type { IssueRequest, LedgerEntry } from './types.ts'
+import type { IssueRequest, LedgerEntry, RenewOptions } from './types.ts'
 
 /** What is renewed. */
 export interface RenewalSubject {
@@ -22,14 +22,13 @@ export interface RenewalSubject {
 /**
  * The request that asks for the same again.
  *
- * @param publicKey - another key; without it that of the certificate
+ * @param options - another key, without which it is that of the certificate, and who asks
  * @throws {@link AuthorityError} `certificate-revoked`, `profile-unknown` for what was not issued on request
  */
 export function renewalRequest(
   { entry, certificate, wasCut }: RenewalSubject,
   policy: Policy,
-  requester: string,
-  publicKey: PublicKey = certificate.publicKey,
+  { requester, by, publicKey = certificate.publicKey }: RenewOptions,
 ): IssueRequest {
   if (entry.revokedAt !== undefined) {
     throw new AuthorityError(
@@ -46,6 +45,7 @@ export function renewalRequest(
     profile: parseProfile(entry.profile),
     days: wasCut ? undefined : Math.min(lifetimeMs / DAY_MS, policy.maxDays),
     requester,
+    by,
   }
 }
 

@@ -10,10 +10,19 @@ import { Hono } from 'hono'
 import type { OpenedAuthority } from './authority.ts'
 import { type Authorize, type Caller, PERMISSIONS } from './authorize.ts'
 import { AuthorityError, statusOf } from './errors.ts'
-import { checkQuery, parseIssueBody, parseJsonObject, readBody } from './http-body.ts'
+import {
+  checkQuery,
+  parseEnrolmentBody,
+  parseIssueBody,
+  parseJsonObject,
+  readBody,
+} from './http-body.ts'
 import { createOcspRoutes } from './ocsp-routes.ts'
+import { holderOf, parseRenewalBody, renewByHolder } from './holder-renewal.ts'
 import { parseRevocationReason } from './reasons.ts'
-import type { LedgerEntry } from './types.ts'
+import type { Asker } from './requester-rules.ts'
+import { namesOfUser } from './subject.ts'
+import type { Issued, LedgerEntry } from './types.ts'
 
 /** The application; mount it at the root of the service. */
 export function createRoutes(authority: OpenedAuthority, authorize: Authorize): Hono {
@@ -87,22 +96,38 @@ export function createRoutes(authority: OpenedAuthority, authorize: Authorize): 
   })
 
   application.post('/ca/certificates', async (context) => {
-    const caller = await admit('issue', context.req.raw, context.env)
+    const caller = await authorize(context.req.raw, context.env)
     if (caller instanceof Response) return caller
+    const by = askerOf(caller, authority.trustDomain)
+    if (!authority.mayAsk(by)) {
+      throw new AuthorityError('role-missing', `"${caller.name}" may not issue certificates`, {
+        hint: 'this takes the role admin, or a rule for one of the roles or the name: countersign policy',
+      })
+    }
     const body = await readBody(context.req.raw, BODY_LIMIT)
     const contentType = context.req.header('content-type') ?? ''
     const request = parseIssueBody(body, contentType, new URL(context.req.url).searchParams)
-    const issued = await authority.issue({ ...request, requester: caller.name })
-    const chain = issued.chain.map((certificate) => certificate.pem).join('')
-    const headers = { 'cache-control': 'no-store' }
-    if (wantsPem(context.req.header('accept') ?? '')) {
-      return new Response(chain, {
-        status: 201,
-        headers: { ...headers, 'content-type': 'application/pem-certificate-chain' },
-      })
-    }
-    const { certificate, serialNumber } = issued
-    return json({ certificate: certificate.pem, chain, serial: serialNumber }, 201)
+    const issued = await authority.issue({ ...request, requester: caller.name, by })
+    return issuedResponse(issued, context.req.header('accept'))
+  })
+
+  // The token says who asks: it is looked at before anything of the request is read that costs.
+  application.post('/ca/enroll', async (context) => {
+    const token = /^bearer +(\S+)$/i.exec(context.req.header('authorization') ?? '')?.[1] ?? ''
+    const found = await authority.enrolment.find(token)
+    const body = await readBody(context.req.raw, BODY_LIMIT)
+    const contentType = context.req.header('content-type') ?? ''
+    const request = parseEnrolmentBody(body, contentType)
+    const issued = await authority.enrolment.use(found, request)
+    return issuedResponse(issued, context.req.header('accept'))
+  })
+
+  // The certificate of the connection says who asks, or a signature of its key.
+  application.post('/ca/certificates/renew', async (context) => {
+    const body = parseRenewalBody(await readBody(context.req.raw, BODY_LIMIT))
+    const holder = holderOf(context.env, body, authority.now())
+    const issued = await renewByHolder(authority, holder, body.csr)
+    return issuedResponse(issued, context.req.header('accept'))
   })
 
   application.post('/ca/certificates/:serial/revoke', async (context) => {
@@ -124,14 +149,34 @@ export function createRoutes(authority: OpenedAuthority, authorize: Authorize): 
   return application
 }
 
+function askerOf({ name, roles }: Caller, trustDomain: string): Asker {
+  return { via: 'user', name, roles, own: namesOfUser(name, trustDomain) }
+}
+
+function issuedResponse(issued: Issued, accept = ''): Response {
+  const chain = issued.chain.map((certificate) => certificate.pem).join('')
+  if (wantsPem(accept)) {
+    return new Response(chain, {
+      status: 201,
+      headers: {
+        'cache-control': 'no-store',
+        'content-type': 'application/pem-certificate-chain',
+      },
+    })
+  }
+  const { certificate, serialNumber } = issued
+  return json({ certificate: certificate.pem, chain, serial: serialNumber }, 201)
+}
+
 function parseListQuery(query: URLSearchParams): {
   limit: number
   after: string | undefined
   search: string | undefined
+  issuer: string | undefined
   revoked: boolean | undefined
   expiringWithinMs: number | undefined
 } {
-  checkQuery(query, ['limit', 'after', 'q', 'revoked', 'expiring'])
+  checkQuery(query, ['limit', 'after', 'q', 'revoked', 'expiring', 'issuer'])
   const limit = Number(query.get('limit') ?? 100)
   if (!Number.isInteger(limit) || limit < 1) {
     throw new AuthorityError('option-invalid', 'limit must be a whole number above 0')
@@ -145,6 +190,7 @@ function parseListQuery(query: URLSearchParams): {
     limit: Math.min(limit, 999),
     after: query.get('after') ?? undefined,
     search: query.get('q') ?? undefined,
+    issuer: query.get('issuer') ?? undefined,
     revoked: revoked === null ? undefined : revoked === 'true',
     expiringWithinMs: expiring === null ? undefined : parseDuration(expiring),
   }

@@ -70,6 +70,11 @@ export function subjectOfRequest(
   }
 }
 
+/** What a user or service is certified as: the names of a client's certificate for this name alone; none where it is no name. */
+export function namesOfUser(name: string, trustDomain: string): readonly GeneralName[] {
+  return PLAIN_NAME.test(name) ? [spiffeId(trustDomain, name)] : []
+}
+
 /** A name as it is written; empty for the kinds that are never issued. */
 export function nameText(name: GeneralName): string {
   return 'value' in name && typeof name.value === 'string' ? name.value : ''

@@ -15,8 +15,10 @@ import type {
 } from '@countersign/x509'
 import type { Hono } from 'hono'
 import type { Authorize } from './authorize.ts'
+import type { EnrolmentTokens } from './enrolment.ts'
 import type { PolicyOptions } from './policy.ts'
 import type { LedgerProfile, ProfileName } from './profiles.ts'
+import type { Asker } from './requester-rules.ts'
 
 /** How an authority is opened. */
 export interface OpenAuthorityOptions {
@@ -72,6 +74,8 @@ export interface IssueRequest {
   days?: number | undefined
   /** Who asked; stands in the ledger. */
   requester: string
+  /** Who asked, for the rules of the policy. @defaultValue the operator, who is above them */
+  by?: Asker | undefined
 }
 
 /** How {@link Authority.renew} renews. */
@@ -80,6 +84,8 @@ export interface RenewOptions {
   publicKey?: PublicKey | undefined
   /** Who asked; stands in the ledger. */
   requester: string
+  /** Who asked, for the rules of the policy. @defaultValue the operator, who is above them */
+  by?: Asker | undefined
 }
 
 /** A certificate that has left, and is in the ledger. */
@@ -122,6 +128,8 @@ export interface ListOptions {
   revoked?: boolean | undefined
   /** Only where a name or the requester contains this, or the serial or fingerprint is this. */
   search?: string | undefined
+  /** Only what this certificate authority signed: `issuer-2026-a1b2`. */
+  issuer?: string | undefined
   /** At most so many, 1 to 1000. @defaultValue 100 */
   limit?: number | undefined
   /** The serial or fingerprint of the last entry of the page before. */
@@ -229,8 +237,11 @@ export interface Authority {
   readonly trustDomain: string
   /** Where clients reach revocation lists and responder, without a slash at its end; `undefined` until somebody has said. */
   readonly publicUrl: string | undefined
+  /** One-time tokens that let a machine ask for its first certificate. */
+  readonly enrolment: EnrolmentTokens
   /**
-   * GET /roots.pem, GET /crl/:file, GET and POST /ocsp, GET and POST /ca/certificates, POST /ca/certificates/:serial/revoke.
+   * GET /roots.pem, GET /crl/:file, GET and POST /ocsp, GET and POST /ca/certificates, POST /ca/certificates/:serial/revoke,
+   * POST /ca/certificates/renew, POST /ca/enroll.
    *
    * @throws {@link AuthorityError} `routes-unavailable` where the authority was opened without `authorize`
    */
@@ -248,8 +259,16 @@ export interface Authority {
    * @throws {@link AuthorityError} `key-missing`, `key-malformed`, `key-mismatch`, `passphrase-missing`, `passphrase-wrong`
    */
   unlock(): Promise<void>
-  /** Whether a server certificate for this host name or address would be within policy and constraints. */
-  permits(name: string): boolean
+  /**
+   * Whether a server certificate for this host name or address would be within policy and constraints.
+   *
+   * @param by - and within the rules for whoever asks
+   */
+  permits(name: string, by?: Asker): boolean
+  /** The time by the authority's clock. */
+  now(): Date
+  /** Whether there is a rule for somebody at all; whom no rule names gets nothing. */
+  mayAsk(by: Asker): boolean
   /**
    * Signs one certificate. It is in the ledger when the promise resolves.
    *

@@ -10,7 +10,7 @@
 import { json } from '@countersign/store'
 import { Certificate, CertificateRequest, type PublicKey, X509Error } from '@countersign/x509'
 import { AuthorityError } from '../errors.ts'
-import { identifierKey, identifierOf } from './identifiers.ts'
+import { acmeAsker, identifierKey, identifierOf } from './identifiers.ts'
 import { fromBase64Url, requiredText } from './json.ts'
 import { findOrder, type OrderRow, orderStatus } from './orders.ts'
 import { AcmeProblem } from './problem.ts'
@@ -149,6 +149,7 @@ async function issue(state: AcmeState, order: OrderRow): Promise<Certificate> {
     profile: 'server',
     days,
     requester: requesterOf(order),
+    by: acmeAsker(order.account, order.identifiers),
   })
   return issued.certificate
 }
@@ -178,7 +179,7 @@ function problemOf({ code, message }: AuthorityError): AcmeProblem | undefined {
   if (/^(key-|request-|lint-)/.test(code)) {
     return OWN_KEYS.has(code) ? undefined : new AcmeProblem('badCSR', message)
   }
-  if (/^(name|wildcard|too-many-names|days)/.test(code)) {
+  if (/^(name|wildcard|too-many-names|days|requester-refused|profile-refused)/.test(code)) {
     return new AcmeProblem('rejectedIdentifier', message)
   }
   return undefined

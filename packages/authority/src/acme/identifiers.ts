@@ -4,6 +4,7 @@
  * @module
  */
 import { type GeneralName, parseGeneralName, X509Error } from '@countersign/x509'
+import type { Asker } from '../requester-rules.ts'
 import { members, requiredText } from './json.ts'
 import { AcmeProblem, malformed } from './problem.ts'
 import type { ChallengeType, Identifier } from './schema.ts'
@@ -46,6 +47,11 @@ export function parseIdentifiers(list: readonly unknown[], most: number): Identi
 /** One text for an identifier, to compare by. */
 export function identifierKey({ type, value }: Identifier): string {
   return `${type}:${value}`
+}
+
+/** An account, as the rules of the policy see it: what it orders is certified once it is proven. */
+export function acmeAsker(account: string, identifiers: readonly Identifier[]): Asker {
+  return { via: 'acme', name: account, own: identifiers }
 }
 
 /** Whether it is a wildcard, and the name that is validated for it. */

@@ -8,7 +8,7 @@ import { AuthorityError } from '../errors.ts'
 import { nameSpaceContains, parseNameSpace } from '../name-space.ts'
 import { checkReplaced } from './renewal-info.ts'
 import { authorizationFor } from './authorizations.ts'
-import { parseIdentifiers } from './identifiers.ts'
+import { acmeAsker, parseIdentifiers } from './identifiers.ts'
 import { optionalList, optionalText } from './json.ts'
 import { limitAuthorizations, limitOrders } from './limits.ts'
 import { AcmeProblem, malformed, notFound } from './problem.ts'
@@ -149,7 +149,7 @@ export async function checkPermitted(
   const space = await spaceOf(state, account)
   const faults = identifiers.flatMap((identifier) => {
     const { type, value } = identifier
-    const fault = !state.authority.permits(value)
+    const fault = !state.authority.permits(value, acmeAsker(account.id, [identifier]))
       ? `this authority does not certify "${value}"`
       : space !== undefined && !nameSpaceContains(space, { type, value })
         ? `this account may not order "${value}"`
