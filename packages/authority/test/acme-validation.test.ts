@@ -1,54 +1,22 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
 import { describe, it } from 'node:test'
-import { createAcme } from '@countersign/authority'
+import { type Authority, createAcme } from '@countersign/authority'
 import { scrubProcess } from '@countersign/testkit'
-import { parseGeneralName } from '@countersign/x509'
-import type { Answer, Driver } from './acme-driver.ts'
+import { parseGeneralName, PrivateKey } from '@countersign/x509'
 import { arrange, obtain, registered, suiteAcme, tokenOf } from './acme-fixture.ts'
 import { challengeContext, startTlsHost } from './acme-hosts.ts'
+import { refuses, type SpoilHost, validate } from './acme-validating.ts'
 
 scrubProcess()
 
 const suite = suiteAcme()
-let count = 0
-
-/** Validates a new name: what its challenge says in the end. */
-async function validate(
-  type: string,
-  spoil: (name: string, driver: Driver, authorization: Answer) => void | Promise<void>,
-  host?: string,
-): Promise<Answer> {
-  const driver = await registered(suite.current)
-  const name = host ?? `host-${++count}.a.test`
-  const order = await driver.order([name])
-  const authorization = await driver.post(order.textAt('authorizations.0'))
-  const url = arrange(suite.current, driver, authorization, type)
-  await spoil(name, driver, authorization)
-  await driver.post(url, {})
-  await suite.current.acme.settled()
-  const after = await driver.post(order.headers.get('location') ?? '')
-  const decided = await driver.post(url)
-  const isValid = decided.at('status') === 'valid'
-  assert.equal(after.at('status'), isValid ? 'ready' : 'invalid')
-  return decided
-}
-
-async function refuses(
-  type: string,
-  problem: string,
-  words: RegExp,
-  spoil: Parameters<typeof validate>[1],
-): Promise<void> {
-  const decided = await validate(type, spoil)
-  assert.equal(decided.textAt('error.type'), `urn:ietf:params:acme:error:${problem}`, decided.text)
-  assert.match(decided.textAt('error.detail'), words)
-  assert.equal(decided.at('error.identifier.type'), 'dns')
-}
 
 /** Has the host of a name answer otherwise. */
 const answering =
-  (answer: (outgoing: ServerResponse, url: string) => void): Parameters<typeof validate>[1] =>
+  (answer: (outgoing: ServerResponse, url: string) => void): SpoilHost =>
   (name) => {
     suite.current.http.handlers.set(name, (incoming, outgoing) =>
       answer(outgoing, incoming.url ?? ''),
@@ -59,21 +27,7 @@ const redirecting = (location: (name: string, url: string) => string) =>
     suite.current.http.handlers.set(name, (incoming, outgoing) => {
       outgoing.writeHead(302, { location: location(name, incoming.url ?? '') }).end()
     })
-  }) satisfies Parameters<typeof validate>[1]
-
-type Change = Partial<Parameters<typeof challengeContext>[0]>
-const showing =
-  (change: (name: string, right: string) => Change): Parameters<typeof validate>[1] =>
-  (name, driver, authorization) => {
-    const proof = driver.keyAuthorization(tokenOf(authorization, 'tls-alpn-01'))
-    const right = { names: [parseGeneralName(name)], keyAuthorization: proof }
-    suite.current.tls.contexts.set(name, challengeContext({ ...right, ...change(name, proof) }))
-  }
-
-/** Where the record of a name is. */
-function record(name: string): string {
-  return `_acme-challenge.${name}`
-}
+  }) satisfies SpoilHost
 
 describe('ACME, hosts that are asked', () => {
   describe('http-01', () => {
@@ -81,14 +35,48 @@ describe('ACME, hosts that are asked', () => {
       const { dns, http } = suite.current
       dns.set('elsewhere.a.test', 'A', '127.0.0.1')
       const decided = await validate(
+        suite.current,
         'http-01',
         redirecting((_, url) => `http://elsewhere.a.test:${http.port}${url}`),
       )
       assert.equal(decided.at('status'), 'valid', decided.text)
     })
 
+    it('follows a redirect to https where the certificate is to be trusted, and only there', async () => {
+      const { authority, options, dns, http } = suite.current
+      const answers = new Map<string, string>()
+      await using ours = await trustedHost(authority, answers)
+      await using foreign = await startTlsHost(['http/1.1'])
+      for (const [port, status, type] of [
+        [ours.port, 'valid', undefined],
+        [foreign.port, 'invalid', 'urn:ietf:params:acme:error:tls'],
+      ] as const) {
+        await using acme = await createAcme({ ...options, tlsPort: port })
+        const fixture = { ...suite.current, acme }
+        const driver = await registered(fixture)
+        const order = await driver.order(['secure.a.test'])
+        const authorization = await driver.post(order.textAt('authorizations.0'))
+        const url = arrange(fixture, driver, authorization, 'http-01')
+        const token = tokenOf(authorization, 'http-01')
+        answers.set(`/.well-known/acme-challenge/${token}`, driver.keyAuthorization(token))
+        foreign.contexts.set(
+          'secure.a.test',
+          challengeContext({ names: [parseGeneralName('secure.a.test')], keyAuthorization: '' }),
+        )
+        http.handlers.set('secure.a.test', (incoming, outgoing) => {
+          const location = `https://secure.a.test:${port}${incoming.url}`
+          outgoing.writeHead(301, { location }).end()
+        })
+        dns.set('secure.a.test', 'A', '127.0.0.1')
+        await driver.post(url, {})
+        await acme.settled()
+        const decided = await driver.post(url)
+        assert.deepEqual([decided.at('status'), decided.at('error.type')], [status, type])
+      }
+    })
+
     it('takes an answer with a line end behind it', async () => {
-      const decided = await validate('http-01', (name, driver, authorization) => {
+      const decided = await validate(suite.current, 'http-01', (name, driver, authorization) => {
         const token = tokenOf(authorization, 'http-01')
         suite.current.http.handlers.set(name, (_, outgoing) => {
           outgoing.end(`${driver.keyAuthorization(token)}\r\n`)
@@ -144,7 +132,7 @@ describe('ACME, hosts that are asked', () => {
     ] as const) {
       it(`refuses a host ${name}`, async () => {
         suite.current.dns.set('inside.a.test', 'A', '10.1.2.3')
-        await refuses('http-01', 'connection', words, spoil)
+        await refuses(suite.current, 'http-01', 'connection', words, spoil)
       })
     }
 
@@ -177,11 +165,13 @@ describe('ACME, hosts that are asked', () => {
         answering((outgoing) => outgoing.end('x'.repeat(100_000))),
       ],
     ] as const) {
-      it(`refuses a host ${name}`, () => refuses('http-01', 'incorrectResponse', words, spoil))
+      it(`refuses a host ${name}`, () =>
+        refuses(suite.current, 'http-01', 'incorrectResponse', words, spoil))
     }
 
     it('refuses a host with a head of 100 KiB', () =>
       refuses(
+        suite.current,
         'http-01',
         'connection',
         /could not be asked/,
@@ -192,6 +182,7 @@ describe('ACME, hosts that are asked', () => {
 
     it('refuses a host that hangs up', () =>
       refuses(
+        suite.current,
         'http-01',
         'connection',
         /could not be asked/,
@@ -229,7 +220,7 @@ describe('ACME, hosts that are asked', () => {
         ['AAAA', 'fe80::1'],
         ['AAAA', '64:ff9b::7f00:1'],
       ] as const) {
-        await refuses('http-01', 'connection', /outside of the networks/, (name) => {
+        await refuses(suite.current, 'http-01', 'connection', /outside of the networks/, (name) => {
           dns.set(name, 'A')
           dns.set(name, type, address)
         })
@@ -238,7 +229,7 @@ describe('ACME, hosts that are asked', () => {
     })
 
     it('asks the one address of several that it may', async () => {
-      const decided = await validate('http-01', (name) => {
+      const decided = await validate(suite.current, 'http-01', (name) => {
         suite.current.dns.set(name, 'A', '10.0.0.1', '127.0.0.1')
       })
       assert.equal(decided.at('status'), 'valid', decided.text)
@@ -257,65 +248,9 @@ describe('ACME, hosts that are asked', () => {
         (host: string) => suite.current.dns.fail(host, 2),
       ],
     ] as const) {
-      it(`says so where a name ${name}`, () => refuses('http-01', 'dns', words, spoil))
+      it(`says so where a name ${name}`, () =>
+        refuses(suite.current, 'http-01', 'dns', words, spoil))
     }
-  })
-
-  describe('dns-01', () => {
-    it('refuses another record', () =>
-      refuses('dns-01', 'incorrectResponse', /none of the 2 TXT records/, (name) => {
-        suite.current.dns.set(record(name), 'TXT', 'one', 'two')
-      }))
-    it('refuses no record', () =>
-      refuses('dns-01', 'incorrectResponse', /has no TXT record/, (name) => {
-        suite.current.dns.set(record(name), 'TXT')
-      }))
-    it('refuses an alias of itself', () =>
-      refuses('dns-01', 'dns', /alias/, (name) => {
-        suite.current.dns.set(record(name), 'TXT')
-        suite.current.dns.set(record(name), 'CNAME', record(name))
-      }))
-    it('refuses where the resolver fails', () =>
-      refuses('dns-01', 'dns', /could not be looked up/, (name) => {
-        suite.current.dns.fail(record(name), 2)
-      }))
-  })
-
-  describe('tls-alpn-01', () => {
-    for (const [name, words, change] of [
-      ['an extension that is not critical', /not critical/, () => ({ critical: false })],
-      ['no extension', /has no acmeIdentifier/, () => ({ value: null })],
-      ['the digest of something else', /not the digest/, () => ({ keyAuthorization: 'else' })],
-      ['a digest without its frame', /not the digest/, () => ({ value: new Uint8Array(32) })],
-      [
-        'more names',
-        /not for this name alone/,
-        (host: string) => ({ names: [host, 'b.test'].map(parseGeneralName) }),
-      ],
-      ['another name', /not for this name alone/, () => ({ names: [parseGeneralName('b.test')] })],
-      ['a wildcard', /not for this name alone/, () => ({ names: [parseGeneralName('*.a.test')] })],
-    ] as const) {
-      it(`refuses a certificate with ${name}`, () =>
-        refuses('tls-alpn-01', 'incorrectResponse', words, showing(change)))
-    }
-
-    it('refuses a host that has nothing for the name', () =>
-      refuses('tls-alpn-01', 'tls', /could not be trusted|could not be asked/, (name) => {
-        suite.current.tls.contexts.delete(name)
-      }))
-
-    it('refuses a host that speaks another protocol', async () => {
-      await using plain = await startTlsHost(['http/1.1'])
-      await using acme = await createAcme({ ...suite.current.options, tlsPort: plain.port })
-      const fixture = { ...suite.current, acme, tls: plain }
-      const driver = await registered(fixture)
-      const order = await driver.order(['alpn.a.test'])
-      const authorization = await driver.post(order.textAt('authorizations.0'))
-      const url = arrange(fixture, driver, authorization, 'tls-alpn-01')
-      await driver.post(url, {})
-      await acme.settled()
-      assert.equal((await driver.post(url)).at('status'), 'invalid')
-    })
   })
 
   it('tries again where a host may only be late', async () => {
@@ -387,6 +322,34 @@ describe('ACME, hosts that are asked', () => {
     assert.deepEqual(suite.current.faults, [])
   })
 })
+
+/** A host with a certificate of the authority. */
+async function trustedHost(
+  authority: Authority,
+  answers: ReadonlyMap<string, string>,
+): Promise<AsyncDisposable & { readonly port: number }> {
+  const key = PrivateKey.generateSync('p256')
+  const { chain } = await authority.issue({
+    names: ['secure.a.test'],
+    publicKey: key.publicKey,
+    profile: 'server',
+    requester: 'test',
+  })
+  const cert = chain.map(({ pem }) => pem).join('')
+  const server = createHttpsServer({ cert, key: key.toPem() }, (incoming, outgoing) => {
+    outgoing.end(answers.get(incoming.url ?? ''))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
 
 /** Writes for as long as the other side reads, up to 1 GB. */
 function flood(outgoing: ServerResponse): void {

@@ -106,7 +106,10 @@ export async function createAcme(options: AcmeOptions): Promise<Acme> {
     networks: new Networks(options.allow ?? PRIVATE_NETWORKS, options.resolver),
     httpPort: checkedPort(options.httpPort ?? 80, 'httpPort'),
     tlsPort: checkedPort(options.tlsPort ?? 443, 'tlsPort'),
-    roots: authority.roots.map(({ pem }) => pem),
+    // Asked for anew each time: a rollover changes them.
+    get roots() {
+      return authority.roots.map(({ pem }) => pem)
+    },
     pausesMs: options.retryPausesMs ?? [1000, 4000],
     timeoutMs: options.validationTimeoutMs ?? 10_000,
     concurrency: 16,

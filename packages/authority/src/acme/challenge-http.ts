@@ -158,7 +158,7 @@ async function readAnswer(incoming: IncomingMessage): Promise<Answer> {
 export function connectionProblem(where: string, fault: unknown, signal: AbortSignal): AcmeProblem {
   if (signal.aborted) return new AcmeProblem('connection', `${where} did not answer in time`)
   const code = errorCode(fault) ?? errorMessage(fault)
-  const isTls = /CERT|TLS|SSL|SELF_SIGNED|ISSUER|ALTNAME/.test(code)
+  const isTls = /CERT|TLS|SSL|^UNABLE_|^UNSPECIFIED$/.test(code)
   return isTls
     ? new AcmeProblem('tls', `${where} could not be trusted: ${code}`)
     : new AcmeProblem('connection', `${where} could not be asked: ${code}`)
