@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { initAuthority, openAuthority } from '@countersign/authority'
-import { openStore, type Store } from '@countersign/store'
+import { openStore, sql, type Store } from '@countersign/store'
 import { startCommand } from '@countersign/testkit'
 import { CertificateRevocationList, PrivateKey } from '@countersign/x509'
 import type { LedgerTables } from '../src/ledger-schema.ts'
@@ -63,8 +63,10 @@ export async function killRounds(options: KillOptions): Promise<KillFigures> {
   const { url, folder, kills, seed, onRound } = options
   const random = randomFrom(seed)
   const answered = new Answered()
-  await using store = await openStore(url)
-  await initAuthority({ store, folder })
+  {
+    await using store = await openStore(url)
+    await initAuthority({ store, folder })
+  }
   let done = 0
   while (done < kills) {
     const count = Math.min(2, kills - done)
@@ -77,6 +79,8 @@ export async function killRounds(options: KillOptions): Promise<KillFigures> {
       for (const line of output) answered.add(line)
     }
     done += count
+    await using store = await openStore(url)
+    await settled(store)
     await check(store, folder, answered)
     onRound?.(figures(done, answered))
   }
@@ -107,6 +111,18 @@ async function killed({ url, folder }: KillOptions, moment: Moment): Promise<str
   const { signal } = await child.ended
   assert.equal(signal, 'SIGKILL', child.stderr())
   return child.stdout().split('\n').slice(0, -1)
+}
+
+/** PostgreSQL ends what a killed client has sent it; only then does nothing change any more. */
+async function settled(store: Store): Promise<void> {
+  if (store.dialect !== 'postgres') return
+  const others = sql<{ count: number }>`select count(*) as count from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`
+  for (;;) {
+    const { rows } = await others.execute(store.database<LedgerTables>())
+    if (rows[0]?.count === 0) return
+    await sleep(20)
+  }
 }
 
 async function check(store: Store, folder: string, answered: Answered): Promise<void> {
