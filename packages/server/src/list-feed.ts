@@ -32,6 +32,8 @@ export class ListFeed implements AsyncDisposable {
   readonly #parts: FeedParts
   readonly #upkeep: Upkeep
   #current: LoadedList | undefined
+  /** The newest of each key: who swaps the lists of two authorities must not bring an older one back. */
+  readonly #newest = new Map<string, CertificateRevocationList>()
   #etag: string | undefined
   #problem: ServerError | undefined
   #told: string | undefined
@@ -121,9 +123,17 @@ export class ListFeed implements AsyncDisposable {
     }
     const [next, ...others] = lists
     if (next === undefined || others.length > 0) return `gives ${lists.length} lists, not one`
-    const fault = faultOf(next, this.#current, candidates, this.#parts.now())
-    if (fault !== undefined || next.sha256 === this.#current?.sha256) return fault
+    const now = this.#parts.now()
+    const signer = candidates.find((one) => next.isIssuedBy(one))
+    const fault = faultOf(next, signer, candidates, now)
+    if (fault !== undefined || signer === undefined) return fault
+    const key = signer.publicKey.keyId()
+    const newest = this.#newest.get(key)
+    const swapped =
+      (newest && olderThan(newest, next.list)) ?? swappedFor(this.#current?.list, next.list, now)
+    if (swapped !== undefined || next.sha256 === this.#current?.sha256) return swapped
     this.#current = next
+    this.#newest.set(key, next.list)
     this.#parts.onChange()
     if (fetching.folder !== undefined && 'data' in input) await this.#keep(fetching.folder, next)
     return undefined
@@ -164,22 +174,21 @@ export class ListFeed implements AsyncDisposable {
   }
 }
 
-/** What is wrong with a list that might take the place of another (RFC 5280 §5.2.3, §6.3.3). */
+/** What is wrong with a list, whatever came before (RFC 5280 §5.2.3, §6.3.3). */
 function faultOf(
-  next: LoadedList,
-  before: LoadedList | undefined,
+  { list }: LoadedList,
+  signer: Certificate | undefined,
   authorities: readonly Certificate[],
   now: number,
 ): string | undefined {
-  const { list } = next
   if (list.isDelta || list.issuingDistributionPoint?.indirect === true) {
     return 'gives a list that is not whole: a delta, or one of several authorities'
   }
   if (list.unknownCriticalExtensions.length > 0) {
     return `gives a list with critical extensions nobody knows here: ${list.unknownCriticalExtensions.join(', ')}`
   }
-  if (!authorities.some((one) => next.isIssuedBy(one))) {
-    const issuer = list.issuer.toString().slice(0, 200)
+  if (signer === undefined) {
+    const issuer = nameOf(list)
     return authorities.some((one) => list.claimsIssuer(one))
       ? `gives a list in the name of ${issuer} that it has not signed`
       : `gives a list of ${issuer}, which is no authority that this server holds`
@@ -187,22 +196,36 @@ function faultOf(
   if (list.thisUpdate.getTime() > now + CLOCKS_APART_MS) {
     return `gives a list of a time to come, ${list.thisUpdate.toISOString()}`
   }
-  return before === undefined ? undefined : olderThan(before.list, list)
+  return undefined
 }
 
-/** Only of one key: an authority that was made anew counts from the beginning. */
+/** Of one key: an authority that was made anew counts from the beginning. */
 function olderThan(
   before: CertificateRevocationList,
   next: CertificateRevocationList,
 ): string | undefined {
-  const sameKey = before.authorityKeyId === next.authorityKeyId
-  if (!sameKey || !before.issuer.equals(next.issuer)) return undefined
+  if (!before.issuer.equals(next.issuer)) return undefined
   if (before.number !== undefined && next.number !== undefined && next.number !== before.number) {
     if (next.number > before.number) return undefined
     return `gives an older list: number ${next.number}, after ${before.number}`
   }
   if (next.thisUpdate >= before.thisUpdate) return undefined
   return `gives an older list: of ${next.thisUpdate.toISOString()}, after ${before.thisUpdate.toISOString()}`
+}
+
+/** The list of another authority, genuine as it is, would leave everybody of the one before without. */
+function swappedFor(
+  before: CertificateRevocationList | undefined,
+  next: CertificateRevocationList,
+  now: number,
+): string | undefined {
+  if (before === undefined || before.issuer.equals(next.issuer)) return undefined
+  if (before.nextUpdate !== undefined && before.nextUpdate.getTime() < now) return undefined
+  return `gives a list of ${nameOf(next)}, where that of ${nameOf(before)} still counts`
+}
+
+function nameOf({ issuer }: CertificateRevocationList): string {
+  return issuer.toString().slice(0, 200)
 }
 
 const HINTS: ReadonlyMap<ServerErrorCode, string> = new Map([

@@ -197,6 +197,44 @@ describe('a revocation list of a URL', () => {
     assert.match(report?.ok === false ? String(report.error) : '', /an older list: number/)
   })
 
+  it('does not give way to that of another authority, nor come back older behind it', async () => {
+    const other = testAuthority()
+    const past = {
+      thisUpdate: new Date(Date.now() - 2 * DAY),
+      nextUpdate: new Date(Date.now() - DAY),
+    }
+    const older = authority.crl()
+    const ranOut = authority.crl({ revoked: [bob.certificate], ...past })
+    const newer = authority.crl({ revoked: [bob.certificate] })
+    await using publisher = await Publisher.start(ranOut.der)
+    const reports: ReloadOutcome[] = []
+    await using server = await start(
+      {
+        ca: [ca, other.rootPem, other.issuerPem],
+        crl: publisher.url,
+        revocation: { depth: 'leaf', stale: 3 * DAY },
+      },
+      reports,
+    )
+    const messageAfter = async (body: Uint8Array): Promise<string> => {
+      publisher.body = body
+      await server.refresh()
+      const last = reports.at(-1)
+      return last?.ok === false ? String(last.error) : 'ok'
+    }
+    assert.equal(await codeFor(server, bob), 'revoked')
+    // One that has run out gives way. What comes behind must not be older than what was there before.
+    await messageAfter(other.crl(past).der)
+    assert.equal(await codeFor(server, alice), 'crl-missing')
+    assert.match(await messageAfter(older.der), /an older list: number/)
+    assert.equal(await codeFor(server, bob), 'crl-missing')
+    await messageAfter(newer.der)
+    assert.equal(await codeFor(server, bob), 'revoked')
+    assert.match(await messageAfter(other.crl().der), /, where that of CN=.* still counts/)
+    assert.equal(await codeFor(server, bob), 'revoked')
+    assert.equal((await askAs(server, alice)).body, 'alice')
+  })
+
   it('goes on with the last good one while the authority is away, until it runs out', async () => {
     let now = new Date()
     await using publisher = await Publisher.start(authority.crl().der)
