@@ -142,8 +142,14 @@ export class AuditLog implements AsyncDisposable {
         ),
       )
     } catch (error) {
-      if (!(error instanceof StoreError)) throw error
-      if (error.code === 'closed') this.#queue = []
+      const code = error instanceof StoreError ? error.code : undefined
+      if (code === 'value-invalid') {
+        // It would never be taken, and nothing behind it would.
+        this.#queue = this.#queue.slice(batch.length)
+        this.#lost += batch.length
+        return true
+      }
+      if (code === 'closed') this.#queue = []
       else this.#schedule(RETRY_MS)
       return false
     }

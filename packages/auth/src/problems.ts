@@ -147,7 +147,7 @@ const TABLE: Readonly<Record<RefusalCode, Row>> = {
   'credentials-invalid': {
     status: 401,
     detail: 'the session or token is not valid, or no longer',
-    hint: 'sign in again: POST /login',
+    hint: 'sign in again (POST /login), or present another token',
     challenge: 'invalid_token',
   },
   'invalid-credentials': {

@@ -151,6 +151,24 @@ describe('the audit log', () => {
     assert.partialDeepStrictEqual(await auth.audit.verify(), { ok: true, rows: 9 })
   })
 
+  it('is not held up by an event that no database takes', async (t) => {
+    const { store, now } = await openDirect(t)
+    const secrets = await SecretBox.open(undefined, store, now)
+    await using log = new AuditLog(store, now, secrets, true)
+    log.append({ type: 'session_created', time: now(), address: 'a\0b' })
+    await log.flush()
+    log.append({ type: 'session_created', time: now(), reason: 'a\0b', sid: '\ud800' })
+    const entries = await log.list()
+    assert.deepEqual(
+      entries.map(({ event, detail }) => [event, detail['count'] ?? detail['reason']]),
+      [
+        ['session_created', 'a\0b'],
+        ['sys_audit_lost', 1],
+      ],
+    )
+    assert.partialDeepStrictEqual(await verifyAudit(store, secrets), { ok: true, rows: 2 })
+  })
+
   it('keeps nobody from ending when the store was closed first', async (t) => {
     const { auth, store } = await openDirect(t)
     await auth.users.add({ name: 'ada' })
