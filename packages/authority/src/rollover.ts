@@ -42,6 +42,7 @@ import { backdate, checkedNow } from './validity.ts'
  * is issued from now on no longer needs the root before, except for clients that have no other.
  */
 export async function rollRoot(authority: ChangingAuthority, options: RollOptions): Promise<void> {
+  await refuseOpen(authority, 'root')
   const { organization, constraints, state } = authority
   const now = checkedNow(authority.clock)
   const { root: old } = state
@@ -93,6 +94,7 @@ export async function rollIssuer(
   authority: ChangingAuthority,
   options: RollOptions,
 ): Promise<void> {
+  await refuseOpen(authority, 'issuer')
   const { organization, state } = authority
   const now = checkedNow(authority.clock)
   const { root } = state
@@ -157,6 +159,23 @@ async function change(
   }
 }
 
+/** Before any key is opened or made: a rollover of this kind that is not at its end. */
+async function refuseOpen({ store }: ChangingAuthority, kind: CaKind): Promise<void> {
+  const open = await store
+    .database<LedgerTables>()
+    .selectFrom('rollover')
+    .select(['old_ca', 'new_ca'])
+    .where('kind', '=', kind)
+    .where('open', '=', 1)
+    .where('step', '=', 'published')
+    .executeTakeFirst()
+  if (open !== undefined) throw notRetired(kind, open)
+}
+
+function notRetired(kind: CaKind, open: { old_ca: string; new_ca: string }): AuthorityError {
+  return underway(`${open.new_ca} is new, and ${open.old_ca} not retired yet`, kind)
+}
+
 interface Claim {
   readonly id: string
   readonly owner: string
@@ -198,7 +217,7 @@ async function begin(
         return { id: owner, abandoned: undefined }
       }
       if (before.step !== 'begun') {
-        throw underway(`${before.new_ca} is new, and ${before.old_ca} not retired yet`, kind)
+        throw notRetired(kind, before)
       }
       await transaction.updateTable('rollover').set(columns).where('id', '=', before.id).execute()
       return { id: before.id, abandoned: before.key_file }
