@@ -20,6 +20,7 @@ import {
   canMount,
   HTTP_PORT,
   startAcmeMachine,
+  SYSTEM_ROOTS,
   TLS_PORT,
   writeHook,
 } from './acme-machine.ts'
@@ -193,7 +194,7 @@ describe('ACME clients of others, a fifth of their nonces refused', { skip }, ()
             '-m',
             'sh',
             '-c',
-            'mount --bind "$1" /etc/ssl/certs/ca-certificates.crt && shift && exec uacme "$@"',
+            `mount --bind "$1" ${SYSTEM_ROOTS} && shift && exec uacme "$@"`,
             'sh',
             machine.roots,
             '-v',

@@ -90,9 +90,12 @@ export function writeHook(folder: string, name: string, ...lines: readonly strin
   return file
 }
 
+/** Where Debian's programs find whom to trust. */
+export const SYSTEM_ROOTS = '/etc/ssl/certs/ca-certificates.crt'
+
 /** Whether a command can run with other files in place of the system's: needs namespaces, and their use by this user. */
 export async function canMount(): Promise<boolean> {
-  if (process.platform !== 'linux') return false
+  if (process.platform !== 'linux' || !existsSync(SYSTEM_ROOTS)) return false
   try {
     const { code } = await runCommand('unshare', ['-r', '-m', 'true'])
     return code === 0
