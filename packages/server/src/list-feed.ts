@@ -127,7 +127,7 @@ export class ListFeed implements AsyncDisposable {
     const signer = candidates.find((one) => next.isIssuedBy(one))
     const fault = faultOf(next, signer, candidates, now)
     if (fault !== undefined || signer === undefined) return fault
-    const key = signer.publicKey.keyId()
+    const key = Buffer.from(signer.publicKey.keyId()).toString('hex')
     const newest = this.#newest.get(key)
     const swapped =
       (newest && olderThan(newest, next.list)) ?? swappedFor(this.#current?.list, next.list, now)
