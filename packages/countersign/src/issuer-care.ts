@@ -24,6 +24,8 @@ export async function careForIssuer(
     if (overdue !== undefined && overdue.reason !== 'address') note(overdueText(overdue, data))
   } catch (error) {
     if (!(error instanceof CountersignError)) throw error
+    // The command itself will fail for it, and say so.
+    if (SAME_FOR_LEAVES.has(error.code)) return
     note(`the issuer is due and could not be renewed: ${error.message}`)
   }
 }
@@ -39,3 +41,5 @@ export function overdueText({ issuer, reason }: IssuerOverdue, data: DataFolder)
   const why = reason === 'ends' ? `${ends}, is due,` : `${name} names its root’s list elsewhere,`
   return `${why} and the key of its root is not here: ${renew}`
 }
+
+const SAME_FOR_LEAVES: ReadonlySet<string> = new Set(['root-expired', 'clock-wrong'])
