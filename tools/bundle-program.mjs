@@ -2,6 +2,9 @@
  * Bundles the compiled program with everything it imports into `packages/countersign/dist`: read from a dozen files instead
  * of six hundred it starts in about half the time. What is native, optional, or finds files beside itself stays outside.
  *
+ * The files are CommonJS: Node starts them 15 ms sooner, since an ES module that imports one of Node's own modules touches
+ * every export of it, and with that loads what nobody uses (`node:fs` streams, `node:http`'s undici).
+ *
  * Usage: node tools/bundle-program.mjs, from the repository's root, after `tsc -b`
  *
  * @module
@@ -16,7 +19,7 @@ const dist = path.join(root, 'dist')
 rmSync(dist, { recursive: true, force: true })
 const bundle = await rolldown({
   input: {
-    main: path.join(root, 'build/main.js'),
+    program: path.join(root, 'build/run.js'),
     // A thread's program is a file of its own, beside the one that starts it.
     'list-thread': path.resolve('packages/server/dist/list-thread.js'),
   },
@@ -29,9 +32,9 @@ const bundle = await rolldown({
 })
 const { output } = await bundle.write({
   dir: dist,
-  format: 'esm',
-  entryFileNames: '[name].js',
-  chunkFileNames: '[name].js',
+  format: 'cjs',
+  entryFileNames: '[name].cjs',
+  chunkFileNames: '[name].cjs',
 })
 await bundle.close()
 writeFileSync(

@@ -1,15 +1,14 @@
 #!/usr/bin/env node
 // Plain JavaScript that any Node can read: it finds a Node new enough for the program before the program is loaded.
-import { spawnSync } from 'node:child_process'
+// It imports no more than it needs: an import of node:process alone opens the standard streams, and takes milliseconds.
 import { existsSync } from 'node:fs'
 import module from 'node:module'
-import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 
 const NEEDED = [24, 17]
-const main = new URL('../dist/main.js', import.meta.url)
+const program = fileURLToPath(new URL('../dist/program.cjs', import.meta.url))
 
-if (!existsSync(main)) {
+if (!existsSync(program)) {
   process.stderr.write(
     'countersign: not built yet\nhint: run npm start or npm run build in the repository\n',
   )
@@ -17,9 +16,11 @@ if (!existsSync(main)) {
 } else if (isNewEnough(process.versions.node)) {
   // Kept between runs in the system's temporary folder: the program starts a third faster.
   module.enableCompileCache()
-  await import(main.href)
+  await module
+    .createRequire(import.meta.url)(program)
+    .runProgram(process.argv)
 } else {
-  runWithBundledNode()
+  await runWithBundledNode()
 }
 
 /** @param {string} version */
@@ -28,7 +29,7 @@ function isNewEnough(version) {
   return major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])
 }
 
-function runWithBundledNode() {
+async function runWithBundledNode() {
   const node = bundledNode()
   if (node === undefined) {
     process.stderr.write(
@@ -38,6 +39,7 @@ function runWithBundledNode() {
     process.exitCode = 1
     return
   }
+  const { spawnSync } = await import('node:child_process')
   const child = spawnSync(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     stdio: 'inherit',
   })

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { buildProgram } from './program.ts'
 import { runProgram } from './run.ts'
 
-await runProgram(await buildProgram(process.argv), process.argv)
+await runProgram(process.argv)

@@ -1,40 +1,19 @@
 /**
  * The command line: every command, its options and its help.
  *
+ * A command is loaded when the command line names it: all of them together take as long to load as most commands take to run.
+ *
  * @module
  */
 import { type Argument, Command } from 'commander'
-import { addAudit } from './commands/audit.ts'
-import { addBootstrap } from './commands/bootstrap.ts'
-import { addAcme } from './commands/acme.ts'
-import { addCerts } from './commands/certs.ts'
-import { addCompletion } from './commands/completion.ts'
-import { addDoctor } from './commands/doctor.ts'
-import { addExplain } from './commands/explain.ts'
-import { addFetch } from './commands/fetch.ts'
-import { addInit } from './commands/init.ts'
-import { addIssue } from './commands/issue.ts'
-import { addLint } from './commands/lint.ts'
-import { addLogin, addLogout } from './commands/login.ts'
-import { addNeedsRenewal } from './commands/needs-renewal.ts'
-import { addRenew } from './commands/renew.ts'
-import { addRequests } from './commands/request.ts'
-import { addRevoke } from './commands/revoke.ts'
-import { addRoll } from './commands/roll.ts'
-import { addServe } from './commands/serve.ts'
-import { addShow } from './commands/show.ts'
-import { addToken } from './commands/token.ts'
-import { addTrust } from './commands/trust.ts'
-import { addUp } from './commands/up.ts'
-import { addUser } from './commands/user.ts'
-import { addVerify } from './commands/verify.ts'
 import { printable } from './output.ts'
 import { VERSION } from './version.ts'
 
 /**
- * The whole program; nothing runs until it is given a command line.
+ * The program with the command that a command line names, or with all of them where it names none, for the help and for
+ * what was meant; nothing runs until it is given that line.
  *
- * @param argv - that command line, with the two leading entries of `process.argv`
+ * @param argv - the command line, with the two leading entries of `process.argv`
  */
 export async function buildProgram(argv: readonly string[]): Promise<Command> {
   const program = new Command('countersign')
@@ -54,34 +33,14 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
       getErrHelpWidth: () => 80,
       outputError: (text, write) => write(printable(text)),
     })
-  program.commandsGroup('Authority:')
-  addUp(program)
-  addInit(program)
-  addIssue(program)
-  addRenew(program)
-  addNeedsRenewal(program)
-  addCerts(program)
-  addRevoke(program)
-  addRoll(program)
-  addShow(program)
-  addLint(program)
-  addVerify(program)
-  addAcme(program)
-  addUser(program)
-  addToken(program)
-  addAudit(program)
-  program.commandsGroup('Serving and calling:')
-  addServe(program)
-  addRequests(program)
-  addFetch(program)
-  addLogin(program)
-  addLogout(program)
-  program.commandsGroup('This machine:')
-  addDoctor(program)
-  addExplain(program)
-  addTrust(program)
-  addBootstrap(program)
-  await addCompletion(program, argv)
+  const [, , given = ''] = argv
+  const named = COMMANDS.filter(({ names }) => names.includes(given))
+  const entries = named.length > 0 ? named : COMMANDS
+  const adders = await Promise.all(entries.map((entry) => entry.load()))
+  for (const [index, { group }] of entries.entries()) {
+    program.commandsGroup(group)
+    await adders[index]?.(program, argv)
+  }
   return program
 }
 
@@ -90,3 +49,142 @@ function argumentTerm(argument: Argument): string {
   const name = argument.variadic ? `${argument.name()}...` : argument.name()
   return argument.required ? `<${name}>` : `[${name}]`
 }
+
+interface Entry {
+  /** The heading that the help puts it under. */
+  readonly group: string
+  /** The first words of the command lines that are its own. */
+  readonly names: readonly string[]
+  /** Loads what adds it. */
+  load(): Promise<(program: Command, argv: readonly string[]) => void | Promise<void>>
+}
+
+const AUTHORITY = 'Authority:'
+const CALLING = 'Serving and calling:'
+const MACHINE = 'This machine:'
+
+/** In the order of the help. */
+const COMMANDS: readonly Entry[] = [
+  { group: AUTHORITY, names: ['up'], load: async () => (await import('./commands/up.ts')).addUp },
+  {
+    group: AUTHORITY,
+    names: ['init'],
+    load: async () => (await import('./commands/init.ts')).addInit,
+  },
+  {
+    group: AUTHORITY,
+    names: ['issue'],
+    load: async () => (await import('./commands/issue.ts')).addIssue,
+  },
+  {
+    group: AUTHORITY,
+    names: ['renew'],
+    load: async () => (await import('./commands/renew.ts')).addRenew,
+  },
+  {
+    group: AUTHORITY,
+    names: ['needs-renewal'],
+    load: async () => (await import('./commands/needs-renewal.ts')).addNeedsRenewal,
+  },
+  {
+    group: AUTHORITY,
+    names: ['certs'],
+    load: async () => (await import('./commands/certs.ts')).addCerts,
+  },
+  {
+    group: AUTHORITY,
+    names: ['revoke'],
+    load: async () => (await import('./commands/revoke.ts')).addRevoke,
+  },
+  {
+    group: AUTHORITY,
+    names: ['roll'],
+    load: async () => (await import('./commands/roll.ts')).addRoll,
+  },
+  {
+    group: AUTHORITY,
+    names: ['show'],
+    load: async () => (await import('./commands/show.ts')).addShow,
+  },
+  {
+    group: AUTHORITY,
+    names: ['lint'],
+    load: async () => (await import('./commands/lint.ts')).addLint,
+  },
+  {
+    group: AUTHORITY,
+    names: ['verify'],
+    load: async () => (await import('./commands/verify.ts')).addVerify,
+  },
+  {
+    group: AUTHORITY,
+    names: ['acme'],
+    load: async () => (await import('./commands/acme.ts')).addAcme,
+  },
+  {
+    group: AUTHORITY,
+    names: ['user'],
+    load: async () => (await import('./commands/user.ts')).addUser,
+  },
+  {
+    group: AUTHORITY,
+    names: ['token'],
+    load: async () => (await import('./commands/token.ts')).addToken,
+  },
+  {
+    group: AUTHORITY,
+    names: ['audit'],
+    load: async () => (await import('./commands/audit.ts')).addAudit,
+  },
+  {
+    group: CALLING,
+    names: ['serve'],
+    load: async () => (await import('./commands/serve.ts')).addServe,
+  },
+  {
+    group: CALLING,
+    names: ['get', 'head', 'post', 'put', 'patch', 'delete', 'options'],
+    load: async () => (await import('./commands/request.ts')).addRequests,
+  },
+  {
+    group: CALLING,
+    names: ['fetch'],
+    load: async () => (await import('./commands/fetch.ts')).addFetch,
+  },
+  {
+    group: CALLING,
+    names: ['login'],
+    load: async () => (await import('./commands/login.ts')).addLogin,
+  },
+  {
+    group: CALLING,
+    names: ['logout'],
+    load: async () => (await import('./commands/login.ts')).addLogout,
+  },
+  {
+    group: MACHINE,
+    names: ['doctor'],
+    load: async () => (await import('./commands/doctor.ts')).addDoctor,
+  },
+  {
+    group: MACHINE,
+    names: ['explain'],
+    load: async () => (await import('./commands/explain.ts')).addExplain,
+  },
+  {
+    group: MACHINE,
+    names: ['trust'],
+    load: async () => (await import('./commands/trust.ts')).addTrust,
+  },
+  {
+    group: MACHINE,
+    names: ['bootstrap'],
+    load: async () => (await import('./commands/bootstrap.ts')).addBootstrap,
+  },
+  {
+    group: MACHINE,
+    // It is about all of them.
+    names: [],
+    load: async () => (await import('./commands/completion.ts')).addCompletion,
+  },
+]

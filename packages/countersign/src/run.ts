@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { type Command, CommanderError } from 'commander'
+import { CommanderError } from 'commander'
 import { usageExitCode } from './command.ts'
 import { exitCodeOf } from './exit-code.ts'
 import { Output } from './output.ts'
+import { buildProgram } from './program.ts'
 
 /** Parses `argv` (with the two leading entries of `process.argv`) and runs the command that it names. */
-export async function runProgram(program: Command, argv: readonly string[]): Promise<void> {
+export async function runProgram(argv: readonly string[]): Promise<void> {
   const output = new Output(argv.includes('--json'))
   const failLate = (error: unknown): void => {
     output.error(error)
@@ -18,6 +19,7 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
   process.on('uncaughtException', failLate)
   process.on('unhandledRejection', failLate)
   try {
+    const program = await buildProgram(argv)
     await program.parseAsync(argv)
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error

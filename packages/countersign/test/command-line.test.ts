@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { runProgram, temporaryFolder } from '@countersign/testkit'
+import { buildProgram } from '../src/program.ts'
 
 const COMMANDS = [
   [],
@@ -34,6 +35,19 @@ describe('the help', () => {
       for (const line of stdout.split('\n')) assert.ok(line.length <= 80, `${line.length}: ${line}`)
     })
   }
+})
+
+describe('a command', () => {
+  it('is loaded without the others, and is the same as among them', async () => {
+    const whole = await buildProgram(['node', 'countersign'])
+    for (const command of whole.commands) {
+      if (command.name() === 'completion') continue
+      const alone = await buildProgram(['node', 'countersign', command.name()])
+      const same = alone.commands.find((one) => one.name() === command.name())
+      assert.equal(same?.helpInformation(), command.helpInformation())
+      assert.ok(alone.commands.length < whole.commands.length / 2, command.name())
+    }
+  })
 })
 
 describe('a mistake on the command line', () => {
