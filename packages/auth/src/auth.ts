@@ -23,7 +23,12 @@ import { Devices } from './devices.ts'
 import { AuthError } from './errors.ts'
 import type { AuthEvent } from './events.ts'
 import { ClientCertificates } from './factors/client-certificates.ts'
+import { HalfDone } from './factors/half-done.ts'
 import { MtlsMethod } from './factors/mtls-method.ts'
+import { Passkeys } from './factors/passkeys.ts'
+import { RecoveryFactor } from './factors/recovery-factor.ts'
+import { SecondFactors } from './factors/second-factors.ts'
+import { TotpFactor } from './factors/totp-factor.ts'
 import { Gate } from './gate.ts'
 import { type Decide, guardHandler, guardRoute } from './guard.ts'
 import { HashGate } from './hash-gate.ts'
@@ -32,6 +37,7 @@ import { type AuthOptions, readOptions } from './options.ts'
 import { ClientKeys } from './oauth/client-keys.ts'
 import { DPOP_ALGORITHMS } from './oauth/dpop.ts'
 import { type OAuthParts, openOAuth } from './oauth/oauth.ts'
+import { OneTime } from './oauth/one-time.ts'
 import { PasswordHasher } from './password-hasher.ts'
 import { PasswordPolicy } from './password-policy.ts'
 import { Principals } from './principals.ts'
@@ -83,7 +89,23 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const devices = new Devices(secrets, serviceName)
   const setup = new Setup(store, clock, users)
   const resets = new Resets({ store, clock, onEvent, throttle, users })
-  const signIn = new SignIn({ clock, onEvent, hasher, throttle, devices, users, sessions })
+  const halfDone = new HalfDone(store, clock)
+  const totp = new TotpFactor({ clock, serviceName, credentials, halfDone, secrets })
+  const recovery = new RecoveryFactor(credentials)
+  const oneTime = new OneTime(store, clock)
+  const passkeys = new Passkeys({ clock, serviceName, credentials, halfDone, oneTime, secrets })
+  const factors = [totp, passkeys, recovery]
+  const secondFactors = new SecondFactors({ clock, onEvent, credentials, throttle, factors })
+  const signIn = new SignIn({
+    clock,
+    onEvent,
+    hasher,
+    throttle,
+    devices,
+    users,
+    sessions,
+    secondFactors,
+  })
   const apiTokens = new ApiTokens({
     serviceName,
     clock,
@@ -150,7 +172,16 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     apiTokens,
     audit,
     oauth,
-    stepUpFactors: [passwordFactor(signIn)],
+    credentials,
+    publicKeys,
+    certificates,
+    secondFactors,
+    halfDone,
+    totp,
+    recovery,
+    passkeys,
+    revocations,
+    stepUpFactors: [passwordFactor(signIn), ...secondFactors.stepUpFactors()],
   }
   await revocations.start()
   const close = async (): Promise<void> => {

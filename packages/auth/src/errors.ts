@@ -30,6 +30,7 @@ export type AuthErrorCode =
   | 'jwk-invalid'
   | 'jwks-invalid'
   | 'issuer-unknown'
+  | 'passkeys-unavailable'
 
 /** A user, password or option could not be used. `reasons` says why a password was refused, one code each. */
 export class AuthError extends CountersignError<AuthErrorCode> {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { askSecondFactor } from './factors/mfa-route.ts'
 import { lessonRefusal, lessonWelcome, newLessonToken } from './lesson.ts'
 import { type Fields, readFields } from './request-body.ts'
 import {
@@ -34,6 +35,7 @@ export async function login(parts: RouteParts, c: RouteContext): Promise<Respons
   const origin = originOf(parts, c)
   const outcome = await parts.signIn.attempt(username, password, origin, { makeToken, remember })
   if (!outcome.ok) return refuseLogin(parts, outcome)
+  if (outcome.begun === undefined) return await askSecondFactor(parts, c, outcome.proved)
   if (parts.lessonCookies) await endEarlier(parts, outcome.begun)
   const { begun } = outcome
   if (!fields.form || wantsJson(c)) return welcome(parts, c, begun)

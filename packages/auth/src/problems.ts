@@ -35,6 +35,13 @@ export type RefusalCode =
   | 'invalid-token'
   | 'dpop-proof-invalid'
   | 'dpop-nonce-required'
+  | 'mfa-required'
+  | 'invalid-code'
+  | 'challenge-invalid'
+  | 'factor-unknown'
+  | 'factor-limit'
+  | 'factor-taken'
+  | 'factor-unavailable'
   | 'weak-password'
   | 'invalid-name'
   | 'name-taken'
@@ -241,6 +248,36 @@ const TABLE: Readonly<Record<RefusalCode, Row>> = {
     detail: 'the proof of possession lacks the nonce of this answer',
     hint: 'repeat the request with the nonce of DPoP-Nonce in the proof',
     challenge: 'use_dpop_nonce',
+  },
+  // The password was right, and nobody is signed in yet.
+  'mfa-required': {
+    status: 401,
+    detail: 'a second factor is needed',
+    hint: 'send it together with the challenge: POST /login/mfa',
+    challenge: 'bare',
+  },
+  'invalid-code': {
+    status: 401,
+    detail: 'the code or proof is wrong, used or too old',
+    challenge: 'bare',
+  },
+  'challenge-invalid': {
+    status: 401,
+    detail: 'this sign-in is done, too old, or was begun elsewhere',
+    hint: 'begin again: POST /login',
+    challenge: 'bare',
+  },
+  'factor-unknown': { status: 404, detail: 'you have no such factor' },
+  'factor-limit': {
+    status: 409,
+    detail: 'there are 50 factors already',
+    hint: 'remove one first: DELETE /auth/factors/ID',
+  },
+  'factor-taken': { status: 409, detail: 'this factor is registered already' },
+  'factor-unavailable': {
+    status: 501,
+    detail: 'this service cannot take such a factor',
+    hint: 'the operator of the service can make it possible',
   },
   'weak-password': { status: 422, detail: 'the new password is not good enough' },
   'invalid-name': {

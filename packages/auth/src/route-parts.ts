@@ -12,16 +12,25 @@ import type { AuditLog } from './audit-log.ts'
 import type { Authenticator, Caller } from './authenticator.ts'
 import { expiredCookie, sessionCookie } from './cookies.ts'
 import { isCrossSite } from './cross-site.ts'
+import type { Credentials } from './credentials.ts'
 import type { Devices } from './devices.ts'
 import type { OnAuthEvent } from './events.ts'
+import type { ClientCertificates } from './factors/client-certificates.ts'
+import type { HalfDone } from './factors/half-done.ts'
+import type { Passkeys } from './factors/passkeys.ts'
+import type { RecoveryFactor } from './factors/recovery-factor.ts'
+import type { SecondFactors } from './factors/second-factors.ts'
+import type { TotpFactor } from './factors/totp-factor.ts'
 import { type AuthEnv, peerOf } from './guard.ts'
 import { expiredLessonCookies, lessonCookies } from './lesson.ts'
 import { thumbprintOf } from './peer.ts'
+import type { ClientKeys } from './oauth/client-keys.ts'
 import type { OAuthParts } from './oauth/oauth.ts'
 import type { Principals } from './principals.ts'
 import { Refusal, type RefusalCode, type RefusalDetail, type Refusals } from './problems.ts'
 import { readFields } from './request-body.ts'
 import type { Resets } from './resets.ts'
+import type { Revocations } from './revocations.ts'
 import type { SessionRenewal } from './session-renewal.ts'
 import type { Sessions } from './sessions.ts'
 import type { LiveSession, NewSession, SessionOrigin } from './session-types.ts'
@@ -47,11 +56,21 @@ export interface RouteParts {
   users: Users
   principals: Principals
   apiTokens: ApiTokens
+  credentials: Credentials
+  publicKeys: ClientKeys
+  certificates: ClientCertificates
+  secondFactors: SecondFactors
+  halfDone: HalfDone
+  totp: TotpFactor
+  recovery: RecoveryFactor
+  passkeys: Passkeys
+  revocations: Revocations
   audit: AuditLog
   /** `undefined` where the service makes no tokens. */
   oauth: OAuthParts | undefined
   /** How a session is proved once more; the password is one of them. */
   stepUpFactors: readonly StepUpFactor[]
+  serviceName: string
   sameSite: 'Lax' | 'Strict'
   lessonErrors: boolean
   lessonCookies: boolean
@@ -151,7 +170,8 @@ export function refuseSignIn(parts: RouteParts, failure: SignInFailure): Respons
     const { retryAfterSeconds } = failure
     return refuse(parts, 'too-many-attempts', { retryAfterSeconds, headers })
   }
-  return refuse(parts, 'invalid-credentials', { headers })
+  const code = failure.reason === 'code-wrong' ? 'invalid-code' : 'invalid-credentials'
+  return refuse(parts, code, { headers })
 }
 
 /** What a sign-in and a step-up answer. */

@@ -8,6 +8,9 @@ import { StoreError } from '@countersign/store'
 import { Hono } from 'hono'
 import { AuthError, type AuthErrorCode } from './errors.ts'
 import { adminRoutes } from './admin-routes.ts'
+import { addFactor, confirmFactor, listFactors, removeFactor } from './factors/factor-routes.ts'
+import { completeSignIn } from './factors/mfa-route.ts'
+import { passkeyLogin, passkeyOptions } from './factors/passkey-login-route.ts'
 import type { AuthEnv } from './guard.ts'
 import { showSecret } from './lesson-route.ts'
 import { login } from './login-route.ts'
@@ -37,13 +40,20 @@ export function authRoutes(
   sendResetCode: SendResetCode | undefined,
 ): Hono<AuthEnv> {
   const app = new Hono<AuthEnv>()
-  for (const path of ['/login', '/auth/*', '/admin/*', '/get-info']) {
+  for (const path of ['/login', '/login/*', '/auth/*', '/admin/*', '/get-info']) {
     app.use(path, async (c, next) => {
       await next()
       c.res.headers.set('cache-control', 'no-store')
     })
   }
   app.post('/login', (c) => login(parts, c))
+  app.post('/login/mfa', (c) => completeSignIn(parts, c))
+  app.post('/login/passkey/options', (c) => passkeyOptions(parts, c))
+  app.post('/login/passkey', (c) => passkeyLogin(parts, c))
+  app.get('/auth/factors', (c) => listFactors(parts, c))
+  app.post('/auth/factors', (c) => addFactor(parts, c))
+  app.post('/auth/factors/:id/confirm', (c) => confirmFactor(parts, c, c.req.param('id')))
+  app.delete('/auth/factors/:id', (c) => removeFactor(parts, c, c.req.param('id')))
   app.post('/auth/logout', (c) => logout(parts, c))
   app.get('/auth/session', (c) => showSession(parts, c))
   app.get('/auth/sessions', (c) => listSessions(parts, c))
@@ -109,4 +119,8 @@ const ANSWERS: { [Code in AuthErrorCode]?: { code: RefusalCode; detail?: Refusal
   'user-disabled': { code: 'principal-disabled' },
   'name-taken': { code: 'name-taken' },
   'setup-done': { code: 'setup-done' },
+  'credential-taken': { code: 'factor-taken' },
+  'jwk-invalid': { code: 'malformed-request' },
+  'keys-required': { code: 'factor-unavailable' },
+  'passkeys-unavailable': { code: 'factor-unavailable' },
 }

@@ -21,11 +21,24 @@ export type SignInFailure =
       reason: 'user-unknown' | 'password-wrong' | 'password-unset' | 'user-disabled'
       quota: Quota
     }
+  | { reason: 'code-wrong'; quota: Quota }
   | { reason: 'overloaded' }
   | { reason: 'throttled'; retryAfterSeconds: number; quota: Quota }
 
 /** What came of it. */
-export type SignInOutcome = { ok: true; begun: NewSession } | ({ ok: false } & SignInFailure)
+export type SignInOutcome =
+  | { ok: true; begun: NewSession }
+  /** The password was right, and a second factor has to follow. */
+  | { ok: true; begun?: undefined; proved: PasswordProved }
+  | ({ ok: false } & SignInFailure)
+
+/** A password that was right, of somebody who has a second factor. */
+export interface PasswordProved {
+  readonly user: { readonly id: string; readonly epoch: number }
+  readonly remember: boolean
+  /** What can follow: `totp`, `recovery`, `webauthn`. */
+  readonly methods: readonly string[]
+}
 
 /** What {@link SignIn} is made of. */
 export interface SignInParts {
@@ -36,6 +49,8 @@ export interface SignInParts {
   devices: Devices
   users: Users
   sessions: Sessions
+  /** What a principal has beside a password; nothing where that is enough. */
+  secondFactors: { of(principalId: string): Promise<readonly string[]> }
 }
 
 /** The one way by which a password becomes a session. */
@@ -66,8 +81,13 @@ export class SignIn {
       'authn_login_fail',
     )
     if (!checked.ok) return checked
-    const begun = await sessions.begin(checked.user, origin, proof)
-    this.#tell('authn_login_success', undefined, checked.user, origin.address)
+    const { user } = checked
+    const methods = await this.#parts.secondFactors.of(user.id)
+    if (methods.length > 0) {
+      return { ok: true, proved: { user, remember: proof?.remember ?? false, methods } }
+    }
+    const begun = await sessions.begin(user, origin, proof)
+    this.#tell('authn_login_success', undefined, user, origin.address)
     return { ok: true, begun }
   }
 

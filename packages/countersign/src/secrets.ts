@@ -17,6 +17,16 @@ export async function readStandardInput(what: string): Promise<string> {
   return line
 }
 
+/** The first lines of standard input, one for each name; none may be empty. */
+export async function readStandardInputLines(...names: string[]): Promise<string[]> {
+  const lines = (await readText(process.stdin)).split(/\r?\n/)
+  return names.map((name, at) => {
+    const line = lines[at] ?? ''
+    if (line !== '') return line
+    throw new ProgramError('usage', `there is no ${name} on line ${at + 1} of standard input`)
+  })
+}
+
 /** Asks at the terminal, without showing what is typed. */
 export async function askSecret(question: string): Promise<string> {
   const { isCancel, password } = await import('@clack/prompts')

@@ -11,7 +11,7 @@ import type { AuthTables } from '../schema.ts'
 import { digest } from '../token.ts'
 
 /** What an identifier belongs to. */
-export type OneTimePurpose = 'assertion' | 'dpop' | 'denied'
+export type OneTimePurpose = 'assertion' | 'dpop' | 'denied' | 'passkey'
 
 /** Identifiers in the store, for all processes together. */
 export class OneTime {

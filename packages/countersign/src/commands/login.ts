@@ -8,11 +8,13 @@ import { type ClientFlags, explainOption, withClientOptions } from '../client-op
 import { completeUrl, forgetLogin, openSession } from '../client-session.ts'
 import { addCommand, dataOption, perform, type SharedFlags } from '../command.ts'
 import { EXIT, ProgramError } from '../errors.ts'
-import { askSecret, askText, readStandardInput } from '../secrets.ts'
+import { readSecondStep, secondStepBody } from '../second-factor.ts'
+import { askSecret, askText, readStandardInput, readStandardInputLines } from '../secrets.ts'
 
 interface LoginFlags extends SharedFlags, ClientFlags {
   user?: string
   passwordStdin?: boolean
+  codeStdin?: boolean
   explain?: boolean
 }
 
@@ -23,20 +25,25 @@ export function addLogin(program: Command): void {
     .addOption(explainOption())
     .option('--user <name>', 'user name; asked for at a terminal')
     .option('--password-stdin', 'read the password from standard input')
+    .option('--code-stdin', 'read the code of a second factor from it, after the password')
     .action(async (url: string, flags: LoginFlags) =>
       perform(flags, async ({ output, data }) => {
         const { origin } = new URL(completeUrl(url))
         const username = flags.user ?? (await ask('--user', async () => askText('User name')))
-        const password =
-          flags.passwordStdin === true
-            ? await readStandardInput('password')
-            : await ask('--password-stdin', async () => askSecret('Password'))
+        const { password, code } = await secretsOf(flags)
         await using kept = await openSession(flags, data, origin, { keep: true })
         const response = await kept.session.post(`${origin}/login`, {
           json: { username, password },
         })
-        if (!response.ok) throw refusal(response.status, await response.text())
-        await response.bytes()
+        const body = await response.text()
+        const second = response.ok ? undefined : readSecondStep(body)
+        if (second !== undefined) {
+          const answer = await kept.session.post(`${origin}/login/mfa`, {
+            json: await secondStepBody(second, code),
+          })
+          if (!answer.ok) throw refusal(answer.status, await answer.text())
+          await answer.bytes()
+        } else if (!response.ok) throw refusal(response.status, body)
         await kept.save()
         output.result(
           { origin, user: username, session: kept.file },
@@ -44,6 +51,20 @@ export function addLogin(program: Command): void {
         )
       }),
     )
+}
+
+/** Password and code, from where the options say; the code only where it is given already. */
+async function secretsOf(
+  flags: LoginFlags,
+): Promise<{ password: string; code?: string | undefined }> {
+  const { codeStdin, passwordStdin } = flags
+  if (passwordStdin !== true) {
+    const password = await ask('--password-stdin', async () => askSecret('Password'))
+    return { password, code: codeStdin === true ? await readStandardInput('code') : undefined }
+  }
+  if (codeStdin !== true) return { password: await readStandardInput('password') }
+  const [password = '', code] = await readStandardInputLines('password', 'code')
+  return { password, code }
 }
 
 /** Adds `logout`. */

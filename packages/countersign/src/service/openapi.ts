@@ -4,6 +4,7 @@
  * @module
  */
 import { VERSION } from '../version.ts'
+import { FACTOR_PATHS, FACTOR_SCHEMAS } from './openapi-factors.ts'
 import { OAUTH_PATHS, OAUTH_SCHEMAS } from './openapi-oauth.ts'
 
 /** The document that `/openapi.json` answers. */
@@ -18,6 +19,7 @@ export function openApiDocument(): OpenApiDocument {
     },
     paths: {
       ...OAUTH_PATHS,
+      ...FACTOR_PATHS,
       ...Object.fromEntries(
         Object.entries(PATHS).map(([route, methods]) => [
           route,
@@ -28,7 +30,7 @@ export function openApiDocument(): OpenApiDocument {
       ),
     },
     components: {
-      schemas: { ...SCHEMAS, ...OAUTH_SCHEMAS },
+      schemas: { ...SCHEMAS, ...OAUTH_SCHEMAS, ...FACTOR_SCHEMAS },
       securitySchemes: { session: SESSION_COOKIE, token: BEARER_TOKEN },
     },
   }
@@ -387,7 +389,7 @@ const SCHEMAS: Record<string, object> = {
       ['sid', 'current', 'created', 'lastSeen'],
     ),
   ),
-  StepUp: record({ password: text }),
+  StepUp: record({ password: text, totp: text, recovery: text }, []),
   Reset: record({ username: text }),
   ResetConfirm: record({ token: text, new: text }),
   ResetCode: record({ code: text, expiresInSeconds: { type: 'integer' } }),

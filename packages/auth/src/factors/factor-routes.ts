@@ -1,0 +1,206 @@
+/**
+ * What somebody signs in with beside the password: `GET`, `POST` and `DELETE /auth/factors`.
+ *
+ * A change takes a proof of the last 15 minutes, and of a second factor where there is one; it ends every other session.
+ *
+ * @module
+ */
+import { z } from 'zod'
+import type { CredentialRecord } from '../credentials.ts'
+import type { CredentialKind } from '../schema.ts'
+import {
+  type RouteContext,
+  type RouteParts,
+  readJson,
+  refuse,
+  type SignedIn,
+  STEP_UP_MS,
+  signedIn,
+} from '../route-parts.ts'
+import { isUlid } from '../ulid.ts'
+import { siteOf } from './passkey-site.ts'
+
+/** `GET /auth/factors`: what there is; nothing secret. */
+export async function listFactors(parts: RouteParts, c: RouteContext): Promise<Response> {
+  const who = await signedIn(parts, c)
+  if (who instanceof Response) return who
+  const records = await parts.credentials.list({
+    principalId: who.id,
+    kinds: [...KINDS, 'recovery'],
+  })
+  const codes = records.filter(({ kind }) => kind === 'recovery')
+  const shown = records.flatMap((record) =>
+    record.kind === 'recovery' ? [] : [factorBody(record)],
+  )
+  const recovery = { id: 'recovery', type: 'recovery', remaining: codes.length }
+  return Response.json(codes.length === 0 ? shown : [...shown, recovery])
+}
+
+/** `POST /auth/factors`: begins one, or makes it where nothing has to be confirmed. */
+export async function addFactor(parts: RouteParts, c: RouteContext): Promise<Response> {
+  const who = await mayChange(parts, c)
+  if (who instanceof Response) return who
+  const body = await readJson(parts, c, NEW_FACTOR)
+  if (body instanceof Response) return body
+  const owner = await parts.users.recordById(who.id)
+  if (owner?.status !== 'active') return refuse(parts, 'credentials-invalid')
+  const present = await parts.credentials.list({ principalId: who.id, kinds: KINDS })
+  if (present.length >= MOST_FACTORS) return refuse(parts, 'factor-limit')
+  const { label } = body
+  if (body.type === 'recovery') {
+    const codes = await parts.recovery.renew(who.id)
+    tell(parts, who, 'recovery codes made', 'recovery')
+    return Response.json({ type: 'recovery', codes }, { status: 201 })
+  }
+  if (body.type === 'totp') {
+    const enrolment = await parts.totp.enrol(owner, label ?? 'authenticator app')
+    const { id, secret, uri, expires } = enrolment
+    return Response.json({ id, type: 'totp', secret, uri, expires }, { status: 201 })
+  }
+  if (body.type === 'jwk') {
+    const { jwk, scopes } = body
+    const added = await parts.publicKeys.add(who.name, jwk, { label, scopes })
+    await endOthers(parts, who)
+    const record = await parts.credentials.find(added.id)
+    return Response.json(record === undefined ? {} : factorBody(record), { status: 201 })
+  }
+  const site = siteOf(c)
+  if (body.response === undefined) {
+    const publicKey = await parts.passkeys.begin(owner, site)
+    return Response.json({ type: 'passkey', publicKey }, { status: 201 })
+  }
+  const added = await parts.passkeys.register(owner, body.response, site, label ?? 'passkey')
+  if (added === undefined) return refuse(parts, 'invalid-code')
+  return await added201(parts, who, added)
+}
+
+/** `POST /auth/factors/:id/confirm`: the first code of an app. */
+export async function confirmFactor(
+  parts: RouteParts,
+  c: RouteContext,
+  id: string,
+): Promise<Response> {
+  const who = await mayChange(parts, c)
+  if (who instanceof Response) return who
+  const body = await readJson(parts, c, CODE)
+  if (body instanceof Response) return body
+  const owner = await parts.users.recordById(who.id)
+  if (owner?.status !== 'active' || !isUlid(id)) return refuse(parts, 'factor-unknown')
+  const added = await parts.totp.confirm(owner, id, body.code)
+  if (added === undefined) return refuse(parts, 'invalid-code')
+  return await added201(parts, who, added)
+}
+
+/** `DELETE /auth/factors/:id`: another person's is one that does not exist. */
+export async function removeFactor(
+  parts: RouteParts,
+  c: RouteContext,
+  id: string,
+): Promise<Response> {
+  const who = await mayChange(parts, c)
+  if (who instanceof Response) return who
+  if (id === 'recovery') {
+    await parts.recovery.end(who.id)
+    tell(parts, who, 'recovery codes removed', id)
+    return new Response(null, { status: 204 })
+  }
+  const record = isUlid(id) ? await parts.credentials.find(id) : undefined
+  const own = record?.principalId === who.id && record.revokedAt === undefined
+  if (record === undefined || !own) return refuse(parts, 'factor-unknown')
+  if (!(await end(parts, record))) return refuse(parts, 'factor-unknown')
+  tell(parts, who, `${record.kind} removed`, id)
+  if ((await parts.secondFactors.of(who.id)).length === 0) await parts.recovery.end(who.id)
+  await endOthers(parts, who)
+  return new Response(null, { status: 204 })
+}
+
+async function end(
+  { certificates, credentials, publicKeys, revocations }: RouteParts,
+  record: CredentialRecord,
+): Promise<boolean> {
+  const { id, kind, principalId } = record
+  if (kind === 'client_cert') return await certificates.revoke(id)
+  if (kind === 'jwk') return await publicKeys.revoke(id)
+  if (kind !== 'totp' && kind !== 'passkey') return false
+  const ended = await credentials.revoke(id, { principalId, kinds: [kind] })
+  await revocations.publish([{ credentialId: id }])
+  return ended !== undefined
+}
+
+async function added201(
+  parts: RouteParts,
+  who: SignedIn,
+  record: CredentialRecord,
+): Promise<Response> {
+  tell(parts, who, `${record.kind} added`, record.id)
+  const codes = await parts.credentials.list({ principalId: who.id, kinds: ['recovery'] })
+  // The first of its kind: whoever loses it needs a way back.
+  const recoveryCodes = codes.length === 0 ? await parts.recovery.renew(who.id) : undefined
+  await endOthers(parts, who)
+  return Response.json({ ...factorBody(record), recoveryCodes }, { status: 201 })
+}
+
+async function mayChange(parts: RouteParts, c: RouteContext): Promise<SignedIn | Response> {
+  const who = await signedIn(parts, c, { maxAuthAgeMs: STEP_UP_MS })
+  if (who instanceof Response || who.session.context.aal === 2) return who
+  const methods = await parts.secondFactors.of(who.id)
+  if (methods.length === 0) return who
+  // Whoever took over a session of before must not bring their own factor.
+  return await signedIn(parts, c, { maxAuthAgeMs: STEP_UP_MS, aal: 2 })
+}
+
+async function endOthers(parts: RouteParts, who: SignedIn): Promise<void> {
+  await parts.sessions.revokeAll(who.id, who.session.sid)
+}
+
+function tell(parts: RouteParts, who: SignedIn, reason: string, subject: string): void {
+  const { id: principalId, name } = who
+  parts.onEvent({ type: 'user_updated', time: parts.clock(), name, principalId, reason, subject })
+}
+
+function factorBody(record: CredentialRecord): object {
+  return {
+    id: record.id,
+    type: record.kind,
+    label: record.label,
+    created: record.created.toISOString(),
+    lastUsed: record.lastUsed?.toISOString() ?? null,
+    expires: record.expires?.toISOString() ?? null,
+  }
+}
+
+interface Labelled {
+  label?: string | undefined
+}
+
+type NewFactorBody =
+  | (Labelled & { type: 'totp' })
+  | (Labelled & { type: 'recovery' })
+  | (Labelled & { type: 'passkey'; response?: Record<string, unknown> | undefined })
+  | (Labelled & { type: 'jwk'; jwk: Record<string, unknown>; scopes?: string[] | undefined })
+
+const LABEL = z
+  .string()
+  .regex(/^[^\p{C}]{1,64}$/u)
+  .optional()
+
+const NEW_FACTOR: z.ZodType<NewFactorBody> = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('totp'), label: LABEL }),
+  z.strictObject({ type: z.literal('recovery'), label: LABEL }),
+  z.strictObject({
+    type: z.literal('passkey'),
+    label: LABEL,
+    response: z.record(z.string(), z.unknown()).optional(),
+  }),
+  z.strictObject({
+    type: z.literal('jwk'),
+    label: LABEL,
+    jwk: z.record(z.string(), z.unknown()),
+    scopes: z.array(z.string().max(64)).min(1).max(50).optional(),
+  }),
+])
+
+const CODE: z.ZodType<{ code: string }> = z.strictObject({ code: z.string().min(1).max(32) })
+
+const KINDS = ['totp', 'passkey', 'jwk', 'client_cert'] as const satisfies readonly CredentialKind[]
+const MOST_FACTORS = 50
