@@ -130,6 +130,34 @@ describe('countersign issue --acme against pebble, a fifth of its nonces refused
     }
   })
 
+  it('revokes what it obtained, once, and nothing without the account', async () => {
+    const name = 'revoked.pebble.test'
+    const own = ownAddress()
+    dns.set(name, 'A', own)
+    const made = await issue(name, '--http-port', `${own}:${HTTP_PORT}`, '--acme-agree')
+    assert.equal(made.code, 0, made.stderr)
+    const revoke = async (account: string): Promise<CommandResult> =>
+      runProgram(
+        [
+          'revoke',
+          path.join(folder, `${name}.crt`),
+          '--reason',
+          'superseded',
+          '--acme',
+          `https://${address}:${PEBBLE_PORT}/dir`,
+          '--ca',
+          ca,
+        ],
+        { env: { COUNTERSIGN_CONFIG: path.join(config, account) } },
+      )
+    const stranger = await revoke('nobody')
+    assert.deepEqual([stranger.code, /there is no account/.test(stranger.stderr)], [1, true])
+    const revoked = await revoke(name)
+    assert.equal(revoked.code, 0, revoked.stderr)
+    const again = await revoke(name)
+    assert.deepEqual([again.code, /alreadyRevoked/.test(again.stderr)], [4, true])
+  })
+
   it('says what the server said where a name cannot be proven', async () => {
     dns.set('elsewhere.test', 'A', ownAddress())
     const port = `${address}:${HTTP_PORT}`

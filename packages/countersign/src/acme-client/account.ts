@@ -21,6 +21,28 @@ export interface AccountOptions {
 }
 
 /**
+ * Opens a server with the account that the user has there.
+ *
+ * @throws ProgramError `not-found` where there is none, `acme-refused`, `acme-invalid`, `file-unreadable`
+ */
+export async function openExistingAccount(
+  fetch: AcmeFetch,
+  directory: string,
+): Promise<AcmeConnection> {
+  const key = readKey(accountFile(directory))
+  if (key === undefined) {
+    throw new ProgramError('not-found', `there is no account at ${directory}`, {
+      hint: 'the account that ordered a certificate can revoke it, with the key it has on that machine',
+    })
+  }
+  const connection = await AcmeConnection.open(fetch, directory, key)
+  const url = connection.resource('newAccount')
+  const { headers } = await connection.post(url, { onlyReturnExisting: true })
+  connection.account = headers.get('location') ?? undefined
+  return connection
+}
+
+/**
  * Opens a server with the user's account, which is made where there is none.
  *
  * @throws ProgramError `acme-refused`, `acme-invalid`, `acme-terms`, `file-unreadable`

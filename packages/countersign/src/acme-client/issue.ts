@@ -7,15 +7,15 @@ import { readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { makeFolder, writeFileAtomic } from '@countersign/core'
 import { Certificate, type KeyType, PrivateKey, verifyChain } from '@countersign/x509'
-import { type KeptSession, openSession } from '../client-session.ts'
 import type { CommandContext } from '../command.ts'
 import { ProgramError } from '../errors.ts'
 import { readSecretFile } from '../open-data.ts'
 import { parseListenAddress } from '../service/listen-address.ts'
 import { openAccount } from './account.ts'
-import type { AcmeConnection, AcmeFetch } from './connection.ts'
+import type { AcmeConnection } from './connection.ts'
 import { obtain } from './obtain.ts'
 import { keepRenewal, readRenewal, renewalFile } from './renewal.ts'
+import { directoryUrl, openAcmeSession } from './session.ts'
 import { dnsSolver, httpSolver, type Solver, tlsSolver } from './solvers.ts'
 
 /** The options of `issue` that are about ACME, and those that it shares. */
@@ -51,9 +51,9 @@ export async function issueByAcme(
   const base = path.join(folder, identityFileName(names[0] ?? ''))
   const externalAccount = readExternalAccount(flags)
   await using solver = await openSolver(flags)
-  await using kept = await openSession(trustOf(flags), data, directory)
+  await using session = await openAcmeSession(flags, data, directory)
   const agreed = flags.acmeAgree === true
-  const connection = await openAccount(fetchBy(kept), directory, { externalAccount, agreed })
+  const connection = await openAccount(session.fetch, directory, { externalAccount, agreed })
   const key = await PrivateKey.generate(flags.keyType)
   const before = readRenewal(base, directory)
   const profile = flags.acmeProfile
@@ -85,19 +85,6 @@ export async function issueByAcme(
   output.note(`serial ${leaf.serialNumber}, valid until ${leaf.notAfter.toISOString()}`)
 }
 
-/** The address of the directory: a host alone stands for the one that Countersign has. */
-function directoryUrl(text: string): string {
-  const complete = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`
-  const url = URL.parse(complete)
-  if (url === null || url.protocol !== 'https:') {
-    throw new ProgramError('usage', `"${text}" is no https address of an ACME directory`, {
-      hint: 'write https://HOST[:PORT]/acme/directory',
-    })
-  }
-  if (url.pathname === '/') url.pathname = '/acme/directory'
-  return url.href
-}
-
 function readExternalAccount(flags: AcmeIssueFlags): { id: string; hmacKey: string } | undefined {
   const { acmeEabKid: id, acmeEabKeyFile: file } = flags
   if (id === undefined && file === undefined) return undefined
@@ -116,24 +103,6 @@ async function openSolver(flags: AcmeIssueFlags): Promise<Solver> {
   if (dnsHook !== undefined) return dnsSolver(dnsHook)
   if (tlsPort !== undefined) return await tlsSolver(parseListenAddress(tlsPort, EVERY_ADDRESS))
   return await httpSolver(parseListenAddress(httpPort ?? '80', EVERY_ADDRESS))
-}
-
-/** Requests through the session, which knows whom to trust. */
-function fetchBy({ session }: KeptSession): AcmeFetch {
-  return async (method, url, body) => {
-    const response = await session.request(url, {
-      method,
-      redirect: 'error',
-      ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/jose+json' } }),
-    })
-    const headers = new Headers()
-    for (const [name, value] of response.headers) headers.append(name, value)
-    return { status: response.status, headers, body: await response.bytes() }
-  }
-}
-
-function trustOf({ ca, extraCa }: AcmeIssueFlags): { ca?: string[]; extraCa?: string[] } {
-  return { ...(ca === undefined ? {} : { ca }), ...(extraCa === undefined ? {} : { extraCa }) }
 }
 
 /** What is replaced, for a server that wants to know (RFC 9773 §5). */

@@ -5,11 +5,15 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { addCommand, dataOption, perform, type SharedFlags } from '../command.ts'
+import { addCommand, collect, dataOption, perform, type SharedFlags } from '../command.ts'
+import { ProgramError } from '../errors.ts'
 import { withAuth, withAuthority } from '../open-data.ts'
 
 interface RevokeFlags extends SharedFlags {
   reason?: string
+  acme?: string
+  ca?: string[]
+  extraCa?: string[]
 }
 
 /** Adds the command. */
@@ -21,8 +25,22 @@ export function addRevoke(program: Command): void {
   )
     .addOption(dataOption())
     .option('--reason <reason>', 'as in keyCompromise, superseded, cessationOfOperation')
+    .option('--acme <url>', 'at the ACME server with this directory, which issued the file')
+    .option('--ca <file>', 'with --acme: trust only the roots of this file', collect)
+    .option('--extra-ca <file>', 'with --acme: trust the roots of this file as well', collect)
     .action(async (certificate: string, flags: RevokeFlags) =>
       perform(flags, async ({ output, data }) => {
+        if (flags.acme !== undefined) {
+          const { parseRevocationReason } = await import('@countersign/authority')
+          const reason =
+            flags.reason === undefined ? undefined : parseRevocationReason(flags.reason)
+          const { revokeByAcme } = await import('../acme-client/revoke.ts')
+          await revokeByAcme(certificate, { ...flags, acme: flags.acme }, reason, { output, data })
+          return
+        }
+        if (flags.ca !== undefined || flags.extraCa !== undefined) {
+          throw new ProgramError('usage', '--ca and --extra-ca need --acme')
+        }
         const entry = await withAuthority(data, async (authority) => {
           const { parseRevocationReason } = await import('@countersign/authority')
           const reason =
