@@ -135,7 +135,7 @@ export interface LedgerTables {
 export type CaState = 'active' | 'superseded' | 'retired'
 
 /** How far a rollover has come. */
-export type RolloverStep = 'begun' | 'published' | 'retired'
+type RolloverStep = 'begun' | 'published' | 'retired'
 
 /** The room's migrations. */
 export const LEDGER_MIGRATIONS: Readonly<Record<string, Migration>> = {
