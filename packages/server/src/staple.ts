@@ -27,6 +27,8 @@ export class Staple {
   readonly #parts: StapleParts
   readonly #upkeep: Upkeep
   #answer: { readonly der: Buffer; readonly until: number } | undefined
+  /** When the responder last said that it is revoked (milliseconds); answers of before do not count any more. */
+  #revokedAt = Number.NEGATIVE_INFINITY
   #told: string | undefined
   #context: TlsContext | undefined
 
@@ -82,41 +84,60 @@ export class Staple {
     }
     const der = Buffer.from(answer.body)
     const judged = judge(der, certificate, issuer, now())
-    if (typeof judged === 'string') {
-      // Who is revoked must not go on with the answer of before.
-      if (judged === REVOKED) this.#answer = undefined
-      return this.#fail('staple-refused', `the OCSP answer of ${url.href} ${judged}`)
+    const fault = typeof judged === 'string' ? judged : this.#weigh(judged)
+    if (typeof judged === 'string' || fault !== undefined) {
+      return this.#fail('staple-refused', `the OCSP answer of ${url.href} ${fault}`)
     }
     this.#answer = { der, until: judged.until }
     this.#told = undefined
     return { ok: true, dueAt: halfLife(judged.made, judged.until, now()) }
   }
 
+  /** @returns what is wrong with an answer that is genuine */
+  #weigh({ made, isRevoked }: Judged): string | undefined {
+    if (isRevoked) {
+      // Who is revoked must not go on with the answer of before.
+      this.#answer = undefined
+      this.#revokedAt = Math.max(this.#revokedAt, made)
+      return 'says that the certificate is revoked'
+    }
+    return made >= this.#revokedAt ? undefined : 'was made before the certificate was revoked'
+  }
+
   #fail(code: ServerErrorCode, message: string): UpkeepResult {
-    if (message !== this.#told) {
+    // An answer that is made anew each time, and out of date each time, is one fault.
+    const fault = message.replaceAll(TIMES, '')
+    if (fault !== this.#told) {
       this.#parts.onProblem(
         new ServerError(code, message, { option: 'staple', hint: HINTS.get(code) }),
       )
     }
-    this.#told = message
+    this.#told = fault
     return FAILED
   }
 }
 
-/** When the answer was made and until when it convinces, or what is wrong with it. */
+interface Judged {
+  readonly isRevoked: boolean
+  /** When the answer was made, and until when it convinces. */
+  readonly made: number
+  readonly until: number
+}
+
+/** What an answer says, or why it says nothing. */
 function judge(
   response: Uint8Array,
   certificate: Certificate,
   issuer: Certificate,
   now: number,
-): { readonly made: number; readonly until: number } | string {
+): Judged | string {
   try {
     const verdict = verifyOcsp({ response, certificate, issuer, time: new Date(now) })
     if (verdict.status === 'unusable') return `convinces nobody: ${verdict.message}`
-    if (verdict.status === 'revoked') return REVOKED
     const { thisUpdate, nextUpdate } = verdict.answer
     const made = thisUpdate.getTime()
-    return { made, until: nextUpdate?.getTime() ?? now + WITHOUT_END_MS }
+    const isRevoked = verdict.status === 'revoked'
+    return { isRevoked, made, until: nextUpdate?.getTime() ?? now + WITHOUT_END_MS }
   } catch (error) {
     if (!(error instanceof X509Error)) throw error
     return `cannot be read: ${error.message}`
@@ -133,11 +154,11 @@ function responderOf({ extensions }: Certificate): URL | undefined {
   return undefined
 }
 
-const REVOKED = 'says that the certificate is revoked'
 const HINTS: ReadonlyMap<ServerErrorCode, string> = new Map([
   ['staple-unavailable', 'give the responder as staple: { url }, and the whole chain as cert'],
   ['staple-refused', 'see what the responder says: openssl ocsp -issuer CA -cert CERT -url URL'],
 ])
+const TIMES = /\d{4}-\d\d-\d\dT[\d:.]+Z/g
 const FAILED = { ok: false } as const
 const MOST_BYTES = 64 * 1024
 /** An answer without an end says that there is always a newer one. */

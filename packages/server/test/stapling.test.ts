@@ -32,6 +32,8 @@ const HOUR = 3_600_000
 class Responder implements AsyncDisposable {
   status: 'good' | 'revoked' | 'unknown' = 'good'
   lives = HOUR
+  /** How long ago its answers were made, milliseconds. */
+  age = 60_000
   asked = 0
   body: Uint8Array | undefined
   readonly #server = createServer((request, response) => {
@@ -69,7 +71,7 @@ class Responder implements AsyncDisposable {
   #answer(body: Buffer): Uint8Array {
     const { ids } = OcspRequest.parse(new Uint8Array(body))
     const times = {
-      thisUpdate: new Date(Date.now() - 60_000),
+      thisUpdate: new Date(Date.now() - this.age),
       nextUpdate: new Date(Date.now() + this.lives),
     }
     const { status } = this
@@ -218,8 +220,13 @@ describe('OCSP stapling', () => {
     now = new Date()
     responder.body = undefined
     await server.refresh()
-    assert.ok(await stapleOf(server))
-    responder.status = 'revoked'
+    const good = await stapleOf(server)
+    assert.ok(good)
+    Object.assign(responder, { status: 'revoked', age: 1000 })
+    await server.refresh()
+    assert.equal(await stapleOf(server), undefined)
+    // Nor with one that somebody has kept and sends again.
+    responder.body = good
     await server.refresh()
     assert.equal(await stapleOf(server), undefined)
   })
