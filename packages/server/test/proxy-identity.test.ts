@@ -84,6 +84,9 @@ describe('where a request came from', () => {
     ['9.9.9.9, unknown, 10.0.0.2', '10.0.0.2, 127.0.0.1', undefined],
     ['9.9.9.9, _hidden', '127.0.0.1', undefined],
     ['', '127.0.0.1', undefined],
+    // As a proxy says it that listens on IPv6 alone: the same client, and the same proxy of the list.
+    ['9.9.9.9, ::ffff:10.0.0.2', '9.9.9.9, 10.0.0.2, 127.0.0.1', undefined],
+    ['::FFFF:0909:0909, 0:0:0:0:0:ffff:a00:2', '9.9.9.9, 10.0.0.2, 127.0.0.1', undefined],
     ['10.0.0.3, 10.0.0.2', '10.0.0.3, 10.0.0.2, 127.0.0.1', undefined],
   ] as const) {
     it(`is read from right to left in "${said}" of a trusted proxy`, async () => {
@@ -120,6 +123,25 @@ describe('where a request came from', () => {
     assert.deepEqual(valuesOf(got, 'x-forwarded-host'), ['a:1'])
   })
 
+  for (const [what, said] of [
+    ['a quote that is left open', 'for="'],
+    ['one that is left open in a host', 'for=1.2.3.4;host="a, for=6.6.6.6;proto=https;b='],
+    ['what is no pair', 'for'],
+  ] as const) {
+    it(`is the proxy itself where a client begins Forwarded with ${what}`, async () => {
+      const got = await echoThrough(
+        { trustForwarded: ['127.0.0.1'], forwardedHeader: 'forwarded' },
+        {
+          headers: {
+            forwarded: `${said}, for="[2001:db8::7]";proto=https;host="a, for=6.6.6.6;c="`,
+          },
+        },
+      )
+      assert.deepEqual(valuesOf(got, 'x-forwarded-for'), ['127.0.0.1'])
+      assert.deepEqual(valuesOf(got, 'x-forwarded-proto'), ['http'])
+    })
+  }
+
   it('is whom the PROXY protocol names', async () => {
     await using proxy = proxyTo(echo.url)
     await using server = await serve(proxy, { proxyProtocol: { from: ['127.0.0.1'] } })
@@ -142,6 +164,10 @@ describe("the client's certificate", () => {
     SSL_CLIENT_S_DN: 'CN=root',
     'x-client-cert': 'EEEE',
     X_Remote_User: 'root',
+    'x-arr-clientcert': 'FFFF',
+    X_Amzn_Mtls_Clientcert: 'GGGG',
+    'x-auth-request-user': 'root',
+    'cf-connecting-ip': '9.9.9.9',
   }
 
   it('is told by RFC 9440 with what stands above it, whatever the client says', async () => {

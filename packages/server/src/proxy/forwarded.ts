@@ -6,6 +6,7 @@
  */
 import { isIP, isIPv6, type BlockList } from 'node:net'
 import { isListed } from '../address-list.ts'
+import { plainAddress } from '../origin.ts'
 import type { Peer } from '../peer.ts'
 import { isHost, type RequestHead } from './request-head.ts'
 
@@ -88,15 +89,18 @@ function readForwardedFor(claims: ReadonlyMap<string, string>): Said {
 
 function readForwarded(claims: ReadonlyMap<string, string>): Said {
   const elements = splitOutsideQuotes(claims.get('forwarded') ?? '', ',').slice(-MOST_PROXIES)
-  const pairs = elements.map((element) => {
+  const pairs: Map<string, string>[] = []
+  for (const element of elements) {
     const known = new Map<string, string>()
     for (const pair of splitOutsideQuotes(element, ';')) {
-      const [, name = '', value = ''] =
-        /^\s*([a-z]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)\s*$/i.exec(pair) ?? []
+      if (pair.trim() === '') continue
+      const [, name = '', value = ''] = PAIR.exec(pair) ?? []
+      // A quote that the client left open turns what the proxy wrote behind it inside out: nothing of it can be believed.
+      if (name === '') return NOTHING_SAID
       known.set(name.toLowerCase(), unquoted(value))
     }
-    return known
-  })
+    pairs.push(known)
+  }
   const last = pairs.at(-1)
   return {
     addresses: pairs.map((known) => addressOf(known.get('for') ?? '')),
@@ -134,7 +138,7 @@ function addressOf(text: string): string | undefined {
   const [, bracketed, four] = /^(?:\[([^\]]*)\]|([\d.]+))(?::\d{1,5})?$/.exec(text) ?? []
   const address = bracketed ?? four ?? text
   if (bracketed !== undefined && !isIPv6(bracketed)) return undefined
-  return isIP(address) === 0 || address.includes('%') ? undefined : address
+  return isIP(address) === 0 || address.includes('%') ? undefined : plainAddress(address)
 }
 
 /** RFC 7239 §6: an IPv6 address stands in brackets and quotes. */
@@ -149,4 +153,7 @@ function quoted(host: string): string {
   return /^[A-Za-z0-9._-]+$/.test(host) ? host : `"${host}"`
 }
 
+const NOTHING_SAID: Said = { addresses: [], proto: undefined, host: undefined }
+/** RFC 7239 §4, with the colons and brackets that many write without quotes. */
+const PAIR = /^\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)\s*$/
 const MOST_PROXIES = 32

@@ -102,6 +102,12 @@ export const DEFAULT_STRIPPED: readonly string[] = [
   'x-cluster-client-ip',
   'remote-user',
   'x-remote-user',
+  'cf-connecting-ip',
+  'fastly-client-ip',
+  'x-original-forwarded-for',
+  'x-arr-clientcert',
+  'x-amzn-mtls-*',
+  'x-auth-request-*',
 ]
 
 /** What only this server says, whatever the options. */

@@ -67,7 +67,8 @@ export interface ProxyOptions {
   /**
    * Headers that clients may not send, beside `Forwarded`, `X-Forwarded-*`, `Client-Cert*`, `Countersign-*` and `Proxy`, however they are
    * spelt (`X_Ssl_Verify` too); `*` at the end stands for everything that begins so. @defaultValue `X-SSL-*`, `SSL-Client-*`, `X-Client-Cert*`,
-   * `X-Client-Verify*`, `X-Client-DN*`, `X-Real-IP`, `True-Client-IP`, `X-Client-IP`, `X-Cluster-Client-IP`, `Remote-User`, `X-Remote-User`
+   * `X-Client-Verify*`, `X-Client-DN*`, `X-Real-IP`, `True-Client-IP`, `X-Client-IP`, `X-Cluster-Client-IP`, `Remote-User`, `X-Remote-User`,
+   * `CF-Connecting-IP`, `Fastly-Client-IP`, `X-Original-Forwarded-For`, `X-ARR-ClientCert`, `X-Amzn-Mtls-*`, `X-Auth-Request-*`
    */
   stripHeaders?: readonly string[] | undefined
   /** Proxies in front whose word about the client's address counts: addresses and networks. @defaultValue none */
