@@ -11,7 +11,12 @@ import type { FileBody, FilePart } from './folder-answer.ts'
 /** Streams them. */
 export function streamBody(handle: FileHandle, body: FileBody): Readable {
   if (body.kind === 'bytes') return handle.createReadStream({ ...body.range })
-  if (body.kind === 'parts') return Readable.from(partsOf(handle, body.parts, body.end))
+  if (body.kind === 'parts') {
+    // Not by the generator: one that never began, because the client had gone, never ends either.
+    return Readable.from(partsOf(handle, body.parts, body.end)).once('close', () => {
+      void handle.close()
+    })
+  }
   const coder = encoder(body.coding)
   // Whoever reads hears of an error by the coder, which it destroys.
   pipeline(handle.createReadStream(), coder, () => {})
@@ -47,15 +52,11 @@ async function* partsOf(
   parts: readonly FilePart[],
   end: string,
 ): AsyncGenerator<Buffer> {
-  try {
-    for (const { head, range } of parts) {
-      yield Buffer.from(head)
-      yield* handle.createReadStream({ ...range, autoClose: false })
-    }
-    yield Buffer.from(end)
-  } finally {
-    await handle.close()
+  for (const { head, range } of parts) {
+    yield Buffer.from(head)
+    yield* handle.createReadStream({ ...range, autoClose: false })
   }
+  yield Buffer.from(end)
 }
 
 const MOST_AT_ONCE = 64 * 1024

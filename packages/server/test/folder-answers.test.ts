@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { get as httpGet } from 'node:http'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -22,6 +23,7 @@ import {
 } from '@countersign/testkit'
 import { acceptedCodings } from '../src/content-coding.ts'
 import { byteRanges } from '../src/byte-ranges.ts'
+import { streamBody } from '../src/folder-body.ts'
 import { type Answer, ask } from './support.ts'
 
 scrubProcess()
@@ -332,6 +334,27 @@ describe('curl', { skip: skipWithout('curl') }, () => {
     await curl('-C', '-', '-o', part, `${server.url}/letters.txt`)
     assert.equal(readFileSync(part, 'utf8'), 'abcdefghij')
   })
+})
+
+describe('a client that is gone before the first byte', () => {
+  const range = { start: 0, end: 9 }
+  for (const body of [
+    { kind: 'bytes', range },
+    { kind: 'parts', parts: [{ head: 'a', range }], end: 'z' },
+    { kind: 'coded', coding: 'gzip' },
+  ] as const) {
+    it(`leaves no file open: ${body.kind}`, async () => {
+      const handle = await open(path.join(root, 'letters.txt'))
+      const stream = streamBody(handle, body)
+      stream.destroy()
+      if (!stream.closed) await once(stream, 'close')
+      // Closing one that is being closed waits for that, and does nothing more; an open one would say so by its number.
+      for (let turns = 0; turns < 1000 && handle.fd !== -1; turns++) {
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+      assert.equal(handle.fd, -1)
+    })
+  }
 })
 
 describe('what is read of headers', () => {

@@ -40,7 +40,8 @@ describe('the numbers of a server', () => {
         ...secure,
         ca: authority.rootPem,
         verifyUser: 'ask',
-        crl: authority.crlPem(),
+        // Two of one issuer, as with a list for each half of its certificates.
+        crl: [authority.crlPem(), authority.crlPem()],
         hosts: { 'other.test': {} },
         metrics,
       },
@@ -84,6 +85,8 @@ describe('the numbers of a server', () => {
       const days = found.get(`countersign_certificate_days_left{certificate="server"${site}}`) ?? 0
       assert.ok(days > 0.5 && days < 400, `${days}`)
     }
+    const names = [...metrics.text().matchAll(/^([^#\n].*) \S+$/gm)].map(([, name]) => name)
+    assert.equal(new Set(names).size, names.length, 'a number stands there twice')
     const ages = [...found].filter(([name]) => name.startsWith('countersign_crl_'))
     assert.ok(ages.length >= 2, JSON.stringify(ages))
     // A server that is closed has no certificate any more; what was counted stays.

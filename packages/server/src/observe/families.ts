@@ -88,12 +88,13 @@ function numberText(value: number): string {
   return value === Number.NEGATIVE_INFINITY ? '-Inf' : String(value)
 }
 
+/** A value of a label, as far as it is shown. */
+export function labelValue(text: string): string {
+  return text.slice(0, LONGEST_LABEL)
+}
+
 function escapeLabel(value: string): string {
-  return value
-    .slice(0, LONGEST_LABEL)
-    .replaceAll('\\', '\\\\')
-    .replaceAll('"', '\\"')
-    .replaceAll('\n', '\\n')
+  return labelValue(value).replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
 }
 
 function escapeHelp(text: string): string {

@@ -137,7 +137,7 @@ export class Observer {
       if (this.#log === undefined) return
       const { headers } = incoming
       logOf(this.#log, connection, trace).answered({
-        method,
+        method: safeText(method, LONGEST_METHOD),
         path: safeTarget(incoming.url ?? '/', this.#log.query),
         http: bodies === undefined ? incoming.httpVersion : '2',
         status,
@@ -190,5 +190,6 @@ function crossed(socket: Socket, trace: Trace): Counted {
   return counted
 }
 
+const LONGEST_METHOD = 32
 const NO_ERROR = 0
 const TRACES = new WeakMap<Connection, Trace>()

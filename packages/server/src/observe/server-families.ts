@@ -3,8 +3,9 @@
  *
  * @module
  */
+import type { CertificateRevocationList } from '@countersign/x509'
 import type { Sites } from '../sites.ts'
-import type { MetricFamily, MetricSample } from './families.ts'
+import { labelValue, type MetricFamily, type MetricSample } from './families.ts'
 
 /** What a server lets be looked at. */
 export interface ServerView {
@@ -29,8 +30,15 @@ export function serverFamilies(view: ServerView): MetricFamily[] {
         value: (notAfter.getTime() - now) / DAY_MS,
       })
     }
+    // One of each issuer, the newest: two numbers of one name would spoil the whole page for monitoring.
+    const newest = new Map<string, CertificateRevocationList>()
     for (const { list } of terms.lists.slice(0, MOST_LISTS)) {
-      const labels = { issuer: list.issuer.toString(), ...site }
+      const issuer = labelValue(list.issuer.toString())
+      const before = newest.get(issuer)
+      if (before === undefined || before.thisUpdate < list.thisUpdate) newest.set(issuer, list)
+    }
+    for (const [issuer, list] of newest) {
+      const labels = { issuer, ...site }
       ages.push({ labels, value: (now - list.thisUpdate.getTime()) / 1000 })
       if (list.nextUpdate === undefined) continue
       due.push({ labels, value: (list.nextUpdate.getTime() - now) / 1000 })
