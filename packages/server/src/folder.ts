@@ -11,7 +11,7 @@ import type { FileHandle } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { checkOptions, errorMessage, problemDocument } from '@countersign/core'
+import { checkOptions, errorCode, errorMessage, problemDocument } from '@countersign/core'
 import { peerOf } from './connection.ts'
 import { acceptedCodings, type Coded, codingFor, isCompressible } from './content-coding.ts'
 import { contentType } from './content-type.ts'
@@ -294,7 +294,11 @@ function rootOf(folder: string): string {
   try {
     root = realpathSync(folder)
   } catch (error) {
-    throw new ServerError('folder-missing', `cannot serve ${folder}: ${errorMessage(error)}`, {
+    const fault =
+      errorCode(error) === 'ENOENT'
+        ? `there is no folder ${folder}`
+        : `cannot serve ${folder}: ${errorMessage(error)}`
+    throw new ServerError('folder-missing', fault, {
       path: folder,
       cause: error,
       hint: 'make the folder, or name another',

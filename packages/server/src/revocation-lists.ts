@@ -62,7 +62,13 @@ async function load(source: CrlSource, authorities: readonly Certificate[]): Pro
       code === 'ENOENT'
         ? `option crl: there is no file ${source}`
         : `option crl: cannot read ${source}: ${errorMessage(error)}`,
-      { source: 'crl', path: source, nodeCode: code, cause: error },
+      {
+        source: 'crl',
+        path: source,
+        nodeCode: code,
+        cause: error,
+        hint: 'give the path of a PEM or DER file, or the URL of the list',
+      },
     )
   }
 }
