@@ -86,7 +86,7 @@ describe('countersign issue --acme against pebble, a fifth of its nonces refused
     assert.match(stderr, /terms of service[\s\S]*--acme-agree/)
   })
 
-  describe('obtains a certificate', { concurrency: true }, () => {
+  describe('obtains and revokes a certificate', { concurrency: true }, () => {
     for (const type of ['http', 'tls', 'dns'] as const) {
       it(`by ${type}${type === 'http' ? ', and another in its place' : ''}`, async () => {
         const name = `${type}.pebble.test`
@@ -128,34 +128,34 @@ describe('countersign issue --acme against pebble, a fifth of its nonces refused
         assert.notEqual(later?.fingerprint, leaf?.fingerprint)
       })
     }
-  })
 
-  it('revokes what it obtained, once, and nothing without the account', async () => {
-    const name = 'revoked.pebble.test'
-    const own = ownAddress()
-    dns.set(name, 'A', own)
-    const made = await issue(name, '--http-port', `${own}:${HTTP_PORT}`, '--acme-agree')
-    assert.equal(made.code, 0, made.stderr)
-    const revoke = async (account: string): Promise<CommandResult> =>
-      runProgram(
-        [
-          'revoke',
-          path.join(folder, `${name}.crt`),
-          '--reason',
-          'superseded',
-          '--acme',
-          `https://${address}:${PEBBLE_PORT}/dir`,
-          '--ca',
-          ca,
-        ],
-        { env: { COUNTERSIGN_CONFIG: path.join(config, account) } },
-      )
-    const stranger = await revoke('nobody')
-    assert.deepEqual([stranger.code, /there is no account/.test(stranger.stderr)], [1, true])
-    const revoked = await revoke(name)
-    assert.equal(revoked.code, 0, revoked.stderr)
-    const again = await revoke(name)
-    assert.deepEqual([again.code, /alreadyRevoked/.test(again.stderr)], [4, true])
+    it('revokes what it obtained, once, and nothing without the account', async () => {
+      const name = 'revoked.pebble.test'
+      const own = ownAddress()
+      dns.set(name, 'A', own)
+      const made = await issue(name, '--http-port', `${own}:${HTTP_PORT}`, '--acme-agree')
+      assert.equal(made.code, 0, made.stderr)
+      const revoke = async (account: string): Promise<CommandResult> =>
+        runProgram(
+          [
+            'revoke',
+            path.join(folder, `${name}.crt`),
+            '--reason',
+            'superseded',
+            '--acme',
+            `https://${address}:${PEBBLE_PORT}/dir`,
+            '--ca',
+            ca,
+          ],
+          { env: { COUNTERSIGN_CONFIG: path.join(config, account) } },
+        )
+      const stranger = await revoke('nobody')
+      assert.deepEqual([stranger.code, /there is no account/.test(stranger.stderr)], [1, true])
+      const revoked = await revoke(name)
+      assert.equal(revoked.code, 0, revoked.stderr)
+      const again = await revoke(name)
+      assert.deepEqual([again.code, /alreadyRevoked/.test(again.stderr)], [4, true])
+    })
   })
 
   it('says what the server said where a name cannot be proven', async () => {
