@@ -2,7 +2,7 @@
  * Codes of an app and recovery codes: enrolled, asked for at sign-in, good once, counted apart.
  */
 import assert from 'node:assert/strict'
-import path from 'node:path'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import {
   type Postgres,
@@ -31,7 +31,7 @@ interface Enrolled extends Direct {
 
 function seedOf(secret: string): Uint8Array {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
-  const bits = [...secret]
+  const bits = Array.from(secret)
     .map((letter) => alphabet.indexOf(letter).toString(2).padStart(5, '0'))
     .join('')
   return Uint8Array.from({ length: Math.floor(bits.length / 8) }, (_, at) =>
@@ -347,7 +347,7 @@ describe('a code of an app', () => {
 
 const race = async (t: Parameters<typeof openDirect>[0], url?: string): Promise<void> => {
   const direct = await enrol(t, {
-    ...(url === undefined ? {} : { url, keys: { path: path.join(folder, 'auth.keys') } }),
+    ...(url === undefined ? {} : { url, keys: { path: join(folder, 'auth.keys') } }),
     throttle: { perFactor: 100, perName: 100 },
   })
   const { call, code, recoveryCodes, auth } = direct
