@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { checkOptions } from '@countersign/core'
 import { isUniqueViolation } from '@countersign/store'
 import { Certificate, parseGeneralName, type RevocationReason, X509Error } from '@countersign/x509'
@@ -45,6 +46,7 @@ import { rolloverStatus } from './rollover-report.ts'
 import { retire, retireEnded } from './rollover-retire.ts'
 import type {
   Authority,
+  InventoryEntry,
   Issued,
   IssueRequest,
   LedgerEntry,
@@ -329,6 +331,10 @@ export class OpenedAuthority implements Authority {
     return await this.#ledger.list(options, this.#context.clock())
   }
 
+  async inventory(): Promise<InventoryEntry[]> {
+    return await this.#ledger.inventory(this.#context.clock())
+  }
+
   async find(serialOrFingerprint: string): Promise<LedgerEntry | undefined> {
     return await this.#ledger.find(serialOrFingerprint)
   }
@@ -386,12 +392,6 @@ export class OpenedAuthority implements Authority {
       }
     }
   }
-}
-
-async function nextTurn(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  setImmediate(resolve)
-  await promise
 }
 
 const SIGNATURES_A_TURN = 100

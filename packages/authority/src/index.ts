@@ -49,11 +49,17 @@ export type { PolicyOptions } from './policy.ts'
 export type { LedgerProfile, ProfileName } from './profiles.ts'
 export { parseRevocationReason } from './reasons.ts'
 export { type RenewalClaim, signRenewal } from './renewal-proof.ts'
-export { type Asker, DEFAULT_RULES, type RequesterRule } from './requester-rules.ts'
+export {
+  type Asker,
+  checkRequesterRules,
+  DEFAULT_RULES,
+  type RequesterRule,
+} from './requester-rules.ts'
 export type {
   Authority,
   Generation,
   InitAuthorityOptions,
+  InventoryEntry,
   Issued,
   IssuerOverdue,
   IssueRequest,

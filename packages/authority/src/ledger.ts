@@ -18,7 +18,7 @@ import { checkOptions } from '@countersign/core'
 import { parseRevocationReason } from './reasons.ts'
 import { AuthorityError } from './errors.ts'
 import type { LedgerTables } from './ledger-schema.ts'
-import type { LedgerEntry, ListOptions } from './types.ts'
+import type { InventoryEntry, LedgerEntry, ListOptions } from './types.ts'
 
 /** Reads the ledger. */
 export class Ledger {
@@ -119,6 +119,30 @@ export class Ledger {
       .where('not_after', '=', notAfter.getTime())
       .executeTakeFirst()
     return row !== undefined
+  }
+
+  /** What is valid now, and what was taken back of it, by profile. */
+  async inventory(now: Date): Promise<InventoryEntry[]> {
+    const rows = await this.#database
+      .selectFrom('certificate')
+      .select((eb) => [
+        'profile',
+        eb.fn.countAll().as('live'),
+        eb.fn.count('revoked_at').as('revoked'),
+        eb.fn
+          .min(eb.case().when('revoked_at', 'is', null).then(eb.ref('not_after')).end())
+          .as('soonest'),
+      ])
+      .where('not_after', '>', now.getTime())
+      .groupBy('profile')
+      .orderBy('profile')
+      .execute()
+    return rows.map(({ profile, live, revoked, soonest }) => ({
+      profile,
+      valid: Number(live) - Number(revoked),
+      revoked: Number(revoked),
+      soonestEnd: soonest === null ? undefined : new Date(soonest),
+    }))
   }
 
   /** What is known of certificates of one issuer, by their serials; what is not in the ledger is not in the answer. */

@@ -83,9 +83,9 @@ export function patternCovers(
     case 'below':
       return name.type === 'dns' && isBelow(text, pattern.value)
     case 'below-one':
-      // One label and no more: `*.corp.internal` covers itself, and not `*.a.corp.internal`.
-      return name.type === 'dns' && text.slice(text.indexOf('.') + 1) === pattern.value
   }
+  // One label and no more: `*.corp.internal` covers itself, and not `*.a.corp.internal`.
+  return name.type === 'dns' && text.slice(text.indexOf('.') + 1) === pattern.value
 }
 
 /** A wildcard is below where everything it stands for is. */

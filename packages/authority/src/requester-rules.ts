@@ -82,6 +82,15 @@ export function parseRules(rules: readonly RequesterRule[]): ParsedRule[] {
 }
 
 /**
+ * Refuses rules that cannot be read.
+ *
+ * @throws {@link AuthorityError} `option-invalid`, `profile-unknown`; CoreError `option-unknown`
+ */
+export function checkRequesterRules(rules: readonly RequesterRule[]): void {
+  parseRules(rules)
+}
+
+/**
  * Whether anybody with this name and these roles may ask for anything at all.
  */
 export function hasRule(rules: readonly ParsedRule[], asker: Asker): boolean {

@@ -136,6 +136,17 @@ export interface ListOptions {
   after?: string | undefined
 }
 
+/** The certificates of one profile that have not ended. */
+export interface InventoryEntry {
+  readonly profile: LedgerProfile
+  /** How many are valid and not revoked. */
+  readonly valid: number
+  /** How many were revoked, and would be valid still. */
+  readonly revoked: number
+  /** When the first of the valid ones ends; `undefined` without any. */
+  readonly soonestEnd: Date | undefined
+}
+
 /** A revocation list as it is handed out. */
 export interface SignedCrl {
   /** The certificate authority that signed it: `issuer-2026-a1b2`. */
@@ -285,6 +296,8 @@ export interface Authority {
    */
   renew(serialOrFingerprint: string, options: RenewOptions): Promise<Issued>
   list(options?: ListOptions): Promise<LedgerEntry[]>
+  /** What has not ended, counted by profile: one query over all of it. */
+  inventory(): Promise<InventoryEntry[]>
   /** The entry with this serial or fingerprint (any case, colons allowed), or `undefined`. */
   find(serialOrFingerprint: string): Promise<LedgerEntry | undefined>
   /** The certificate of an entry, or `undefined`. */

@@ -283,14 +283,14 @@ const TABLE: readonly (readonly [claim: string, allowed: Row, refused: Row, code
   ],
   [
     'a user as itself',
-    client(own('ann', 'spiffe://countersign.internal/ann')),
-    client(own('ann', 'spiffe://countersign.internal/bob')),
+    client(self('ann', 'spiffe://countersign.internal/ann')),
+    client(self('ann', 'spiffe://countersign.internal/bob')),
     'name-refused',
   ],
   [
     'a user by its plain name',
-    client(own('ann', 'ann')),
-    client(own('ann', 'admin')),
+    client(self('ann', 'ann')),
+    client(self('ann', 'admin')),
     'name-refused',
   ],
   [
@@ -432,11 +432,9 @@ describe('the rules for requesters', () => {
 
   it('say before an order whether a name is allowed', async () => {
     const authority = await withRules(RULES)
-    const by = (name: string, ...own: readonly string[]): Asker =>
-      askerOf({ via: 'acme', name, own })
-    assert.equal(authority.permits('a.web.internal', by('fixed', 'a.web.internal')), true)
-    assert.equal(authority.permits('b.test', by('fixed', 'b.test')), false)
-    assert.equal(authority.permits('b.test', by('other', 'b.test')), false)
+    assert.equal(authority.permits('a.web.internal', accountOf('fixed', 'a.web.internal')), true)
+    assert.equal(authority.permits('b.test', accountOf('fixed', 'b.test')), false)
+    assert.equal(authority.permits('b.test', accountOf('other', 'b.test')), false)
     assert.equal(authority.permits('b.test'), true)
   })
 
@@ -487,6 +485,10 @@ function askerOf({ via, name = 'somebody', roles, own = [] }: Who): Asker {
   return { via, name, roles, own: own.map((text): GeneralName => parseGeneralName(text)) }
 }
 
+function accountOf(name: string, ...proven: readonly string[]): Asker {
+  return askerOf({ via: 'acme', name, own: proven })
+}
+
 function user(name: string, ...roles: readonly string[]): Who {
   return { via: 'user', name, roles }
 }
@@ -503,7 +505,7 @@ function ann(...names: readonly string[]): Row {
   return { who: user('ann'), names, key: 'p384' }
 }
 
-function own(name: string, ...names: readonly string[]): Row {
+function self(name: string, ...names: readonly string[]): Row {
   const id = `spiffe://countersign.internal/${name}`
   return { who: { ...user(name, 'self'), own: [id] }, names }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { RequesterRule } from '@countersign/authority'
 import { parse, stringify, TomlError } from 'smol-toml'
 import { z } from 'zod'
 import { ProgramError } from './errors.ts'
@@ -17,6 +18,8 @@ export interface Configuration {
   listen?: string | undefined
   /** Where clients reach revocation lists and responder, by plain HTTP; made from name and port where it is left out. */
   publicUrl?: string | undefined
+  /** Who may ask for which certificates; those of the authority where they are left out. */
+  rules?: RequesterRule[] | undefined
 }
 
 /**
@@ -57,4 +60,17 @@ const schema = z.strictObject({
   names: z.array(z.string().min(1)).max(100).optional(),
   listen: z.string().min(1).optional(),
   publicUrl: z.string().min(1).optional(),
+  rules: z
+    .array(
+      z.strictObject({
+        who: z.array(z.string()).min(1),
+        names: z.array(z.string()).min(1),
+        profiles: z.array(z.string()).min(1).optional(),
+        keyTypes: z.array(z.string()).min(1).optional(),
+        maxDays: z.number().positive().max(3650).optional(),
+        wildcards: z.boolean().optional(),
+      }),
+    )
+    .max(200)
+    .optional(),
 })

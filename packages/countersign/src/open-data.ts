@@ -51,7 +51,13 @@ export async function withAuthority<T>(
 ): Promise<T> {
   await using store = await openExistingStore(data)
   const { openAuthority } = await import('@countersign/authority')
-  const authority = await openAuthority({ store, folder: data.path, passphrase: givenPassphrase() })
+  const { rules } = await readConfiguration(data)
+  const authority = await openAuthority({
+    store,
+    folder: data.path,
+    passphrase: givenPassphrase(),
+    policy: { rules },
+  })
   return await work(authority)
 }
 

@@ -123,6 +123,16 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     group: AUTHORITY,
+    names: ['enroll-token'],
+    load: async () => (await import('./commands/enroll-token.ts')).addEnrollToken,
+  },
+  {
+    group: AUTHORITY,
+    names: ['policy'],
+    load: async () => (await import('./commands/policy.ts')).addPolicy,
+  },
+  {
+    group: AUTHORITY,
     names: ['user'],
     load: async () => (await import('./commands/user.ts')).addUser,
   },

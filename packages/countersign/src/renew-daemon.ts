@@ -116,6 +116,7 @@ function isFinal(error: unknown): boolean {
 const FINAL: ReadonlySet<string> = new Set([
   'certificate-revoked',
   'certificate-unknown',
+  'certificate-expired',
   'usage',
   'not-initialised',
   'profile-unknown',

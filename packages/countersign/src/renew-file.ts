@@ -10,6 +10,7 @@ import type { Certificate, PrivateKey } from '@countersign/x509'
 import { accountName } from './account-name.ts'
 import type { DataFolder } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
+import type { FromFlags, RenewalFrom } from './from-authority.ts'
 import { careForIssuer } from './issuer-care.ts'
 import { readLeaf } from './leaf-file.ts'
 import { withAuthority } from './open-data.ts'
@@ -20,6 +21,11 @@ export interface RenewFileOptions {
   rekey?: boolean | undefined
   /** The file of the key with `rekey`. @defaultValue the certificate's with the ending .key */
   key?: string | undefined
+  /** The address of an authority on another machine, instead of the data folder. */
+  from?: string | undefined
+  /** Whom to trust there. */
+  ca?: string[] | undefined
+  extraCa?: string[] | undefined
 }
 
 /** What was written. */
@@ -44,8 +50,12 @@ export async function renewFile(
   data: DataFolder,
   note: (text: string) => void,
 ): Promise<RenewedFile> {
-  if (options.key !== undefined && options.rekey !== true) {
+  const { from } = options
+  if (options.key !== undefined && options.rekey !== true && from === undefined) {
     throw new ProgramError('usage', '--key says where the new key goes, and needs --rekey')
+  }
+  if (from === undefined && (options.ca ?? options.extraCa) !== undefined) {
+    throw new ProgramError('usage', '--ca and --extra-ca need --from')
   }
   const { certificate: before, holdsKey } = await readLeaf(given)
   // What a link points to is replaced, not the link.
@@ -55,8 +65,35 @@ export async function renewFile(
       hint: 'keep certificate and key in files of their own, and renew the certificate’s',
     })
   }
-  const keyFile = options.rekey === true ? await existingKey(file, options.key, before) : undefined
+  const present =
+    options.rekey === true || from !== undefined
+      ? await existingKey(file, options.key, before)
+      : undefined
+  const keyFile = options.rekey === true ? present : undefined
   const key = keyFile === undefined ? undefined : await newKey(before)
+  const certificate = { certificate: before, certificateFile: file, next: key }
+  const issued =
+    from === undefined || present === undefined
+      ? await renewHere(file, data, { before, key, note })
+      : await renewThere(file, data, { ...options, from }, { ...certificate, keyFile: present })
+  if (keyFile !== undefined && key !== undefined) await writeFileAtomic(keyFile, key.toPem())
+  const chain = issued.map((one) => one.pem).join('')
+  await writeFileAtomic(file, chain, { mode: statSync(file).mode & 0o777 })
+  return { certificate: issued[0], file, keyFile }
+}
+
+type Chain = readonly [leaf: Certificate, ...above: Certificate[]]
+
+/** By the authority of the data folder. */
+async function renewHere(
+  file: string,
+  data: DataFolder,
+  {
+    before,
+    key,
+    note,
+  }: { before: Certificate; key: PrivateKey | undefined; note: (text: string) => void },
+): Promise<Chain> {
   const requester = accountName()
   const issued = await withAuthority(data, async (authority) => {
     await careForIssuer(authority, data, note)
@@ -65,13 +102,29 @@ export async function renewFile(
       requester,
     })
     const { updateRoots } = await import('@countersign/authority')
-    await updateRoots(path.join(path.dirname(file), 'roots.pem'), authority)
+    await updateRoots(rootsBeside(file), authority)
     return renewed
   })
-  if (keyFile !== undefined && key !== undefined) await writeFileAtomic(keyFile, key.toPem())
-  const chain = issued.chain.map((one) => one.pem).join('')
-  await writeFileAtomic(file, chain, { mode: statSync(file).mode & 0o777 })
-  return { certificate: issued.certificate, file, keyFile }
+  return issued.chain
+}
+
+/** By an authority on another machine. */
+async function renewThere(
+  file: string,
+  data: DataFolder,
+  flags: FromFlags,
+  what: Omit<RenewalFrom, 'key'>,
+): Promise<Chain> {
+  const { readKeyOf, renewFrom } = await import('./from-authority.ts')
+  const key = readKeyOf(what.keyFile, what.certificate)
+  const { chain, roots } = await renewFrom(flags, data, { ...what, key })
+  const { updateRoots } = await import('@countersign/authority')
+  await updateRoots(rootsBeside(file), { roots, formerRoots: [] })
+  return chain
+}
+
+function rootsBeside(file: string): string {
+  return path.join(path.dirname(file), 'roots.pem')
 }
 
 /**

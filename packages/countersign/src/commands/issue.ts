@@ -35,6 +35,8 @@ interface IssueFlags extends SharedFlags, Partial<Omit<AcmeIssueFlags, 'keyType'
   p12?: boolean
   passwordFile?: string
   force?: boolean
+  from?: string
+  tokenFile?: string
 }
 
 /** Adds the command. */
@@ -70,8 +72,10 @@ export function addIssue(program: Command): void {
     .option('--acme-eab-key-file <file>', 'with --acme: file with that key, in base64url')
     .option('--acme-profile <name>', 'with --acme: which of the server’s profiles')
     .option('--acme-agree', 'with --acme: agree to the terms of the server')
-    .option('--ca <file>', 'with --acme: trust only the roots of this file', collect)
-    .option('--extra-ca <file>', 'with --acme: trust the roots of this file as well', collect)
+    .option('--from <url>', 'from the authority on another machine, with an enrolment token')
+    .option('--token-file <file>', 'with --from: file with the token of enroll-token')
+    .option('--ca <file>', 'with --acme or --from: trust only the roots of this file', collect)
+    .option('--extra-ca <file>', 'with --acme or --from: trust these roots as well', collect)
     .action(async (names: string[], flags: IssueFlags) =>
       perform(flags, async ({ output, data }) => {
         if (flags.batch !== undefined) {
@@ -84,6 +88,12 @@ export function addIssue(program: Command): void {
           if (flags.force !== true) await refuseExistingKey(path.resolve(flags.out), names)
           const { issueByAcme } = await import('../acme-client/issue.ts')
           await issueByAcme(names, { ...flags, acme: flags.acme }, { output, data })
+          return
+        }
+        if (flags.from !== undefined) {
+          if (flags.force !== true) await refuseExistingKey(path.resolve(flags.out), names)
+          const { issueFrom } = await import('../from-authority.ts')
+          await issueFrom(names, { ...flags, from: flags.from }, { output, data })
           return
         }
         const request = flags.csr === undefined ? undefined : await readRequest(flags.csr)
@@ -171,6 +181,7 @@ function bundlePassword(flags: IssueFlags): BundlePassword {
 
 function refuseWrongUse(names: readonly string[], flags: IssueFlags): void {
   refuseWrongAcme(names, flags)
+  refuseWrongFrom(names, flags)
   if (names.length === 0 && flags.csr === undefined) {
     throw new ProgramError('usage', 'give a name, or a request with --csr', {
       hint: 'countersign issue api.corp.internal',
@@ -191,7 +202,9 @@ function refuseWrongUse(names: readonly string[], flags: IssueFlags): void {
 function refuseWrongAcme(names: readonly string[], flags: IssueFlags): void {
   const isGiven = (name: string): boolean => Reflect.get(flags, name) !== undefined
   if (flags.acme === undefined) {
-    const lone = Object.entries(ONLY_ACME).find(([name]) => isGiven(name))
+    const lone = Object.entries(ONLY_ACME).find(
+      ([name]) => isGiven(name) && !(flags.from !== undefined && TRUST.has(name)),
+    )
     if (lone === undefined) return
     throw new ProgramError('usage', `${lone[1]} needs --acme`)
   }
@@ -200,6 +213,25 @@ function refuseWrongAcme(names: readonly string[], flags: IssueFlags): void {
   if (names.length === 0) throw new ProgramError('usage', 'give a name to be certified')
 }
 
+/** What goes with `--from` only, and what does not go with it. */
+function refuseWrongFrom(names: readonly string[], flags: IssueFlags): void {
+  if (flags.from === undefined) {
+    if (flags.tokenFile === undefined) return
+    throw new ProgramError('usage', '--token-file needs --from')
+  }
+  const other = Object.entries(NEVER_FROM).find(([name]) => Reflect.get(flags, name) !== undefined)
+  if (other !== undefined) throw new ProgramError('usage', `${other[1]} does not go with --from`)
+  if (names.length === 0) throw new ProgramError('usage', 'give a name to be certified')
+}
+
+const NEVER_FROM = {
+  acme: '--acme',
+  csr: '--csr',
+  p12: '--p12',
+  passwordFile: '--password-file',
+  data: '--data',
+} as const
+const TRUST: ReadonlySet<string> = new Set(['ca', 'extraCa'])
 const ONLY_ACME = {
   httpPort: '--http-port',
   tlsPort: '--tls-port',

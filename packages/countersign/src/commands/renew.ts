@@ -7,6 +7,7 @@ import { systemClock } from '@countersign/core'
 import type { Command } from 'commander'
 import {
   addCommand,
+  collect,
   type CommandContext,
   dataOption,
   perform,
@@ -23,6 +24,9 @@ interface RenewFlags extends SharedFlags {
   key?: string
   daemon?: boolean
   exec?: string
+  from?: string
+  ca?: string[]
+  extraCa?: string[]
 }
 
 /** Adds the command. */
@@ -34,7 +38,16 @@ export function addRenew(program: Command): void {
   )
     .addOption(dataOption())
     .option('--rekey', 'for a new key of the same type, which replaces the old one in its file')
-    .option('--key <file>', 'the file of the key with --rekey (default: FILE with the ending .key)')
+    .option(
+      '--key <file>',
+      'the file of the key with --rekey or --from (default: FILE with the ending .key)',
+    )
+    .option(
+      '--from <url>',
+      'by the authority on another machine; certificate and key prove who asks',
+    )
+    .option('--ca <file>', 'with --from: trust only the roots of this file', collect)
+    .option('--extra-ca <file>', 'with --from: trust the roots of this file as well', collect)
     .option('--daemon', 'stay, and renew whenever two thirds of the life are over')
     .option('--exec <command>', 'run this in the shell after each renewal')
     .action(async (file: string, flags: RenewFlags) =>

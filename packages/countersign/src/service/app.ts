@@ -8,10 +8,11 @@ import type { Auth } from '@countersign/auth'
 import type { Acme, Authority } from '@countersign/authority'
 import { consoleFolder } from '@countersign/console'
 import { CountersignError, problemResponse } from '@countersign/core'
-import { type FetchEnvironment, httpsOnly, type Metrics, serveFolder } from '@countersign/server'
+import { type FetchEnvironment, httpsOnly, serveFolder } from '@countersign/server'
 import type { Store } from '@countersign/store'
 import { Hono } from 'hono'
 import { VERSION } from '../version.ts'
+import type { ServiceMetrics } from './metrics.ts'
 import { openApiDocument } from './openapi.ts'
 
 /** The rooms that the service joins. */
@@ -20,14 +21,14 @@ export interface Rooms {
   authority: Authority
   auth: Auth
   acme: Acme
-  metrics: Metrics
+  numbers: ServiceMetrics
   /** A remark for the operator. */
   note: (text: string) => void
 }
 
 /** The application behind TLS. */
 export function buildApp(rooms: Rooms): Hono<{ Bindings: FetchEnvironment }> {
-  const { acme, auth, authority, metrics, note, store } = rooms
+  const { acme, auth, authority, note, numbers, store } = rooms
   const app = new Hono<{ Bindings: FetchEnvironment }>()
   app.use(async (context, next) => {
     await next()
@@ -35,7 +36,10 @@ export function buildApp(rooms: Rooms): Hono<{ Bindings: FetchEnvironment }> {
   })
   app.get('/healthz', (context) => context.json({ status: 'ok', version: VERSION }))
   app.get('/readyz', async () => readiness(store, authority))
-  app.get('/metrics', (context) => metrics.response(context.req.raw))
+  app.get('/metrics', async (context) => {
+    await numbers.refresh()
+    return numbers.metrics.response(context.req.raw)
+  })
   app.get('/openapi.json', (context) => context.json(openApiDocument()))
   app.route('/', auth.routes)
   app.route('/', authority.routes)

@@ -3,30 +3,77 @@
  *
  * @module
  */
-import type { Authority } from '@countersign/authority'
+import type { Authority, InventoryEntry } from '@countersign/authority'
 import type { Clock } from '@countersign/core'
-import { Metrics } from '@countersign/server'
+import { type MetricCollector, Metrics } from '@countersign/server'
+import { StoreError } from '@countersign/store'
 
-/** Counts what the server of a service does, once `serve` has been given it. */
-export function serviceMetrics(authority: Authority, clock: Clock): Metrics {
-  const metrics = new Metrics()
-  metrics.add(() => {
-    const now = clock().getTime()
-    const days = (date: Date): number => (date.getTime() - now) / 86_400_000
-    return [
-      {
-        name: 'countersign_certificate_days_left',
-        type: 'gauge',
-        help: 'Days until a certificate ends; issuers are counted from the server up',
-        samples: [
-          ...authority.roots.map((root, index) => ({
-            labels: { certificate: 'root', generation: String(index) },
-            value: days(root.notAfter),
-          })),
-          { labels: { certificate: 'issuer' }, value: days(authority.issuer.notAfter) },
-        ],
-      },
-    ]
-  })
-  return metrics
+/** The numbers of a service, and what has to be asked before they are read. */
+export interface ServiceMetrics {
+  /** Counts what the server does, once `serve` has been given it. */
+  readonly metrics: Metrics
+  /** Counts the ledger, at most every five seconds; without its database those numbers are left out. */
+  refresh(): Promise<void>
 }
+
+/** Makes the numbers of a service. */
+export function serviceMetrics(authority: Authority, clock: Clock): ServiceMetrics {
+  const metrics = new Metrics()
+  let inventory: readonly InventoryEntry[] = []
+  let countedAt = Number.NEGATIVE_INFINITY
+  metrics.add(() => families(authority, inventory, clock().getTime()))
+  return {
+    metrics,
+    async refresh() {
+      if (performance.now() - countedAt < FRESH_MS) return
+      countedAt = performance.now()
+      try {
+        inventory = await authority.inventory()
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error
+        inventory = []
+      }
+    },
+  }
+}
+
+function families(
+  authority: Authority,
+  inventory: readonly InventoryEntry[],
+  now: number,
+): ReturnType<MetricCollector> {
+  const days = (date: Date): number => (date.getTime() - now) / 86_400_000
+  return [
+    {
+      name: 'countersign_certificate_days_left',
+      type: 'gauge',
+      help: 'Days until a certificate ends; issuers are counted from the server up',
+      samples: [
+        ...authority.roots.map((root, index) => ({
+          labels: { certificate: 'root', generation: String(index) },
+          value: days(root.notAfter),
+        })),
+        { labels: { certificate: 'issuer' }, value: days(authority.issuer.notAfter) },
+      ],
+    },
+    {
+      name: 'countersign_issued_soonest_days_left',
+      type: 'gauge',
+      help: 'Days until the first of the valid certificates of a profile ends',
+      samples: inventory.flatMap(({ profile, soonestEnd }) =>
+        soonestEnd === undefined ? [] : [{ labels: { profile }, value: days(soonestEnd) }],
+      ),
+    },
+    {
+      name: 'countersign_issued_certificates',
+      type: 'gauge',
+      help: 'Certificates that have not ended, by profile and whether they were revoked',
+      samples: inventory.flatMap(({ profile, valid, revoked }) => [
+        { labels: { profile, state: 'valid' }, value: valid },
+        { labels: { profile, state: 'revoked' }, value: revoked },
+      ]),
+    },
+  ]
+}
+
+const FRESH_MS = 5000

@@ -308,12 +308,27 @@ const PATHS: Record<string, Record<string, Operation>> = {
         queryParameter('after', 'next of the page before'),
         queryParameter('q', 'part of a name or of the requester; a serial or fingerprint'),
         queryParameter('expiring', 'only what ends within this time, as in 14d'),
+        queryParameter('issuer', 'only what this issuer signed'),
       ],
     },
     post: {
       summary: 'Sign a certificate request',
       signedIn: true,
       token: true,
+      body: 'Request',
+      answer: [201, 'IssuedCertificate'],
+    },
+  },
+  '/ca/certificates/renew': {
+    post: {
+      summary: 'Renew the certificate of the connection, or one whose key has signed the request',
+      body: 'Renewal',
+      answer: [201, 'IssuedCertificate'],
+    },
+  },
+  '/ca/enroll': {
+    post: {
+      summary: 'Sign a certificate request for the bearer of an enrolment token',
       body: 'Request',
       answer: [201, 'IssuedCertificate'],
     },
@@ -440,9 +455,15 @@ const SCHEMAS: Record<string, object> = {
   SetupState: record({ needed: { type: 'boolean' } }),
   Setup: record({ code: text, username: text, password: text }),
   Request: record(
-    { csr: text, profile: { enum: ['server', 'client'] }, days: { type: 'integer' } },
+    {
+      csr: text,
+      names: list(text),
+      profile: { enum: ['server', 'client'] },
+      days: { type: 'integer' },
+    },
     ['csr'],
   ),
+  Renewal: record({ csr: text, certificate: text, time, signature: text }, []),
   IssuedCertificate: record({ certificate: text, chain: text, serial: text }),
   Certificate: record(
     {

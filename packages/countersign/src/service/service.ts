@@ -122,6 +122,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     store,
     folder: data.path,
     passphrase: givenPassphrase(),
+    policy: { rules: configuration.rules },
     publicUrl: isPortKnown ? reachedAt(port) : undefined,
     authorize: authorizeWith(auth),
     onFault: reportAuthorityFaults(note),
@@ -139,7 +140,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   let identity = await ensureServerIdentity(authority, data, names, clock)
   const asksUsers = options.userCertificates ?? true
   let trust = asksUsers ? await clientTrust(authority, undefined) : undefined
-  const metrics = serviceMetrics(authority, clock)
+  const numbers = serviceMetrics(authority, clock)
   const acme = undo.use(
     await createAcme({
       ...acmeOptions(options.acme ?? {}, host),
@@ -150,7 +151,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       clock,
     }),
   )
-  const app = buildApp({ store, authority, auth, acme, metrics, note })
+  const app = buildApp({ store, authority, auth, acme, numbers, note })
   const server = await listen()
   undo.use(server)
   issuer = issuerAddress({ ...addressed, port: server.port })
@@ -203,7 +204,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       cert: identity.chainPem,
       key: identity.keyPem,
       plain: buildPlainApp(authority, note),
-      metrics,
+      metrics: numbers.metrics,
       accessLog: options.accessLog,
       ...(trust === undefined ? {} : { verifyUser: 'ask', ...trust.sources }),
     })
