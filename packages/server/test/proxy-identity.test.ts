@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer as createHttps } from 'node:https'
 import type { IncomingMessage } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
+import { createServer as createHttps } from 'node:https'
 import { after, before, describe, it } from 'node:test'
 import { proxyTo, type ProxyOptions, serve, type ServeOptions } from '@countersign/server'
 import { scrubProcess, testAuthority } from '@countersign/testkit'
@@ -177,6 +178,43 @@ describe("the client's certificate", () => {
     const issuer = Buffer.from(authority.issuer.der).toString('base64')
     assert.deepEqual(valuesOf(got, 'client-cert-chain'), [`:${issuer}:`])
     assert.doesNotMatch(JSON.stringify(got.rawHeaders), /AAAA:|BBBB|CCCC|DDDD|EEEE|SUCCESS|root/)
+  })
+
+  it('is nothing that a client says over HTTP/2, in headers or behind its body', async () => {
+    await using proxy = proxyTo(echo.url)
+    await using server = await serve(proxy, { ...mutual, http2: true })
+    const session = connectHttp2(`https://localhost:${server.port}`, as(alice))
+    const stream = session.request(
+      {
+        ':method': 'POST',
+        ':path': '/',
+        'client-cert': [':AAAA:', ':BBBB:'],
+        client_cert: ':CCCC:',
+        'countersign-user': 'root',
+        'x-forwarded-for': '9.9.9.9',
+      },
+      { waitForTrailers: true },
+    )
+    stream.on('wantTrailers', () => {
+      stream.sendTrailers({
+        'client-cert': ':DDDD:',
+        client_cert_chain: ':EEEE:',
+        'countersign-user': 'root',
+        forwarded: 'for=9.9.9.9',
+        'x-sum': '1',
+      })
+    })
+    stream.end('body')
+    let text = ''
+    stream.setEncoding('utf8')
+    for await (const chunk of stream) text += String(chunk)
+    session.close()
+    const got: Echo = JSON.parse(text)
+    assert.equal(got.body, 'body')
+    assert.deepEqual(got.rawTrailers, ['x-sum', '1'])
+    assert.deepEqual(valuesOf(got, 'x-forwarded-for'), ['127.0.0.1'])
+    assert.equal(valuesOf(got, 'client-cert').length, 1)
+    assert.doesNotMatch(text, /AAAA:|BBBB|CCCC|DDDD|EEEE|root|9\.9\.9\.9/)
   })
 
   it('is nothing where there is none', async () => {
