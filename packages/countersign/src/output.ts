@@ -114,11 +114,26 @@ export function table(rows: readonly (readonly string[])[]): string {
  * The libraries speak of their options, `extraCa`; at the command line the same is called --extra-ca.
  */
 function inOptions(text: string): string {
-  return text.replaceAll(
-    /(?:\boption |`)(ca|extraCa|cert|key|crl|verify)\b`?/g,
-    (_, name: string) => `--${name.replace('extraCa', 'extra-ca')}`,
-  )
+  return text
+    .replaceAll(
+      /(?:\boption |`)(ca|extraCa|cert|key|crl|verify)\b`?/g,
+      (_, name: string) => `--${name.replace('extraCa', 'extra-ca')}`,
+    )
+    .replace(/^[a-zA-Z.]+(?=:? )/, (name) => FLAGS.get(name) ?? name)
 }
+
+/** Options of `serve` in the libraries, as a message begins with them. */
+const FLAGS: ReadonlyMap<string, string> = new Map([
+  ['upstream', '--upstream'],
+  ['health', '--health'],
+  ['trustForwarded', '--trust-forwarded'],
+  ['trustClientCertFrom', '--trust-client-cert'],
+  ['login.url', '--require-login'],
+  ['login.page', '--login-page'],
+  ['proxyProtocol.from', '--proxy-from'],
+  ['crlFetch.everyMs', '--crl-every'],
+  ['crlFetch.fromCertificates', '--crl-from'],
+])
 
 /** Control characters as escapes: a name in somebody's certificate does not write to this terminal. */
 export function printable(text: string): string {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { existsSync, realpathSync } from 'node:fs'
 import { isIP } from 'node:net'
 import path from 'node:path'
 import { errorMessage } from '@countersign/core'
@@ -15,6 +16,7 @@ import type { Output } from '../output.ts'
 import { parseListenAddress } from '../service/listen-address.ts'
 import { readServeEnvironment } from '../serve-environment.ts'
 import { addFolderOptions, type FolderFlags, folderOptions } from '../serve/folder.ts'
+import { refuseIdleOptions } from '../serve/idle-options.ts'
 import {
   addObserveOptions,
   observe,
@@ -131,16 +133,23 @@ async function runServer(
   await using upstream = await openUpstream(flags, output)
   const seen = await observe(flags, isWorker, (text) => output.note(text))
   const handler = upstream?.handler ?? serveFolder(folder, folderOptions(flags, settings))
+  // Where it does not come to serving, the error says it; there is nothing that goes on as before.
+  let early: string[] | undefined = []
   await using server = await serve(seen.handler(handler), {
     ...settings,
     ...seen.options,
     ...serving.options,
-    onReload: (outcome) => output.note(reloadText(outcome)),
+    onReload: (outcome) => {
+      if (early === undefined) output.note(reloadText(outcome))
+      else early.push(outcome.ok ? reloadText(outcome) : errorMessage(outcome.error))
+    },
     onHandshakeError: (failure) => {
       // It stands in the access log as well.
       if (!seen.isLogged) output.note(`refused ${failure.address}: ${failure.message}`)
     },
   })
+  for (const text of early) output.note(text)
+  early = undefined
   serving.giveUpRights(filesOf(settings))
   await using watched = await seen.watch(server)
   const url = publicUrl(server)
@@ -226,6 +235,7 @@ function settle(flags: ServeFlags): ServeSettings {
       hint: 'add --https (HTTPS_ENABLED=true)',
     })
   }
+  refuseIdleOptions(flags, { https, adhoc, asks })
   return {
     ...address,
     https,
@@ -266,7 +276,7 @@ function publicUrl({ certificate, host, port, url }: Server): string {
 /** A folder that holds the server's own key would hand it out. */
 function refuseKeyInFolder(folder: string, { key }: ServeSettings): void {
   if (key === undefined) return
-  const inside = path.relative(folder, path.resolve(key))
+  const inside = path.relative(realPath(folder), realPath(path.resolve(key)))
   if (inside.startsWith('..') || path.isAbsolute(inside)) return
   throw new ProgramError(
     'usage',
@@ -275,6 +285,11 @@ function refuseKeyInFolder(folder: string, { key }: ServeSettings): void {
       hint: 'serve a folder without keys, as in countersign serve public',
     },
   )
+}
+
+/** Where a link leads; what is not there is somebody else's to say. */
+function realPath(file: string): string {
+  return existsSync(file) ? realpathSync(file) : file
 }
 
 function modeOf({ https, verifyUser }: ServeSettings): string {
