@@ -44,7 +44,7 @@ async function start(...args: string[]): Promise<{ command: RunningCommand; said
 }
 
 async function page(url: string): Promise<number> {
-  const response = await get(url, { ca, timeoutMs: 20_000 })
+  const response = await get(url, { ca, connectTimeoutMs: 0, timeoutMs: 60_000 })
   await response.bytes()
   return response.status
 }
@@ -59,7 +59,7 @@ async function waitUntil(isSo: () => boolean): Promise<void> {
 
 /** The requests that were answered with 200, as monitoring reads them. */
 async function answered(url: string): Promise<number> {
-  const text = await (await get(url, { timeoutMs: 20_000 })).text()
+  const text = await (await get(url, { connectTimeoutMs: 0, timeoutMs: 60_000 })).text()
   return Number(/^countersign_requests_total\{method="GET",status="200"\} (\d+)$/m.exec(text)?.[1])
 }
 
@@ -81,7 +81,10 @@ describe('serve --access-log and --metrics', () => {
     assert.equal(await page(`${said.url}/a.txt?token=s3cret`), 200)
     assert.deepEqual(await pathsIn(log, 1), ['/a.txt?token=*'])
     assert.equal(await answered(said.metrics ?? ''), 1)
-    const lost = await get((said.metrics ?? '').replace('/metrics', '/'), { timeoutMs: 20_000 })
+    const lost = await get((said.metrics ?? '').replace('/metrics', '/'), {
+      connectTimeoutMs: 0,
+      timeoutMs: 60_000,
+    })
     assert.equal(lost.status, 404)
     renameSync(log, `${log}.1`)
     command.child.kill('SIGHUP')
@@ -94,9 +97,9 @@ describe('serve --access-log and --metrics', () => {
   it('count at a path, and list a folder, where they are told to', async () => {
     const { command, said } = await start('--metrics', '/numbers', '--listing')
     await using _ = command
-    const listing = await get(`${said.url}/`, { ca, timeoutMs: 20_000 })
+    const listing = await get(`${said.url}/`, { ca, connectTimeoutMs: 0, timeoutMs: 60_000 })
     assert.match(await listing.text(), /<a href="\.\/a\.txt">/)
-    const numbers = await get(`${said.url}/numbers`, { ca, timeoutMs: 20_000 })
+    const numbers = await get(`${said.url}/numbers`, { ca, connectTimeoutMs: 0, timeoutMs: 60_000 })
     assert.match(
       await numbers.text(),
       /^countersign_requests_total\{method="GET",status="200"\} 1$/m,

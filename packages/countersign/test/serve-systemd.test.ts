@@ -98,7 +98,8 @@ async function activate(args: string[], forPid = '$$', names = ''): Promise<Acti
 async function page(port: number, file = ''): Promise<string> {
   const response = await get(`https://localhost:${port}/${file}`, {
     ca: server.roots,
-    timeoutMs: 30_000,
+    connectTimeoutMs: 0,
+    timeoutMs: 120_000,
   })
   assert.equal(response.status, 200)
   return await response.text()
@@ -130,7 +131,8 @@ describe('socket activation', { skip: process.platform === 'win32' }, () => {
     await opened
     const response = await get(`https://localhost:${activated.port}/healthz`, {
       ca: roots,
-      timeoutMs: 30_000,
+      connectTimeoutMs: 0,
+      timeoutMs: 120_000,
     })
     assert.equal(response.status, 200)
     assert.equal(await activated.stop(), 0)

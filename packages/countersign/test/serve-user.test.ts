@@ -34,7 +34,8 @@ function args(...more: string[]): string[] {
 async function page(url: string): Promise<number> {
   const response = await get(url.replace('127.0.0.1', 'localhost'), {
     ca: server.roots,
-    timeoutMs: 30_000,
+    connectTimeoutMs: 0,
+    timeoutMs: 120_000,
   })
   await response.text()
   return response.status

@@ -50,7 +50,7 @@ async function start(): Promise<{ command: RunningCommand; url: string; pids: nu
 }
 
 async function page(url: string): Promise<number> {
-  const response = await get(url, { ca, timeoutMs: 20_000 })
+  const response = await get(url, { ca, connectTimeoutMs: 0, timeoutMs: 60_000 })
   return response.status
 }
 
