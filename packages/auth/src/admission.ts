@@ -20,7 +20,7 @@ export interface GuardOptions {
   methods?: readonly AuthMethod[] | undefined
   /** How long ago, in milliseconds, they may have proved it. Else 401 `step-up-required` (RFC 9470). @defaultValue any time */
   maxAuthAgeMs?: number | undefined
-  /** How strongly: 2 is a second factor, a passkey or a certificate. @defaultValue 1 */
+  /** How strongly: 2 is a second factor, or a passkey. @defaultValue 1 */
   aal?: AssuranceLevel | undefined
 }
 

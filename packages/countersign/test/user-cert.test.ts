@@ -68,6 +68,15 @@ async function answerOf(
   return await promise
 }
 
+/** Asks until the answer is this one. */
+async function until(what: () => Promise<{ status: number }>, status: number): Promise<void> {
+  const end = performance.now() + 30_000
+  while ((await what()).status !== status) {
+    assert.ok(performance.now() < end, `not ${status} in 30 s`)
+    await wait(50)
+  }
+}
+
 describe('user cert', () => {
   it('is recognised by curl, python and our client, and refused by all once it is revoked', async (t) => {
     const { certificate, key } = await certificateOf('ada', 'ada')
@@ -110,16 +119,6 @@ describe('user cert', () => {
 
     const revoked = await run('user', 'cert', 'ada', '--revoke', certificate)
     assert.equal(revoked.code, 0, revoked.stderr)
-    const until = async (
-      what: () => Promise<{ status: number }>,
-      status: number,
-    ): Promise<void> => {
-      const end = performance.now() + 30_000
-      while ((await what()).status !== status) {
-        assert.ok(performance.now() < end, `not ${status} in 30 s`)
-        await wait(50)
-      }
-    }
     // The row ends first, then the list reaches the server; whichever it is, nobody is let in.
     await until(async () => await answerOf({ ...identity, agent: false }), 403)
     const fresh = await answerOf({ ...identity, agent: false })
