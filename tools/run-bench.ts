@@ -19,6 +19,7 @@ const MEASURES = [
   'revocation',
   'client',
   'issue',
+  'authority',
   'verify',
   'session',
   'auth',
