@@ -47,9 +47,10 @@ export async function showFilm(options: FilmOptions): Promise<FilmFigures> {
   await film.scene('before')
 
   await film.change('the root is rolled over', 'roll', 'root', ['after-1', 'before-2', 'after-2'])
+  // Whoever checks lists, as the service does, needs those of the new generation before certificates of it are shown to it.
+  await film.serviceHasMoved()
   await film.everyoneMoves('both')
   // Servers send the cross-certificate by now: who comes new needs nothing but the new root.
-  await film.serviceHasMoved()
   await film.newcomers()
   await film.change('the root is retired', 'retire', 'root', ['before-1', 'after-1'])
   await film.everyoneMoves('new')
@@ -59,13 +60,13 @@ export async function showFilm(options: FilmOptions): Promise<FilmFigures> {
     'before-2',
     'after-2',
   ])
-  await film.everyoneMoves('new')
   await film.serviceHasMoved()
+  await film.everyoneMoves('new')
   await film.change('the issuer is retired', 'retire', 'issuer', ['before-1', 'after-1'])
 
   await film.change('the issuer is renewed', 'upkeep', 'issuer', ['before-1', 'after-1'])
-  await film.everyoneMoves('new')
   await film.serviceHasMoved()
+  await film.everyoneMoves('new')
   return film.figures()
 }
 
@@ -180,15 +181,31 @@ class Film implements AsyncDisposable {
     await this.scene('nobody has the old root alone')
   }
 
-  /** Waits until `countersign up` sends the chain of now. */
+  /** Waits until `countersign up` sends the chain of now and takes certificates of now; these calls do not count. */
   async serviceHasMoved(): Promise<void> {
     const [client] = this.#clients
     assert.ok(client !== undefined)
     const issuer = this.#authority.issuer.fingerprint
+    const context = await this.#clientContext('probe', client.key, this.#authority.roots)
     for (;;) {
-      await using socket = await connect({ ...this.#serviceAddress(), context: client.context })
-      if (socket.peer.chain.some(({ fingerprint }) => fingerprint === issuer)) return
+      const seen = await this.#issuersOf(context)
+      if (seen.has(issuer) && (await this.#isTaken(context))) return
       await sleep(50)
+    }
+  }
+
+  async #issuersOf(context: TlsContext): Promise<Set<string>> {
+    await using socket = await connect({ ...this.#serviceAddress(), context })
+    return new Set(socket.peer.chain.map(({ fingerprint }) => fingerprint))
+  }
+
+  async #isTaken(context: TlsContext): Promise<boolean> {
+    try {
+      await ask({ ...this.#serviceAddress(), context }, '/healthz')
+      return true
+    } catch (error) {
+      if (error instanceof Error && error.message.startsWith('HTTP/1.1 403')) return false
+      throw error
     }
   }
 
