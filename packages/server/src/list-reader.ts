@@ -1,13 +1,18 @@
 /**
  * Reads revocation lists so that nobody waits for it: a long one on a thread of its own, which hands over bytes and an index that are
- * used as they are. Where that thread fails, for whatever reason, the list is read here in slices.
+ * used as they are. Where there can be no thread the list is read here in slices; what a thread found no list is none.
  *
  * @module
  */
 import path from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { readBoundedFile } from '@countersign/core'
-import { type Certificate, CertificateRevocationList, type CrlIndex } from '@countersign/x509'
+import { errorCode, readBoundedFile } from '@countersign/core'
+import {
+  type Certificate,
+  CertificateRevocationList,
+  type CrlIndex,
+  X509Error,
+} from '@countersign/x509'
 
 /** Where lists are read from. */
 export type ListInput =
@@ -31,6 +36,12 @@ export interface ReadList {
   /** Of each authority of the task: whether the list is its. */
   readonly issuedBy: readonly boolean[]
 }
+
+/** What the thread says. */
+export type ThreadAnswer =
+  | { readonly lists: readonly ReadList[] }
+  /** What is wrong with the bytes. */
+  | { readonly fault: string }
 
 /** A list, and what is known of it. */
 export class LoadedList {
@@ -79,8 +90,9 @@ export async function readLists(
   if (size >= OWN_THREAD_BYTES) {
     try {
       return await readOnThread(input, name, authorities)
-    } catch {
-      // Read here: what is wrong with it is then said here as well.
+    } catch (error) {
+      // Whoever sends what is no list must not get the time of this thread for it.
+      if (error instanceof X509Error) throw error
     }
   }
   const data = 'path' in input ? readBoundedFile(input.path) : input.data
@@ -101,7 +113,9 @@ async function readOnThread(
     data: 'path' in input ? undefined : await sharedCopy(input.data),
     authorities: authorities.map(({ der }) => der),
   }
-  return (await runThread(task)).map(
+  const answer = await runThread(task)
+  if ('fault' in answer) throw new X509Error('crl-malformed', answer.fault, { source: name })
+  return answer.lists.map(
     ({ der, index, sha256, issuedBy }) =>
       new LoadedList(
         CertificateRevocationList.fromIndex(der, index, name),
@@ -111,16 +125,23 @@ async function readOnThread(
   )
 }
 
-async function runThread(task: ListTask): Promise<readonly ReadList[]> {
-  const { promise, resolve, reject } = Promise.withResolvers<readonly ReadList[]>()
+async function runThread(task: ListTask): Promise<ThreadAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<ThreadAnswer>()
   const worker = new Worker(THREAD, {
     workerData: task,
     name: 'revocation list',
     resourceLimits: { maxOldGenerationSizeMb: MOST_MEMORY_MB },
   })
-  const deadline = setTimeout(() => reject(new Error('it took too long')), THREAD_MS)
+  // What was too much there must not be tried again where everybody waits for it.
+  const refuse = (why: string): void => {
+    reject(new X509Error('crl-malformed', `${task.name}: ${why}`, { source: task.name }))
+  }
+  const deadline = setTimeout(() => refuse('takes more than a minute to read'), THREAD_MS)
   worker.once('message', resolve)
-  worker.once('error', reject)
+  worker.once('error', (error) => {
+    if (errorCode(error) === 'ERR_WORKER_OUT_OF_MEMORY') refuse('takes too much memory to read')
+    else reject(error)
+  })
   worker.once('exit', () => reject(new Error('the thread ended without a word')))
   try {
     return await promise

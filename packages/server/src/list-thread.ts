@@ -6,13 +6,26 @@
 import { hash } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
 import { readBoundedFile } from '@countersign/core'
-import { Certificate, CertificateRevocationList } from '@countersign/x509'
-import type { ListTask, ReadList } from './list-reader.ts'
+import { Certificate, CertificateRevocationList, X509Error } from '@countersign/x509'
+import type { ListTask, ReadList, ThreadAnswer } from './list-reader.ts'
 
 const task: ListTask = workerData
-const lists = read(task)
-const buffers = lists.flatMap(({ der, index }) => [der.buffer, index.slots.buffer])
-parentPort?.postMessage(lists, buffers)
+const answer = answerOf(task)
+const buffers =
+  'lists' in answer
+    ? answer.lists.flatMap(({ der, index }) => [der.buffer, index.slots.buffer])
+    : []
+parentPort?.postMessage(answer, buffers)
+
+function answerOf(given: ListTask): ThreadAnswer {
+  try {
+    return { lists: read(given) }
+  } catch (error) {
+    // What is wrong with the bytes is wrong with them on every thread; anything else ends this one.
+    if (error instanceof X509Error) return { fault: error.message }
+    throw error
+  }
+}
 
 function read({ name, path, data, authorities }: ListTask): ReadList[] {
   const bytes =

@@ -68,6 +68,12 @@ describe('reading revocation lists', () => {
   it('says what is wrong with a long file, and with none', async () => {
     const broken = list.der.slice(0, -1)
     await assert.rejects(readLists({ data: broken }, 'list', []), { code: 'crl-malformed' })
+    // Many lists that are none cost the thread its time, and nobody else.
+    const many = '-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n'.repeat(10_000)
+    await assert.rejects(readLists({ data: many }, 'list', []), {
+      code: 'crl-malformed',
+      message: /^list: .*missing/,
+    })
     const nowhere = path.join(folder, 'nowhere.crl')
     await assert.rejects(readLists({ path: nowhere, size: 1e6 }, 'list', []), { code: 'ENOENT' })
   })
