@@ -11,8 +11,8 @@ import {
 } from '@countersign/authority'
 import { openStore, type Store } from '@countersign/store'
 import { startCommand, temporaryFolder } from '@countersign/testkit'
-import { Certificate, CertificateRevocationList } from '@countersign/x509'
-import { childArguments, clientRequest, codeOf, serverRequest } from './fixture.ts'
+import { Certificate, CertificateRevocationList, createRequest } from '@countersign/x509'
+import { childArguments, clientRequest, codeOf, leafKey, serverRequest } from './fixture.ts'
 
 /** Makes empty databases. */
 export interface TestDatabases {
@@ -329,6 +329,22 @@ export function ledgerTests(databases: TestDatabases): void {
     )
     const certificate = await reopened.certificate(answered.at(-1) ?? '')
     assert.ok(certificate instanceof Certificate && certificate.issuedBy(reopened.issuer))
+  })
+
+  it('gives one of two connections that use an enrolment token at once a certificate, and counts it', async () => {
+    await using second = await openStore(url)
+    const other = await openAuthority({ store: second, folder, clock: () => now })
+    const names = ['enrolled.internal']
+    const { token } = await authority.enrolment.create({ names, requester: 'test' })
+    const csr = createRequest({ key: leafKey, subjectAltNames: [] })
+    const uses = [authority, other].map(async ({ enrolment }) =>
+      codeOf(enrolment.find(token).then(async (found) => enrolment.use(found, { csr }))),
+    )
+    assert.deepEqual((await Promise.all(uses)).toSorted(), ['none', 'token-used'])
+    assert.equal((await authority.list({ search: 'enrolled.internal' })).length, 1)
+    const server = (await authority.inventory()).find(({ profile }) => profile === 'server')
+    assert.equal(typeof server?.valid, 'number')
+    assert.ok(server?.soonestEnd !== undefined && server.soonestEnd > now)
   })
 
   it('lets one of two processes that begin at once make the authority', async () => {
