@@ -19,7 +19,7 @@ import type { CaKind } from './ca-certificates.ts'
 import { writePublicUrl } from './ca-records.ts'
 import { checkConstraints } from './constraints.ts'
 import { AuthorityError } from './errors.ts'
-import { EnrolmentTokens } from './enrolment.ts'
+import { Enrolment } from './enrolment.ts'
 import { tidyFolder } from './folder-upkeep.ts'
 import { renewIssuer } from './issuer-renewal.ts'
 import {
@@ -44,14 +44,12 @@ import type { ChangingAuthority } from './changing.ts'
 import { rollIssuer, rollRoot } from './rollover.ts'
 import { rolloverStatus } from './rollover-report.ts'
 import { retire, retireEnded } from './rollover-retire.ts'
+import type { Issued, IssueRequest, RenewOptions } from './issue-types.ts'
 import type {
   Authority,
   InventoryEntry,
-  Issued,
-  IssueRequest,
   LedgerEntry,
   ListOptions,
-  RenewOptions,
   RetireOptions,
   RolloverStatus,
   RollOptions,
@@ -80,7 +78,7 @@ export class OpenedAuthority implements Authority {
   readonly constraints: NameSpace | undefined
   /** Answers about single certificates, for the routes. */
   readonly ocsp: OcspResponder
-  readonly enrolment: EnrolmentTokens
+  readonly enrolment: Enrolment
   readonly #context: AuthorityContext
   readonly #policy: Policy
   readonly #ledger: Ledger
@@ -119,7 +117,7 @@ export class OpenedAuthority implements Authority {
       clock,
       onFault,
     })
-    this.enrolment = new EnrolmentTokens({
+    this.enrolment = new Enrolment({
       store,
       clock,
       rules: () => this.#rules,

@@ -6,7 +6,6 @@
  */
 import { type Clock, checkOptions } from '@countersign/core'
 import { json, type Kysely, type Store } from '@countersign/store'
-import type { GeneralName } from '@countersign/x509'
 import { createHash, randomBytes } from 'node:crypto'
 import { AuthorityError } from './errors.ts'
 import type { LedgerTables } from './ledger-schema.ts'
@@ -15,49 +14,17 @@ import type { IssuingRules } from './issuing.ts'
 import { checkNames } from './policy.ts'
 import { PROFILES, type ProfileName, parseProfile } from './profiles.ts'
 import { subjectOfTexts } from './subject.ts'
-import type { Issued, IssueRequest } from './types.ts'
+import { tokenUsed } from './token-used.ts'
+import type {
+  EnrolmentRequest,
+  EnrolmentToken,
+  EnrolmentTokens,
+  FoundToken,
+  NewEnrolmentToken,
+} from './enrolment-types.ts'
+import type { Issued, IssueRequest } from './issue-types.ts'
 
-/** What an enrolment token is made for. */
-export interface NewEnrolmentToken {
-  /** The names its bearer may ask for, as for a certificate. */
-  names: readonly string[]
-  /** @defaultValue 'server' */
-  profile?: ProfileName | undefined
-  /** The longest lifetime of the certificate, in days. @defaultValue that of the policy */
-  maxDays?: number | undefined
-  /** How long the token is good, in milliseconds: a second to 24 hours. @defaultValue five minutes */
-  ttlMs?: number | undefined
-  /** Who made it. */
-  requester: string
-}
-
-/** An enrolment token as it is listed; the token itself is known only when it is made. */
-export interface EnrolmentToken {
-  readonly id: string
-  readonly names: readonly string[]
-  readonly profile: ProfileName
-  readonly maxDays: number | undefined
-  readonly createdBy: string
-  readonly createdAt: Date
-  readonly expiresAt: Date
-  readonly usedAt: Date | undefined
-  /** Of the certificate that was made for it. */
-  readonly fingerprint: string | undefined
-}
-
-/** A token that was found good: what it proves. */
-export interface FoundToken extends EnrolmentToken {
-  /** The names as they are certified. */
-  readonly own: readonly GeneralName[]
-}
-
-/** What a bearer of a token asks for. */
-export interface EnrolmentRequest extends Pick<IssueRequest, 'csr' | 'names' | 'days'> {
-  /** @defaultValue that of the token, and no other is given */
-  readonly profile?: ProfileName | undefined
-}
-
-/** What {@link EnrolmentTokens} is made of. */
+/** What {@link Enrolment} is made of. */
 export interface EnrolmentParts {
   readonly store: Store
   readonly clock: Clock
@@ -67,7 +34,7 @@ export interface EnrolmentParts {
 }
 
 /** Makes, lists, revokes and uses enrolment tokens. */
-export class EnrolmentTokens {
+export class Enrolment implements EnrolmentTokens {
   readonly #parts: EnrolmentParts
 
   constructor(parts: EnrolmentParts) {
@@ -239,14 +206,6 @@ export class EnrolmentTokens {
   get #database(): Kysely<EnrolmentTables> {
     return this.#parts.store.database<EnrolmentTables>()
   }
-}
-
-/** The token was used by somebody else. */
-export function tokenUsed(at?: Date): AuthorityError {
-  const when = at === undefined ? 'a moment ago' : `at ${at.toISOString()}`
-  return new AuthorityError('token-used', `the enrolment token was used ${when}`, {
-    hint: 'a token is good once: if that was not you, revoke its certificate, and ask for a new one',
-  })
 }
 
 interface TokenFacts {

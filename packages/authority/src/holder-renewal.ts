@@ -9,7 +9,8 @@ import { Certificate, type CertificateRequest, X509Error } from '@countersign/x5
 import { AuthorityError } from './errors.ts'
 import { parseCsr, parseJsonObject } from './http-body.ts'
 import { checkRenewalProof } from './renewal-proof.ts'
-import type { Authority, Issued } from './types.ts'
+import type { Issued } from './issue-types.ts'
+import type { Authority } from './types.ts'
 
 /** What is asked, as it came. */
 export interface RenewalBody {

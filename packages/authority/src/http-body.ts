@@ -6,9 +6,9 @@
 import { checkOptions } from '@countersign/core'
 import { CertificateRequest, X509Error } from '@countersign/x509'
 import { AuthorityError } from './errors.ts'
+import type { EnrolmentRequest } from './enrolment-types.ts'
 import { parseProfile } from './profiles.ts'
-import type { EnrolmentRequest } from './enrolment.ts'
-import type { IssueRequest } from './types.ts'
+import type { IssueRequest } from './issue-types.ts'
 
 /**
  * Reads a body up to a limit.

@@ -14,7 +14,7 @@ import { checkOptions, CoreError, errorMessage, writeFileAtomic } from '@counter
 import type { Certificate, PrivateKey } from '@countersign/x509'
 import { AuthorityError } from './errors.ts'
 import { identityFileName, makeIdentityFolder, refuseLostRoots } from './identity-files.ts'
-import type { Issued } from './types.ts'
+import type { Issued } from './issue-types.ts'
 
 /** One certificate to hand over. */
 export interface IdentityItem {

@@ -15,7 +15,8 @@ import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { AuthorityError } from './errors.ts'
 import { readOptional } from './folder.ts'
-import type { Authority, Issued } from './types.ts'
+import type { Issued } from './issue-types.ts'
+import type { Authority } from './types.ts'
 
 /** What {@link writeIdentity} writes. */
 export interface IdentityOptions {

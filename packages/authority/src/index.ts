@@ -17,12 +17,6 @@ export type { AcmeLimits } from './acme/limits.ts'
 export { LOOPBACK_NETWORKS, PRIVATE_NETWORKS } from './acme/networks.ts'
 export type { AcmeProfile } from './acme/state.ts'
 export type { Authorize, Caller } from './authorize.ts'
-export type {
-  EnrolmentRequest,
-  EnrolmentToken,
-  EnrolmentTokens,
-  NewEnrolmentToken,
-} from './enrolment.ts'
 export {
   AuthorityError,
   type AuthorityErrorCode,
@@ -56,17 +50,21 @@ export {
   type RequesterRule,
 } from './requester-rules.ts'
 export type {
+  EnrolmentRequest,
+  EnrolmentToken,
+  EnrolmentTokens,
+  NewEnrolmentToken,
+} from './enrolment-types.ts'
+export type { Issued, IssueRequest, RenewOptions } from './issue-types.ts'
+export type {
   Authority,
   Generation,
   InitAuthorityOptions,
   InventoryEntry,
-  Issued,
   IssuerOverdue,
-  IssueRequest,
   LedgerEntry,
   ListOptions,
   OpenAuthorityOptions,
-  RenewOptions,
   RetireOptions,
   RolloverStatus,
   RollOptions,

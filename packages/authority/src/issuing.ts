@@ -26,7 +26,7 @@ import { type Asker, checkRules } from './requester-rules.ts'
 import { addressesOf, responderUrl } from './public-url.ts'
 import { keyUsageOf, PROFILES, type ProfileName, parseProfile } from './profiles.ts'
 import { nameText, type RequestedSubject, subjectOfRequest, subjectOfTexts } from './subject.ts'
-import type { Issued, IssueRequest } from './types.ts'
+import type { Issued, IssueRequest } from './issue-types.ts'
 import { leafValidity } from './validity.ts'
 
 /** What every issue is held against. */

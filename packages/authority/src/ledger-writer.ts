@@ -11,8 +11,8 @@ import {
   type Store,
   type Transaction,
 } from '@countersign/store'
-import { tokenUsed } from './enrolment.ts'
 import type { LedgerTables } from './ledger-schema.ts'
+import { tokenUsed } from './token-used.ts'
 
 /** A new entry of the ledger: a row of the table, not revoked. */
 export type NewEntry = Omit<LedgerTables['certificate'], 'revoked_at' | 'revocation_reason'>

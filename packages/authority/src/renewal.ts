@@ -9,7 +9,8 @@ import { AuthorityError } from './errors.ts'
 import type { Policy } from './policy.ts'
 import { parseProfile } from './profiles.ts'
 import { nameText } from './subject.ts'
-import type { IssueRequest, LedgerEntry, RenewOptions } from './types.ts'
+import type { IssueRequest, RenewOptions } from './issue-types.ts'
+import type { LedgerEntry } from './types.ts'
 
 /** What is renewed. */
 export interface RenewalSubject {

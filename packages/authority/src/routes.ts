@@ -22,7 +22,8 @@ import { holderOf, parseRenewalBody, renewByHolder } from './holder-renewal.ts'
 import { parseRevocationReason } from './reasons.ts'
 import type { Asker } from './requester-rules.ts'
 import { namesOfUser } from './subject.ts'
-import type { Issued, LedgerEntry } from './types.ts'
+import type { Issued } from './issue-types.ts'
+import type { LedgerEntry } from './types.ts'
 
 /** The application; mount it at the root of the service. */
 export function createRoutes(authority: OpenedAuthority, authorize: Authorize): Hono {
