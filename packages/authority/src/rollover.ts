@@ -62,6 +62,15 @@ export async function rollRoot(authority: ChangingAuthority, options: RollOption
   )
   const list = signCrl({ ...made, kind: 'root' }, key.signer(), 1, now, [])
   await change(authority, 'root', old, made, async (transaction) => {
+    // First: where the issuer was renewed meanwhile, what it was before is written down already.
+    const { numUpdatedRows } = await transaction
+      .updateTable('certificate_authority')
+      .set({ ...certificateColumns(certificate), parent: made.id })
+      .where('id', '=', issuer.id)
+      .where('fingerprint', '=', issuer.certificate.fingerprint)
+      .where('state', '=', 'active')
+      .executeTakeFirstOrThrow()
+    if (numUpdatedRows === 0n) throw underway('the issuer has changed meanwhile')
     await transaction.insertInto('revocation_list').values(firstListRow(list)).execute()
     await transaction
       .insertInto('ca_certificate')
@@ -78,14 +87,6 @@ export async function rollRoot(authority: ChangingAuthority, options: RollOption
         formerRow(issuer, issuer.parent ?? old.id, now),
       ])
       .execute()
-    const { numUpdatedRows } = await transaction
-      .updateTable('certificate_authority')
-      .set({ ...certificateColumns(certificate), parent: made.id })
-      .where('id', '=', issuer.id)
-      .where('fingerprint', '=', issuer.certificate.fingerprint)
-      .where('state', '=', 'active')
-      .executeTakeFirstOrThrow()
-    if (numUpdatedRows === 0n) throw underway('the issuer has changed meanwhile')
   })
 }
 
