@@ -16,7 +16,7 @@ import type { Output } from '../output.ts'
 import { parseListenAddress } from '../service/listen-address.ts'
 import { readServeEnvironment } from '../serve-environment.ts'
 import { addFolderOptions, type FolderFlags, folderOptions } from '../serve/folder.ts'
-import { refuseIdleOptions } from '../serve/idle-options.ts'
+import { idleOptions } from '../serve/idle-options.ts'
 import {
   addObserveOptions,
   observe,
@@ -104,8 +104,11 @@ export function addServe(program: Command): void {
         const settings = settle(flags)
         refuseFolderAndUpstream(dir, flags)
         if (flags.upstream === undefined) refuseKeyInFolder(folder, settings)
+        const mode = { ...settings, asks: settings.verifyUser !== false }
+        const told = idleOptions(flags, mode)
         const { workerSide } = await import('@countersign/server')
         const worker = await workerSide()
+        if (worker === undefined) for (const text of told) output.note(`warning: ${text}`)
         if (worker === undefined && flags.workers !== undefined && flags.workers > 1) {
           await runWorkers(flags.workers, settings, output, flags)
           return
@@ -235,7 +238,6 @@ function settle(flags: ServeFlags): ServeSettings {
       hint: 'add --https (HTTPS_ENABLED=true)',
     })
   }
-  refuseIdleOptions(flags, { https, adhoc, asks })
   return {
     ...address,
     https,

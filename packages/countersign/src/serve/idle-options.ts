@@ -1,5 +1,5 @@
 /**
- * Options of `serve` that would be without effect beside the others. Whoever gives `--ca` and forgets `--verify-user` would serve
+ * Options of `serve` that are without effect beside the others. Whoever gives `--ca` and forgets `--verify-user` would serve
  * everybody and believe otherwise.
  *
  * @module
@@ -14,25 +14,15 @@ export interface ServedMode {
   readonly asks: boolean
 }
 
-/** @throws {@link ProgramError} `usage`, naming the first of them */
-export function refuseIdleOptions(flags: object, { https, adhoc, asks }: ServedMode): void {
+/**
+ * What to tell about them: a program that is switched between its modes may name the files of all of them, so they are no error.
+ *
+ * @throws {@link ProgramError} `usage` where a certificate is named and one is to be made
+ */
+export function idleOptions(flags: object, { https, adhoc, asks }: ServedMode): string[] {
   const given = (name: string): boolean => {
     const value: unknown = Reflect.get(flags, name)
     return value !== undefined && value !== false
-  }
-  const needHttps = https ? undefined : ['cert', 'key', 'http2'].find((name) => given(name))
-  if (needHttps !== undefined) {
-    throw new ProgramError('usage', `--${needHttps} is for HTTPS, and plain HTTP would be served`, {
-      hint: 'add --https, or leave it out',
-    })
-  }
-  const needAsking = asks ? undefined : [...OF_CLIENTS.keys()].find((name) => given(name))
-  if (needAsking !== undefined) {
-    throw new ProgramError(
-      'usage',
-      `${OF_CLIENTS.get(needAsking)} is about client certificates, and nobody would be asked for one`,
-      { hint: `add ${https ? '' : '--https '}--verify-user, or leave it out` },
-    )
   }
   const made = adhoc ? ['cert', 'key'].find((name) => given(name)) : undefined
   if (made !== undefined) {
@@ -40,6 +30,15 @@ export function refuseIdleOptions(flags: object, { https, adhoc, asks }: ServedM
       hint: 'leave one of them out',
     })
   }
+  const needHttps = https ? [] : ['cert', 'key', 'http2'].filter((name) => given(name))
+  const needAsking = asks ? [] : [...OF_CLIENTS.keys()].filter((name) => given(name))
+  return [
+    ...needHttps.map((name) => `--${name} is for HTTPS, and this is plain HTTP: add --https`),
+    ...needAsking.map(
+      (name) =>
+        `${OF_CLIENTS.get(name)} is about client certificates, and nobody is asked for one: add ${https ? '' : '--https '}--verify-user`,
+    ),
+  ]
 }
 
 const OF_CLIENTS: ReadonlyMap<string, string> = new Map([
