@@ -10,6 +10,7 @@ import {
   isUniqueViolation,
   type Kysely,
   type PreparedQuery,
+  type Selectable,
   type Store,
   type Transaction,
 } from '@countersign/store'
@@ -197,22 +198,7 @@ export class Credentials {
   }
 }
 
-interface CredentialRow {
-  id: string
-  principal_id: string
-  kind: CredentialKind
-  hash: string | null
-  public: string | null
-  secret_enc: string | null
-  scopes: string | null
-  label: string
-  epoch: number | null
-  created: number
-  expires: number | null
-  last_used: number | null
-  revoked_at: number | null
-  counter: number
-}
+type CredentialRow = Selectable<AuthTables['auth_credential']>
 
 function recordOf(row: CredentialRow): CredentialRecord {
   return {

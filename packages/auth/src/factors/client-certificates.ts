@@ -13,6 +13,7 @@ import { AuthError } from '../errors.ts'
 import type { OnAuthEvent } from '../events.ts'
 import { isJsonObject } from '../jwt/json-object.ts'
 import { parseScopes } from '../names.ts'
+import { ownedCredentials } from '../owned-credentials.ts'
 import { thumbprintOf } from '../peer.ts'
 import type { Revocation, Revocations } from '../revocations.ts'
 import type { AuthTables } from '../schema.ts'
@@ -105,11 +106,8 @@ export class ClientCertificates {
 
   /** The certificates of a user, or of everybody, the latest first. @throws {@link AuthError} `user-unknown` */
   async list(userName?: string): Promise<CertificateInfo[]> {
-    const { credentials, users } = this.#parts
-    const principalId = userName === undefined ? undefined : (await users.known(userName)).id
-    const names = new Map((await users.list()).map(({ id, name }) => [id, name]))
-    const records = await credentials.list({ principalId, kinds: ['client_cert'] })
-    return records.map((record) => infoOf(record, names.get(record.principalId) ?? ''))
+    const owned = await ownedCredentials(this.#parts, 'client_cert', userName)
+    return owned.map(({ record, owner }) => infoOf(record, owner))
   }
 
   /**

@@ -9,6 +9,7 @@ import { AuthError } from '../errors.ts'
 import type { OnAuthEvent } from '../events.ts'
 import { isJsonObject, type JsonObject } from '../jwt/json-object.ts'
 import { parseScopes } from '../names.ts'
+import { ownedCredentials } from '../owned-credentials.ts'
 import type { Revocations } from '../revocations.ts'
 import type { Users } from '../users.ts'
 import { readAssertionKey } from './assertions.ts'
@@ -88,11 +89,8 @@ export class ClientKeys {
 
   /** The keys of a user, or of everybody, the latest first. @throws {@link AuthError} `user-unknown` */
   async list(userName?: string): Promise<KeyInfo[]> {
-    const { credentials, users } = this.#parts
-    const principalId = userName === undefined ? undefined : (await users.known(userName)).id
-    const names = new Map((await users.list()).map(({ id, name }) => [id, name]))
-    const records = await credentials.list({ principalId, kinds: ['jwk'] })
-    return records.map((record) => infoOf(record, names.get(record.principalId) ?? ''))
+    const owned = await ownedCredentials(this.#parts, 'jwk', userName)
+    return owned.map(({ record, owner }) => infoOf(record, owner))
   }
 
   /**
