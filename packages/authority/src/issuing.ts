@@ -159,7 +159,7 @@ export function signLeaf(
       notAfter: validity.notAfter,
       subjectAltNames: names,
       keyUsage: keyUsageOf(publicKey),
-      extendedKeyUsage: [PROFILES[profile].extendedKeyUsage],
+      extendedKeyUsage: PROFILES[profile].extendedKeyUsage,
       authorityKeyId: issuer.publicKey.keyId(),
       crlDistributionPoints: crlUrl === undefined ? undefined : [crlUrl],
       authorityInfoAccess:

@@ -15,7 +15,7 @@ import {
 import { AuthorityError } from './errors.ts'
 
 /** What the authority makes. */
-export type MadeProfile = 'root' | 'issuer' | 'server' | 'client' | 'ocsp'
+export type MadeProfile = 'root' | 'issuer' | 'server' | 'client' | 'both' | 'ocsp'
 
 /**
  * Builds a certificate and signs it, unless the linter finds an error in it. Warnings pass: some of what they are about, such as a
@@ -52,5 +52,7 @@ const LINTERS = {
   issuer: createLinter({ profile: 'issuer' }),
   server: createLinter({ profile: 'server' }),
   client: createLinter({ profile: 'client' }),
+  // Named as a server is; a client's rules ask nothing more of it.
+  both: createLinter({ profile: 'server' }),
   ocsp: createLinter({ profile: 'leaf' }),
 } as const

@@ -1,6 +1,6 @@
 /**
  * What a certificate may be used for. Server and client are apart: one that serves both lets a stolen server key call
- * as a client.
+ * as a client. Who needs that, as two nodes that call each other do, asks for `both`; it is named as a server is.
  *
  * @module
  */
@@ -9,22 +9,23 @@ import { closest } from '@countersign/core'
 import { AuthorityError } from './errors.ts'
 
 /** The name of a profile. */
-export type ProfileName = 'server' | 'client'
+export type ProfileName = 'server' | 'client' | 'both'
 
 /** What a certificate in the ledger was issued as: a profile, or the authority's own OCSP responder. */
 export type LedgerProfile = ProfileName | 'ocsp'
 
 /** What a profile puts into a certificate. */
 export interface Profile {
-  readonly extendedKeyUsage: 'serverAuth' | 'clientAuth'
+  readonly extendedKeyUsage: readonly ('serverAuth' | 'clientAuth')[]
   /** Lifetime where the request names none, in days. */
   readonly defaultDays: number
 }
 
 /** Every profile. */
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
-  server: { extendedKeyUsage: 'serverAuth', defaultDays: 7 },
-  client: { extendedKeyUsage: 'clientAuth', defaultDays: 1 },
+  server: { extendedKeyUsage: ['serverAuth'], defaultDays: 7 },
+  client: { extendedKeyUsage: ['clientAuth'], defaultDays: 1 },
+  both: { extendedKeyUsage: ['serverAuth', 'clientAuth'], defaultDays: 7 },
 }
 
 /**
@@ -33,13 +34,13 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
  * @throws {@link AuthorityError} `profile-unknown`
  */
 export function parseProfile(text: unknown): ProfileName {
-  if (text === 'server' || text === 'client') return text
+  if (text === 'server' || text === 'client' || text === 'both') return text
   const near = typeof text === 'string' ? closest(text, Object.keys(PROFILES)) : undefined
   throw new AuthorityError(
     'profile-unknown',
     `there is no profile "${String(text).slice(0, 40)}"`,
     {
-      hint: near === undefined ? 'profiles are server and client' : `did you mean "${near}"?`,
+      hint: near === undefined ? 'profiles are server, client and both' : `did you mean "${near}"?`,
     },
   )
 }

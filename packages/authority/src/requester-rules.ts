@@ -63,7 +63,7 @@ export const DEFAULT_RULES: readonly RequesterRule[] = [
   {
     who: ['token:*', 'certificate:*'],
     names: ['own'],
-    profiles: ['server', 'client'],
+    profiles: ['server', 'client', 'both'],
     wildcards: true,
   },
   { who: ['role:issuer'], names: ['hosts'], profiles: ['server'] },

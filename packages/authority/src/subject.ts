@@ -92,7 +92,7 @@ function readName(text: string, profile: ProfileName): GeneralName {
   if (name.type === 'ip' && /^::ffff:[0-9a-f]{1,4}:[0-9a-f]{1,4}$/.test(name.value)) {
     throw invalid(`"${text}" is an IPv4 address in disguise: write it as one`, text)
   }
-  if (profile === 'server' && name.type === 'email') {
+  if (profile !== 'client' && name.type === 'email') {
     throw invalid(`"${text}" is an e-mail address, which names no server`, text)
   }
   return name

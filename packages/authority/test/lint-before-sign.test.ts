@@ -62,6 +62,7 @@ describe('what the authority makes', () => {
       const issued = await authority.issueMany([
         serverRequest({ publicKey, names: servers }),
         serverRequest({ publicKey, days: 90, names: ['spiffe://corp.internal/api'] }),
+        serverRequest({ publicKey, names: servers, profile: 'both' }),
         clientRequest({ publicKey, names: clients }),
         ...clients.map((name) => clientRequest({ publicKey, names: [name], days: 90 })),
       ])

@@ -85,6 +85,12 @@ const TABLE: readonly (readonly [claim: string, allowed: Row, refused: Row, code
     'profile-refused',
   ],
   [
+    'one profile, which is not both',
+    web('a.web.internal'),
+    { ...web('a.web.internal'), profile: 'both' },
+    'profile-refused',
+  ],
+  [
     'a lifetime up to the rule’s',
     { ...web('a.web.internal'), days: 30 },
     { ...web('a.web.internal'), days: 31 },

@@ -20,6 +20,7 @@ import type { CommandContext } from './command.ts'
 import type { DataFolder } from './data-folder.ts'
 import { EXIT, ProgramError } from './errors.ts'
 import { readSecretFile } from './open-data.ts'
+import { type ProfileFlags, profileOf } from './profile-flags.ts'
 
 /** Which authority, and whom to trust. */
 export interface FromFlags {
@@ -29,9 +30,8 @@ export interface FromFlags {
 }
 
 /** The options of `issue --from`. */
-export interface IssueFromFlags extends FromFlags {
+export interface IssueFromFlags extends FromFlags, ProfileFlags {
   tokenFile?: string
-  client?: boolean
   keyType: KeyType
   days?: number
   out: string
@@ -63,6 +63,7 @@ export async function issueFrom(
       hint: 'make a token where the authority is: countersign enroll-token NAME > token',
     })
   }
+  const profile = profileOf(flags)
   const token = readSecretFile(flags.tokenFile, 'token')
   if (!/^[\u0021-\u007e]{1,200}$/.test(token)) {
     throw new ProgramError('file-unreadable', `${flags.tokenFile} holds no enrolment token`)
@@ -81,7 +82,7 @@ export async function issueFrom(
       body: {
         csr: createRequest({ key, subjectAltNames: [] }).pem,
         names,
-        ...(flags.client === true ? { profile: 'client' } : {}),
+        ...(profile === 'server' ? {} : { profile }),
         days: flags.days,
       },
       headers: { authorization: `Bearer ${token}` },

@@ -12,11 +12,11 @@ import { accountName } from './account-name.ts'
 import type { CommandContext } from './command.ts'
 import { ProgramError } from './errors.ts'
 import { withAuthority } from './open-data.ts'
+import { type ProfileFlags, profileOf } from './profile-flags.ts'
 
 /** The flags of `issue` that a batch knows; the others make no sense with it. */
-export interface BatchFlags {
+export interface BatchFlags extends ProfileFlags {
   batch: string
-  client?: boolean
   csr?: string
   p12?: boolean
   passwordFile?: string
@@ -37,6 +37,7 @@ export async function issueBatch(
   { output, data }: CommandContext,
 ): Promise<void> {
   refuseWrongUse(flags, names)
+  const profile = profileOf(flags)
   const lines = await readLines(flags.batch)
   const { identityBases, refuseKeys, writeIdentities } = await import('@countersign/authority')
   const folder = path.resolve(flags.out)
@@ -52,7 +53,7 @@ export async function issueBatch(
       lines.map((line, index) => ({
         names: line.names,
         publicKey: keys[index]?.publicKey,
-        profile: flags.client === true ? 'client' : 'server',
+        profile,
         days: flags.days,
         requester,
       })),

@@ -75,6 +75,7 @@ describe('a mistake on the command line', () => {
       ['get', 'ftp://localhost/'],
       ['issue', 'https://a.internal/'],
       ['issue', '--csr', 'a.csr', '--p12'],
+      ['issue', 'a.internal', '--client', '--both'],
       ['serve', '--listen', 'nowhere'],
       ['issue'],
     ]) {

@@ -16,10 +16,10 @@ import {
 import { ProgramError } from '../errors.ts'
 import { withAuthority } from '../open-data.ts'
 import { table } from '../output.ts'
+import { type ProfileFlags, profileOf } from '../profile-flags.ts'
 import { shellWord } from '../shell.ts'
 
-interface EnrollFlags extends SharedFlags {
-  client?: boolean
+interface EnrollFlags extends SharedFlags, ProfileFlags {
   ttl: number
   days?: number
   list?: boolean
@@ -35,6 +35,7 @@ export function addEnrollToken(program: Command): void {
   )
     .addOption(dataOption())
     .option('--client', 'for a client instead of a server')
+    .option('--both', 'for a server that is a client as well')
     .option('--ttl <time>', 'how long it is good, up to 24h (default: 5m)', duration, 300_000)
     .option('--days <n>', 'the longest lifetime of the certificate', wholeNumber(1, 3650))
     .option('--list', 'those that can still be used')
@@ -68,7 +69,7 @@ export function addEnrollToken(program: Command): void {
         const made = await withAuthority(data, async (authority) => {
           const wanted = {
             names,
-            profile: flags.client === true ? 'client' : 'server',
+            profile: profileOf(flags),
             ttlMs: flags.ttl,
             maxDays: flags.days,
             requester: accountName(),
@@ -80,9 +81,9 @@ export function addEnrollToken(program: Command): void {
         output.result({ token: made.token, ...made.info }, made.token)
         output.note(`good once, until ${made.info.expiresAt.toISOString()}; on the other machine:`)
         output.note(`  countersign bootstrap URL --fingerprint ${made.fingerprint}`)
-        const client = flags.client === true ? ' --client' : ''
+        const profile = profileOf(flags) === 'server' ? '' : ` --${profileOf(flags)}`
         output.note(
-          `  countersign issue ${names.map(shellWord).join(' ')}${client} --from URL --token-file FILE`,
+          `  countersign issue ${names.map(shellWord).join(' ')}${profile} --from URL --token-file FILE`,
         )
       }),
     )

@@ -24,9 +24,12 @@ import { ProgramError } from '../errors.ts'
 import { KEY_TYPES } from '../key-types.ts'
 import { careForIssuer } from '../issuer-care.ts'
 import { readSecretFile, withAuthority } from '../open-data.ts'
+import { type ProfileFlags, profileOf } from '../profile-flags.ts'
 
-interface IssueFlags extends SharedFlags, Partial<Omit<AcmeIssueFlags, 'keyType' | 'out'>> {
-  client?: boolean
+interface IssueFlags
+  extends SharedFlags,
+    ProfileFlags,
+    Partial<Omit<AcmeIssueFlags, 'keyType' | 'out'>> {
   csr?: string
   batch?: string
   keyType: KeyType
@@ -48,6 +51,7 @@ export function addIssue(program: Command): void {
   )
     .addOption(dataOption())
     .option('--client', 'for a client instead of a server')
+    .option('--both', 'for a server that is a client as well')
     .option('--csr <file>', 'sign the key of this request; its extensions are not copied')
     .option(
       '--batch <file>',
@@ -108,7 +112,7 @@ export function addIssue(program: Command): void {
             names: names.length > 0 ? names : undefined,
             csr: request,
             publicKey: key?.publicKey,
-            profile: flags.client === true ? 'client' : 'server',
+            profile: profileOf(flags),
             days: flags.days,
             requester: accountName(),
           })
@@ -180,6 +184,7 @@ function bundlePassword(flags: IssueFlags): BundlePassword {
 }
 
 function refuseWrongUse(names: readonly string[], flags: IssueFlags): void {
+  profileOf(flags)
   refuseWrongAcme(names, flags)
   refuseWrongFrom(names, flags)
   if (names.length === 0 && flags.csr === undefined) {
@@ -245,6 +250,7 @@ const ONLY_ACME = {
 } as const
 const NEVER_ACME = {
   client: '--client',
+  both: '--both',
   csr: '--csr',
   days: '--days',
   p12: '--p12',

@@ -458,7 +458,7 @@ const SCHEMAS: Record<string, object> = {
     {
       csr: text,
       names: list(text),
-      profile: { enum: ['server', 'client'] },
+      profile: { enum: ['server', 'client', 'both'] },
       days: { type: 'integer' },
     },
     ['csr'],
