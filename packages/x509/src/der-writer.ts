@@ -35,6 +35,13 @@ export function element(tag: number, ...parts: readonly DerNode[]): DerElement {
   return { tag, length, parts }
 }
 
+/** The tag and length alone of an element whose content is written elsewhere. */
+export function elementHeader(tag: number, length: number): Uint8Array {
+  const target = new Uint8Array(1 + lengthOfLength(length))
+  writeHeader(tag, length, target, 0)
+  return target
+}
+
 /** SEQUENCE. */
 export function sequence(...parts: readonly DerNode[]): DerElement {
   return element(TAG.sequence, ...parts)
@@ -169,8 +176,13 @@ function writeNode(node: DerNode, target: Uint8Array, start: number): number {
     else for (let index = 0; index < node.length; index++) target[start + index] = node[index] ?? 0
     return start + node.length
   }
-  const { length } = node
-  target[start] = node.tag
+  let offset = writeHeader(node.tag, node.length, target, start)
+  for (const part of node.parts) offset = writeNode(part, target, offset)
+  return offset
+}
+
+function writeHeader(tag: number, length: number, target: Uint8Array, start: number): number {
+  target[start] = tag
   let offset = start + 1
   if (length < 0x80) {
     target[offset++] = length
@@ -180,7 +192,6 @@ function writeNode(node: DerNode, target: Uint8Array, start: number): number {
     for (let shift = count - 1; shift >= 0; shift--)
       target[offset++] = (length >>> (shift * 8)) & 0xff
   }
-  for (const part of node.parts) offset = writeNode(part, target, offset)
   return offset
 }
 

@@ -58,8 +58,16 @@ export { CertificateRequest, createRequest, type RequestOptions } from './reques
 export { rsaFactorFault } from './rsa-factors.ts'
 export { randomSerial } from './serial-number.ts'
 export { signAgain } from './sign-again.ts'
-export type { Signer, SyncSigner } from './signature.ts'
+export type { Signer, SigningStream, SyncSigner } from './signature.ts'
 export { type CrlTemplate, buildCrl, buildCrlAsync } from './build-crl.ts'
+export type { CrlFrameTemplate } from './crl-frame.ts'
+export {
+  type CrlFrame,
+  encodeRevoked,
+  type LongCrlTemplate,
+  redateRevoked,
+  signLongCrl,
+} from './sign-long-crl.ts'
 export { CertificateRevocationList } from './crl.ts'
 export type { CrlIndex } from './crl-serials.ts'
 export type { IssuingDistributionPoint } from './issuing-distribution-point.ts'

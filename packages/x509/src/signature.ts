@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { type KeyObject, constants, sign, verify } from 'node:crypto'
+import { type KeyObject, constants, createSign, sign, verify } from 'node:crypto'
 import { errorCode } from '@countersign/core'
 import { DerReader, plainView } from './der-reader.ts'
 import { encodeDer, nullValue, oid, sequence } from './der-writer.ts'
@@ -22,6 +22,18 @@ export interface Signer {
   readonly signatureAlgorithm: Uint8Array
   /** Signs bytes; the answer is what goes into a certificate's bit string (DER of r and s for ECDSA). */
   sign(tbs: Uint8Array): Uint8Array | Promise<Uint8Array>
+  /**
+   * Begins a signature over bytes that come one after the other, where the algorithm signs a digest: not Ed25519, Ed448 and
+   * ML-DSA, which want the message whole.
+   */
+  begin?(): SigningStream
+}
+
+/** A signature that is being made. */
+export interface SigningStream {
+  update(part: Uint8Array): void
+  /** As {@link Signer.sign}. */
+  finish(): Uint8Array | Promise<Uint8Array>
 }
 
 /** A {@link Signer} that answers at once: its key is in this process. */
@@ -47,6 +59,15 @@ export function createSigner(privateKey: KeyObject, publicKey: PublicKey): SyncS
     publicKey,
     signatureAlgorithm: algorithm,
     sign: (tbs) => plainView(sign(hash, tbs, privateKey)),
+    ...(hash === null ? {} : { begin: () => beginSignature(hash, privateKey) }),
+  }
+}
+
+function beginSignature(hash: string, privateKey: KeyObject): SigningStream {
+  const signing = createSign(hash)
+  return {
+    update: (part) => signing.update(part),
+    finish: () => plainView(signing.sign(privateKey)),
   }
 }
 
