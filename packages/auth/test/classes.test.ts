@@ -3,14 +3,29 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Refusal } from '@countersign/auth'
-import { scrubProcess } from '@countersign/testkit'
-import { codeOf, openDirect, TLS, tokenOf } from './direct.ts'
+import { setImmediate } from 'node:timers/promises'
+import { type AuthPeer, Refusal } from '@countersign/auth'
+import { scrubProcess, testAuthority } from '@countersign/testkit'
+import { Certificate } from '@countersign/x509'
+import { HashGate } from '../src/hash-gate.ts'
+import { thumbprintOf } from '../src/peer.ts'
+import { codeOf, openDirect, sessionCookieOf, TLS, tokenOf } from './direct.ts'
 import { PASSWORD } from './service.ts'
 
 scrubProcess()
 
 const OTHER = 'another five words of hers'
+
+const authority = testAuthority()
+
+/** The connection of whoever holds a certificate. */
+const by = (certificate: Certificate): { peer: AuthPeer } => ({ peer: { ...TLS, certificate } })
+
+/** A certificate of a name, with a key of its own each time. */
+function certificateOf(name: string): Certificate {
+  const { chainPem } = authority.issue({ names: [name], client: true })
+  return Certificate.parseAll(chainPem)[0] ?? assert.fail()
+}
 
 describe('not again', () => {
   it('CVE-2025-61928: whom a request is about is never read from its body', async (t) => {
@@ -33,6 +48,12 @@ describe('not again', () => {
     for (const [path] of bodies) {
       assert.equal((await call(path, { json: { userId: id } })).status, 401, path)
     }
+    const own = await call('/auth/tokens', { cookie, json: { label: 'x' } })
+    assert.equal(own.status, 201)
+    assert.deepEqual(
+      [(await auth.tokens.list('ada')).length, (await auth.tokens.list('eve')).length],
+      [0, 1],
+    )
   })
 
   it('CVE-2026-35030, CVE-2026-35039: what is remembered is remembered under the whole credential', async (t) => {
@@ -53,22 +74,37 @@ describe('not again', () => {
     }
   })
 
-  it('CVE-2024-10039, CVE-2026-46579, CVE-2026-35616: a certificate in a header is no certificate', async (t) => {
-    const { auth, call, signIn } = await openDirect(t, { session: { bindCertificate: true } })
+  it('CVE-2024-10039, keycloak #17059, CVE-2026-46579, CVE-2026-35616, traefik #5061: a certificate in a header is no certificate, nor one of the same name', async (t) => {
+    const { auth, call } = await openDirect(t)
     await auth.users.add({ name: 'ada', password: PASSWORD })
-    const x5tS256 = 'A'.repeat(43)
+    const [own, namesake] = [certificateOf('ada.internal'), certificateOf('ada.internal')]
+    await auth.certificates.add('ada', own.pem)
+    const x5tS256 = thumbprintOf(own)
     const { token } = await auth.tokens.create('ada', { label: 'x', x5tS256 })
-    const cookie = await signIn('ada')
-    assert.equal((await call('/private', { cookie })).status, 200)
-    for (const name of [
-      'client-cert',
-      'x-client-cert',
-      'x-forwarded-client-cert',
-      'ssl-client-cert',
-    ]) {
-      const headers = { [name]: ':MIIB:', authorization: `Bearer ${token}` }
-      assert.equal((await call('/private', { headers })).status, 401, name)
-      assert.equal((await call('/private', { headers: { [name]: ':MIIB:' } })).status, 401, name)
+    const authorization = `Bearer ${token}`
+    assert.equal((await call('/private', by(own))).status, 200)
+    assert.equal((await call('/private', { headers: { authorization }, ...by(own) })).status, 200)
+    assert.equal((await call('/private', by(namesake))).status, 401)
+    assert.equal(
+      (await call('/private', { headers: { authorization }, ...by(namesake) })).status,
+      401,
+    )
+    const values = [
+      `:${Buffer.from(own.der).toString('base64')}:`,
+      encodeURIComponent(own.pem),
+      own.pem.replaceAll(/\s+/g, ' ').trim(),
+      `Hash=${x5tS256};Subject="CN=ada.internal"`,
+      'CN=ada.internal',
+      'SUCCESS',
+    ]
+    for (const name of CERTIFICATE_HEADERS) {
+      for (const value of values) {
+        const forged = { [name]: value }
+        assert.equal((await call('/private', { headers: forged })).status, 401, name)
+        const headers = { ...forged, authorization }
+        assert.equal((await call('/private', { headers })).status, 401, name)
+        assert.equal((await call('/private', { headers, ...by(namesake) })).status, 401, name)
+      }
     }
   })
 
@@ -98,7 +134,7 @@ describe('not again', () => {
   })
 
   it('oauth2-proxy GHSA-7x63, GHSA-5hvv, GHSA-pxq7: neither a header nor an agent nor a fragment opens a route', async (t) => {
-    const { auth, call } = await openDirect(t)
+    const { auth, call, signIn } = await openDirect(t)
     await auth.users.add({ name: 'ada', password: PASSWORD })
     for (const [name, value] of [
       ['x-forwarded-uri', '/healthz'],
@@ -112,6 +148,9 @@ describe('not again', () => {
     for (const path of ['/private#/healthz', '/private?x=/healthz', '/private/../private']) {
       assert.equal((await call(path)).status, 401, path)
     }
+    const headers = { 'x-forwarded-uri': '/login', 'user-agent': 'GoogleHC/1.0' }
+    const cookie = await signIn('ada')
+    assert.equal((await call('/private?x=/healthz', { cookie, headers })).status, 200)
   })
 
   it('oauth2-proxy GHSA-c5c4: a name is one text, and what is not that text is nobody', async (t) => {
@@ -148,9 +187,92 @@ describe('not again', () => {
     assert.equal(await codeOf(await call('/auth/setup', { json: setup })), '409 setup-done')
     assert.equal((await call('/admin/principals', { json: { name: 'eve' } })).status, 401)
     assert.equal((await auth.users.list()).length, 1)
+    const login = { json: { username: 'root', password: PASSWORD } }
+    const cookie = sessionCookieOf(await call('/login', login))
+    const made = await call('/admin/principals', { cookie, json: { name: 'eve' } })
+    assert.equal(made.status, 201)
   })
 
-  it('hyperdx #3089, evershop #1044, "keyboard cat": no secret is configured, so none has a default', async (t) => {
+  it('CVE-2026-7507, passport before 0.6: a sign-in takes no session over that somebody planted', async (t) => {
+    const { auth, call, signIn } = await openDirect(t)
+    await auth.users.add({ name: 'ada', password: PASSWORD })
+    await auth.users.add({ name: 'eve', password: PASSWORD })
+    const json = { username: 'ada', password: PASSWORD }
+    const eve = await signIn('eve')
+    const made = `__Host-countersign-sid=${'A'.repeat(43)}`
+    for (const planted of [made, eve, `${made}; ${eve}`]) {
+      const cookie = sessionCookieOf(await call('/login', { json, cookie: planted }))
+      assert.ok(cookie !== '' && !planted.includes(tokenOf(cookie)), planted)
+      assert.match(await (await call('/private', { cookie })).text(), /"name":"ada"/)
+    }
+    assert.equal((await call('/private', { cookie: made })).status, 401)
+    assert.match(await (await call('/private', { cookie: eve })).text(), /"name":"eve"/)
+    const failed = await call('/login', { json: { ...json, password: 'wrong' } })
+    assert.deepEqual([failed.status, failed.headers.getSetCookie()], [401, []])
+  })
+
+  it('CVE-2024-39329: who is not there, disabled or without a password costs the hash that a wrong password costs', async (t) => {
+    const { auth, call } = await openDirect(t)
+    await auth.users.add({ name: 'ada', password: PASSWORD })
+    await auth.users.add({ name: 'old', password: PASSWORD })
+    await auth.users.add({ name: 'robot', kind: 'service' })
+    await auth.users.disable('old')
+    const { mock } = t.mock.method(HashGate.prototype, 'run')
+    const answers = new Set<string>()
+    for (const username of ['ada', 'old', 'robot', 'nobody', 'ada\u0000', 'x'.repeat(500)]) {
+      mock.resetCalls()
+      const answer = await call('/login', { json: { username, password: 'a wrong one' } })
+      assert.equal(mock.callCount(), 1, username)
+      const headers = [...answer.headers].filter(([name]) => !name.startsWith('ratelimit'))
+      answers.add(JSON.stringify([answer.status, headers, await answer.text()]))
+    }
+    assert.equal(answers.size, 1)
+    const right = await call('/login', { json: { username: 'ada', password: PASSWORD } })
+    assert.equal(right.status, 200)
+  })
+
+  it('hash DoS (keycloak #28477, Rackula #2921, solana-private-channels #247): no more hashes at once than permits, whoever goes away', async (t) => {
+    const { app, auth, call } = await openDirect(t, { hashing: { permits: 1, queue: 1 } })
+    await auth.users.add({ name: 'ada', password: PASSWORD })
+    const { promise: held, resolve: release } = Promise.withResolvers<void>()
+    const seen: { gate?: HashGate; running: number; most: number } = { running: 0, most: 0 }
+    const run: HashGate['run'] = Reflect.get(HashGate.prototype, 'run')
+    t.mock.method(
+      HashGate.prototype,
+      'run',
+      function runHeld(this: HashGate, work: () => Promise<unknown>): Promise<unknown> {
+        seen.gate = this
+        return run.call(this, async () => {
+          seen.running += 1
+          seen.most = Math.max(seen.most, seen.running)
+          await held
+          return await work().finally(() => {
+            seen.running -= 1
+          })
+        })
+      },
+    )
+    const gone = new AbortController()
+    const ask = async (password: string, signal?: AbortSignal): Promise<number> => {
+      const init = { method: 'POST', headers: { 'content-type': 'application/json' } }
+      const body = JSON.stringify({ username: 'ada', password })
+      const url = 'https://service.internal/login'
+      const asked = new Request(url, { ...init, body, signal: signal ?? null })
+      return (await app.fetch(asked, { peer: TLS })).status
+    }
+    const before = [ask('one', gone.signal), ask('two', gone.signal)]
+    while (seen.gate?.isFull !== true) await setImmediate()
+    gone.abort()
+    assert.deepEqual(await Promise.all([ask('three'), ask('four')]), [503, 503])
+    release()
+    assert.deepEqual(await Promise.all(before), [401, 401])
+    assert.equal(seen.most, 1)
+    assert.equal(await ask(PASSWORD), 200)
+    const large = { username: 'ada', password: 'x'.repeat(17_000) }
+    assert.equal((await call('/login', { json: large })).status, 413)
+  })
+
+  it('hyperdx #3089, evershop #1044, lmnr #2302, "keyboard cat": no secret is configured, so none has a default', async (t) => {
     const [one, two] = [await openDirect(t), await openDirect(t)]
     await one.auth.users.add({ name: 'ada', password: PASSWORD })
     await two.auth.users.add({ name: 'ada', password: PASSWORD })
@@ -191,3 +313,16 @@ describe('not again', () => {
     }
   })
 })
+
+const CERTIFICATE_HEADERS = [
+  'client-cert',
+  'client-cert-chain',
+  'x-client-cert',
+  'x-forwarded-client-cert',
+  'x-forwarded-tls-client-cert',
+  'x-ssl-client-cert',
+  'x-ssl-client-dn',
+  'x-ssl-client-verify',
+  'ssl-client-cert',
+  'x-amzn-mtls-clientcert',
+]

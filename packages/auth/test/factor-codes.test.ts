@@ -101,7 +101,7 @@ describe('a code of an app', () => {
     assert.ok(events.some(({ type }) => type === 'authn_login_success'))
   })
 
-  it('is no session in between: the cookie and the challenge let nobody in (GHSA-xg6x-h9c9-2m83)', async (t) => {
+  it('is no session in between: the cookie and the challenge let nobody in (GHSA-xg6x-h9c9-2m83, better-auth #9203)', async (t) => {
     const direct = await enrol(t)
     const { call } = direct
     const { challenge, cookie } = await firstStep(direct)
@@ -115,6 +115,22 @@ describe('a code of an app', () => {
       assert.equal(await codeOf(await call(path, { bearer: challenge })), '401 credentials-invalid')
     }
     assert.deepEqual(await direct.auth.findSecrets(), [])
+  })
+
+  it('is asked for after a reset too, which makes no session (CVE-2026-18963, ASVS 6.4.3)', async (t) => {
+    const direct = await enrol(t)
+    const { auth, call, code, cookie } = direct
+    const token = await auth.createResetCode('ada')
+    const password = 'another five words of hers'
+    const done = await call('/auth/reset/confirm', { cookie, json: { token, new: password } })
+    assert.deepEqual([done.status, done.headers.getSetCookie()], [204, []])
+    assert.equal((await call('/private', { cookie })).status, 401)
+    const answer = await call('/login', { json: { username: 'ada', password } })
+    assert.equal(sessionCookieOf(answer), '')
+    const { challenge } = await json(answer.clone())
+    assert.equal(await codeOf(answer.clone()), '401 mfa-required')
+    const proof = { cookie: mfaCookieOf(answer), json: { challenge, totp: code() } }
+    assert.equal((await call('/login/mfa', proof)).status, 200)
   })
 
   it('needs both halves, and both of one sign-in', async (t) => {

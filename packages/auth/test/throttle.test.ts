@@ -172,7 +172,7 @@ describe('what is left', () => {
     assert.equal((await guess(direct, 'ada', { address: '2001:db8:1:3::1' })).status, 401)
   })
 
-  it('does not ask what a proxy says: X-Forwarded-For changes nothing', async (t) => {
+  it('does not ask what a proxy says: X-Forwarded-For changes nothing (futrx #112, schautrack #140)', async (t) => {
     const { auth, call } = await openDirect(t, { hashing: CHEAP })
     await auth.users.add({ name: 'ada', password: PASSWORD })
     const statuses: number[] = []

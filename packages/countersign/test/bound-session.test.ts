@@ -81,7 +81,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       assert.deepEqual([again.status, again.reused], [200, true])
     })
 
-    it('it is good for nothing without it: nobody, another, and nobody on a session of nobody', async () => {
+    it('it is good for nothing without it: nobody, another, and nobody on a session of nobody (nodejs/node #35317)', async () => {
       await using stack = new AsyncDisposableStack()
       const { server } = await started(stack)
       const { cookie } = await signIn(server, { ...only, ...ADA })

@@ -134,7 +134,7 @@ for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
         await refused(server, { context }, code)
       })
 
-      it(`${what}: a resumed session is refused, and was not before`, async (t) => {
+      it(`${what}: a resumed session is refused, and was not before (CVE-2025-23419, CVE-2025-23048, botan #5818)`, async (t) => {
         await using server = await startServer(undefined, { context: serverContext(before) })
         const context = contextOf()
         const session = await sessionOf(server, context)
