@@ -20,6 +20,7 @@ const running = await Promise.all(
     const [listening]: { port: number; ca: string }[] = await once(child, 'message')
     if (listening === undefined) throw new Error('the subject said nothing')
     await requests(listening, 10_000)
+    await newConnections(listening, 3000)
     return { name, child, listening }
   }),
 )

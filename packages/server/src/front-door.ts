@@ -9,6 +9,7 @@
  */
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { type ClientHello, ClientHelloReader } from '@countersign/tls'
+import { HandshakePace } from './handshake-pace.ts'
 import type { Origin } from './origin.ts'
 import { type ProxyAllowance, readProxyHeader, SIGNATURE_1 } from './proxy-protocol.ts'
 import type { Refusal } from './refusal.ts'
@@ -35,10 +36,11 @@ export interface FrontDoorOptions {
 
 /** A server that sends every connection its way once it is known. */
 export function createFrontDoor(ways: Ways, options: FrontDoorOptions): NetServer {
+  const pace = new HandshakePace()
   // The two options are those of https.createServer; the servers behind never see the accept itself.
   return createServer({ noDelay: true, allowHalfOpen: false }, (socket) => {
     socket.on('error', ignore)
-    new Arrival(socket, ways, options).wait()
+    new Arrival(socket, ways, pace, options).wait()
   })
 }
 
@@ -46,6 +48,7 @@ export function createFrontDoor(ways: Ways, options: FrontDoorOptions): NetServe
 class Arrival {
   readonly #socket: Socket
   readonly #ways: Ways
+  readonly #pace: HandshakePace
   readonly #waitMs: number
   readonly #since = performance.now()
   readonly #onReadable = (): void => this.#read()
@@ -56,9 +59,15 @@ class Arrival {
   readonly #parts: Buffer[] = []
   #hello: ClientHelloReader | undefined
 
-  constructor(socket: Socket, ways: Ways, { waitMs, proxies }: FrontDoorOptions) {
+  constructor(
+    socket: Socket,
+    ways: Ways,
+    pace: HandshakePace,
+    { waitMs, proxies }: FrontDoorOptions,
+  ) {
     this.#socket = socket
     this.#ways = ways
+    this.#pace = pace
     this.#waitMs = waitMs
     this.#awaitsProxy = proxies?.has(socket.remoteAddress) ?? false
   }
@@ -121,8 +130,13 @@ class Arrival {
       // An alert in clear text (RFC 8446 §6.2), as OpenSSL would send it.
       this.#refuse(notTls(`what is no ClientHello: ${progress.why}`), DECODE_ERROR)
     } else {
-      this.#handOver()
-      way(this.#socket, progress.hello)
+      // What else it sends stays where it is; its time goes on.
+      this.#socket.off('readable', this.#onReadable)
+      this.#pace.add(() => {
+        if (this.#socket.destroyed) return
+        this.#handOver()
+        way(this.#socket, progress.hello)
+      })
     }
   }
 
