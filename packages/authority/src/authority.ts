@@ -40,7 +40,7 @@ import { parsePublicUrl } from './public-url.ts'
 import { renewalRequest } from './renewal.ts'
 import { allowsSomewhere, type Asker, hasRule } from './requester-rules.ts'
 import { certificateUnknown, Revocation } from './revocation.ts'
-import type { ChangingAuthority } from './changing.ts'
+import { type ChangingAuthority, signRootList } from './changing.ts'
 import { rollIssuer, rollRoot } from './rollover.ts'
 import { rolloverStatus } from './rollover-report.ts'
 import { retire, retireEnded } from './rollover-retire.ts'
@@ -195,6 +195,7 @@ export class OpenedAuthority implements Authority {
   }
 
   async roll(kind: CaKind, options: RollOptions = {}): Promise<RolloverStatus> {
+    await signRootList(this.#changing(), options.rootKey)
     checkOptions(options, ['rootKey', 'keyType'], 'roll')
     await this.refresh()
     await (kind === 'root' ? rollRoot : rollIssuer)(this.#changing(), options)
@@ -202,6 +203,7 @@ export class OpenedAuthority implements Authority {
   }
 
   async retire(kind: CaKind, options: RetireOptions = {}): Promise<RolloverStatus> {
+    await signRootList(this.#changing(), options.rootKey)
     checkOptions(options, ['force'], 'retire')
     await this.refresh()
     await retire(this.#changing(), kind, options)

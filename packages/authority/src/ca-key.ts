@@ -5,10 +5,16 @@
  * @module
  */
 import { type Certificate, PrivateKey, type SyncSigner, X509Error } from '@countersign/x509'
-import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { AuthorityError } from './errors.ts'
-import { PASSPHRASE_FILE, readOptional, readPassphrase } from './folder.ts'
+import {
+  hasKey,
+  isSealed,
+  PASSPHRASE_FILE,
+  passphraseFileOf,
+  readOptional,
+  readPassphrase,
+} from './folder.ts'
 
 /** Where the key of a certificate authority is. */
 export interface CaKeyPlace {
@@ -30,9 +36,28 @@ export class CaKey {
     this.#place = place
   }
 
-  /** Whether the file is there; a root's may be kept elsewhere. */
+  /** Whether the file is there, and the passphrase beside it that a root's needs; either may be kept elsewhere. */
   get isPresent(): boolean {
-    return this.#signer !== undefined || existsSync(this.#file)
+    return this.#signer !== undefined || hasKey(this.#place.folder, this.#place.file)
+  }
+
+  /**
+   * Takes a key that was brought from elsewhere, for as long as this process runs.
+   *
+   * @throws {@link AuthorityError} `key-mismatch` where it is another key
+   */
+  lend(key: PrivateKey): SyncSigner {
+    const { certificate } = this.#place
+    if (!key.publicKey.equals(certificate.publicKey)) {
+      throw new AuthorityError(
+        'key-mismatch',
+        `the key that was given is not that of ${certificate.subject.toString()}`,
+        { hint: 'give the file of the key of the root that is active now' },
+      )
+    }
+    const signer = key.signer()
+    this.#signer = Promise.resolve(signer)
+    return signer
   }
 
   /**
@@ -65,7 +90,9 @@ export class CaKey {
         hint: 'put the key file back; a root key that is kept offline is needed only to renew the issuer',
       })
     }
-    const passphrase = this.#place.passphrase ?? (await readPassphrase(folder))
+    const passphrase = isSealed(text)
+      ? await this.#ownPassphrase()
+      : (this.#place.passphrase ?? (await readPassphrase(folder)))
     const key = this.#parse(text, passphrase)
     if (!key.publicKey.equals(certificate.publicKey)) {
       throw new AuthorityError(
@@ -77,6 +104,17 @@ export class CaKey {
       )
     }
     return key.signer()
+  }
+
+  async #ownPassphrase(): Promise<string> {
+    const { folder, file } = this.#place
+    const passphrase = await readPassphrase(folder, passphraseFileOf(file))
+    if (passphrase !== undefined) return passphrase
+    throw new AuthorityError(
+      'passphrase-missing',
+      `${this.#file} has a passphrase of its own, which is kept elsewhere`,
+      { hint: `name both: --root-key ${this.#file} --passphrase-file FILE` },
+    )
   }
 
   #parse(text: string, passphrase: string | undefined): PrivateKey {

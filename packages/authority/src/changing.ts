@@ -34,16 +34,22 @@ export async function rootSigner(
   given: PrivateKey | undefined,
 ): Promise<SyncSigner> {
   const subject = root.certificate.subject.toString()
-  if (given !== undefined) {
-    if (given.publicKey.equals(root.certificate.publicKey)) return given.signer()
-    throw new AuthorityError('key-mismatch', `the key that was given is not that of ${subject}`, {
-      hint: 'give the file of the key of the root that is active now',
-    })
-  }
+  if (given !== undefined) return root.key.lend(given)
   if (root.key.isPresent) return await root.key.signer()
   throw new AuthorityError('key-missing', `the key of ${subject} is not in ${folder}`, {
     hint: `bring the medium that ${root.keyFile} is on, and name the file with --root-key FILE`,
   })
+}
+
+/** Signs the list of the root whose key was brought, where that is due: the medium is here now. */
+export async function signRootList(
+  { state, revocation }: ChangingAuthority,
+  rootKey: PrivateKey | undefined,
+): Promise<void> {
+  for (const { id, key, certificate } of state.records) {
+    if (rootKey === undefined || !certificate.publicKey.equals(rootKey.publicKey)) continue
+    if (key.isPresent) await revocation.crl(id)
+  }
 }
 
 /** What a root signs for the authority. */

@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { AuthorityState } from './authority-state.ts'
-import { readOptional, ROOTS_FILE, writeRoots } from './folder.ts'
+import { passphraseFileOf, readOptional, ROOTS_FILE, writeRoots } from './folder.ts'
 
 /**
  * See the module.
@@ -29,8 +29,10 @@ export async function tidyFolder(folder: string, state: AuthorityState): Promise
   return isOther
 }
 
-/** Removes a key file where it is there; it is encrypted, and no copy of it is looked for. */
+/** Removes a key file where it is there, and the passphrase of that key alone; it is encrypted, and no copy of it is looked for. */
 export async function removeKey(folder: string, keyFile: string): Promise<void> {
-  const file = path.join(folder, keyFile)
-  if (existsSync(file)) await rm(file, { force: true })
+  for (const name of [keyFile, passphraseFileOf(keyFile)]) {
+    const file = path.join(folder, name)
+    if (existsSync(file)) await rm(file, { force: true })
+  }
 }

@@ -1,5 +1,8 @@
 /**
- * The authority's files: `roots.pem` for everybody, the encrypted keys and the generated passphrase for the owner.
+ * The authority's files: `roots.pem` for everybody, the encrypted keys and the generated passphrases for the owner.
+ *
+ * A root's key has a passphrase of its own, which the key file names in its first line: whoever takes that passphrase away has taken
+ * the root away, and neither the issuer's passphrase nor the running service opens it (`docs/design/root-offline.md`).
  *
  * New keys are staged in a folder of their own, `.init-<id>`, until the database has said that this authority is the
  * one; only then do they take their names, and never over a file that is there. A process that dies in between leaves
@@ -10,9 +13,10 @@
  */
 import { ensurePrivateFolder, errorCode, writeFileAtomic } from '@countersign/core'
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
+import type { PrivateKey } from '@countersign/x509'
 import { AuthorityError } from './errors.ts'
 
 /** The names of the files in the folder. */
@@ -21,16 +25,15 @@ export const PASSPHRASE_FILE = 'passphrase'
 export const ROOT_KEY_FILE = 'root.key'
 export const ISSUER_KEY_FILE = 'issuer.key'
 
-/** What a new authority keeps in files. */
-export interface StagedFiles {
+/** The file beside a key that holds the passphrase of that key alone: `root.passphrase`. */
+export function passphraseFileOf(keyFile: string): string {
+  return `${keyFile.replace(/\.key$/, '')}.passphrase`
+}
+
+/** What a new authority keeps in files, by their names: keys are encrypted PKCS#8 as PEM, passphrases only where they were generated. */
+export type StagedFiles = Readonly<Partial<Record<StagedName, string | undefined>>> & {
   /** PEM, for everybody. */
-  readonly roots: string
-  /** Encrypted PKCS#8, PEM. */
-  readonly rootKey: string
-  /** Encrypted PKCS#8, PEM. */
-  readonly issuerKey: string
-  /** Only where it was generated. */
-  readonly passphrase: string | undefined
+  readonly 'roots.pem': string
 }
 
 /**
@@ -49,11 +52,10 @@ export function prepareFolder(folder: string): void {
 export async function stageKeys(folder: string, id: string, files: StagedFiles): Promise<void> {
   const staging = stagingFolder(folder, id)
   await mkdir(staging, { mode: 0o700 })
-  await writeRoots(staging, files.roots)
-  await writeFileAtomic(path.join(staging, ROOT_KEY_FILE), files.rootKey)
-  await writeFileAtomic(path.join(staging, ISSUER_KEY_FILE), files.issuerKey)
-  if (files.passphrase !== undefined) {
-    await writeFileAtomic(path.join(staging, PASSPHRASE_FILE), `${files.passphrase}\n`)
+  await writeRoots(staging, files['roots.pem'])
+  for (const name of SECRET_NAMES) {
+    const text = files[name]
+    if (text !== undefined) await writeFileAtomic(path.join(staging, name), text)
   }
   // Once the database names these files, a power cut must not lose them.
   await syncFolder(staging)
@@ -75,7 +77,7 @@ export async function adoptStagedKeys(folder: string, id: string): Promise<void>
   const staged = (await listFolder(folder)).filter((name) => name.startsWith(STAGING_PREFIX))
   if (staged.length === 0) return
   if (staged.includes(STAGING_PREFIX + id)) {
-    for (const name of [PASSPHRASE_FILE, ISSUER_KEY_FILE, ROOT_KEY_FILE, ROOTS_FILE]) {
+    for (const name of [...SECRET_NAMES, ROOTS_FILE]) {
       await adopt(path.join(stagingFolder(folder, id), name), path.join(folder, name))
     }
     await syncFolder(folder)
@@ -87,6 +89,20 @@ export async function adoptStagedKeys(folder: string, id: string): Promise<void>
 export async function writeKey(folder: string, file: string, pem: string): Promise<void> {
   await writeFileAtomic(path.join(folder, file), pem)
   await syncFolder(folder)
+}
+
+/**
+ * Writes a root's key to a medium of its own; never over a file that is there.
+ *
+ * @throws {@link AuthorityError} `key-exists`; CoreError `file-write-failed`
+ */
+export async function writeElsewhere(file: string, pem: string): Promise<void> {
+  if (existsSync(file)) {
+    throw new AuthorityError('key-exists', `${file} is there already, and may be somebody’s key`, {
+      hint: 'name another file; nothing was changed',
+    })
+  }
+  await writeFileAtomic(file, pem)
 }
 
 /** How keys in this folder are encrypted. */
@@ -121,18 +137,52 @@ export function generatePassphrase(): KeyEncryption {
   return { passphrase: randomBytes(32).toString('base64url'), iterations: FEW }
 }
 
+/**
+ * A root's key, under a passphrase of its own.
+ *
+ * @param given - the passphrase, where an operator keeps it; else one is generated
+ * @returns the key file, and the passphrase file where there is one to be kept beside it
+ */
+export function sealRootKey(
+  key: PrivateKey,
+  keyFile: string,
+  given?: string,
+): { readonly key: string; readonly passphrase: string | undefined } {
+  const encryption =
+    given === undefined ? generatePassphrase() : { passphrase: given, iterations: undefined }
+  return {
+    key: `${SEALED}${passphraseFileOf(keyFile)}\n${key.toPem(encryption)}`,
+    passphrase: given === undefined ? `${encryption.passphrase}\n` : undefined,
+  }
+}
+
+/** Whether the text of a key file says that it has a passphrase of its own. */
+export function isSealed(keyText: string): boolean {
+  return keyText.startsWith(SEALED)
+}
+
+/** Whether a key is in the folder, with the passphrase of its own where it has one. */
+export function hasKey(folder: string, keyFile: string): boolean {
+  const text = readOptionalSync(path.join(folder, keyFile))
+  if (text === undefined) return false
+  return !isSealed(text) || existsSync(path.join(folder, passphraseFileOf(keyFile)))
+}
+
 /** Writes the roots that clients trust, readable for everybody. */
 export async function writeRoots(folder: string, pem: string): Promise<void> {
   await writeFileAtomic(path.join(folder, ROOTS_FILE), pem, { mode: 0o644 })
 }
 
 /** The passphrase that `init` generated or an operator put there, or `undefined` without such a file. */
-export async function readPassphrase(folder: string): Promise<string | undefined> {
-  const text = await readOptional(path.join(folder, PASSPHRASE_FILE))
+export async function readPassphrase(
+  folder: string,
+  name: string = PASSPHRASE_FILE,
+): Promise<string | undefined> {
+  const text = await readOptional(path.join(folder, name))
   if (text === undefined) return undefined
   const passphrase = text.replace(/\r?\n$/, '')
   if (passphrase !== '') return passphrase
-  throw new AuthorityError('passphrase-missing', `${path.join(folder, PASSPHRASE_FILE)} is empty`, {
+  throw new AuthorityError('passphrase-missing', `${path.join(folder, name)} is empty`, {
     hint: 'put the passphrase of the keys back into it, or give it another way',
   })
 }
@@ -141,6 +191,15 @@ export async function readPassphrase(folder: string): Promise<string | undefined
 export async function readOptional(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8')
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function readOptionalSync(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
     throw error
@@ -199,6 +258,18 @@ function foreign(folder: string, name: string): AuthorityError {
 }
 
 const STAGING_PREFIX = '.init-'
+/** In the order in which they take their names. */
+const SECRET_NAMES = [
+  'passphrase',
+  'root.passphrase',
+  'former.passphrase',
+  'issuer.key',
+  'former.key',
+  'root.key',
+] as const
+type StagedName = (typeof SECRET_NAMES)[number]
+/** Text before a PEM block is for people (RFC 7468 §2), and every reader passes over it. */
+const SEALED = 'its passphrase is in '
 /** Stretching protects what people can remember; 256 random bits need none, and every start would pay for it. */
 const FEW = 1000
 /** What {@link generatePassphrase} makes. */

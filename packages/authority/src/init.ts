@@ -8,6 +8,7 @@ import { checkOptions, closest, ensurePrivateFolder, systemClock } from '@counte
 import { json, type Store } from '@countersign/store'
 import { KEY_TYPES, type KeyType, PrivateKey } from '@countersign/x509'
 import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { makeIssuer, makeRoot, type NewCa } from './ca-certificates.ts'
 import { readSettings } from './ca-records.ts'
 import { caRow, firstListRow } from './ca-rows.ts'
@@ -22,7 +23,9 @@ import {
   prepareFolder,
   readPassphrase,
   ROOT_KEY_FILE,
+  sealRootKey,
   stageKeys,
+  writeElsewhere,
 } from './folder.ts'
 import { LEDGER_MIGRATIONS, type LedgerTables } from './ledger-schema.ts'
 import { describeNameSpace } from './name-space.ts'
@@ -36,10 +39,10 @@ import { backdate, checkedNow } from './validity.ts'
 
 /**
  * Makes root and issuer, and opens the authority. In the folder are then `roots.pem`, `root.key`, `issuer.key` and, where no
- * passphrase was given, `passphrase`. Of two that try at once one is refused.
+ * passphrases were given, `passphrase` and `root.passphrase`. Of two that try at once one is refused.
  *
  * @throws {@link AuthorityError} `already-initialised` where the database has an authority, `folder-foreign` where the folder
- *   has keys of another, `option-invalid`, `constraint-invalid`, `clock-wrong`; CoreError `option-unknown`,
+ *   has keys of another, `key-exists` where `rootKeyFile` is there, `option-invalid`, `constraint-invalid`, `clock-wrong`; CoreError `option-unknown`,
  *   `file-write-failed`, `folder-not-private`; StoreError
  */
 export async function initAuthority(options: InitAuthorityOptions): Promise<Authority> {
@@ -53,18 +56,23 @@ export async function initAuthority(options: InitAuthorityOptions): Promise<Auth
   const given = options.passphrase ?? (await readPassphrase(folder))
   const encryption =
     given === undefined ? generatePassphrase() : { passphrase: given, iterations: undefined }
+  const sealed = sealRootKey(made.root.key, ROOT_KEY_FILE, options.rootPassphrase)
+  const { rootKeyFile } = options
+  if (rootKeyFile !== undefined) await writeElsewhere(rootKeyFile, sealed.key)
   try {
     await stageKeys(folder, id, {
-      roots: made.root.certificate.pem,
-      rootKey: made.root.key.toPem(encryption),
-      issuerKey: made.issuer.key.toPem(encryption),
-      passphrase: given === undefined ? encryption.passphrase : undefined,
+      'roots.pem': made.root.certificate.pem,
+      'root.key': rootKeyFile === undefined ? sealed.key : undefined,
+      'root.passphrase': sealed.passphrase,
+      'issuer.key': made.issuer.key.toPem(encryption),
+      passphrase: given === undefined ? `${encryption.passphrase}\n` : undefined,
     })
     await record(store, id, plan, made)
   } catch (error) {
     // Where even this question fails the files stay: the commit may have come through, and then they are the only ones.
     if (!(await refuseOther(store, folder, id))) {
       await dropStagedKeys(folder, id)
+      if (rootKeyFile !== undefined) await rm(rootKeyFile, { force: true })
       throw error
     }
   }
@@ -129,6 +137,9 @@ function readOptions(options: InitAuthorityOptions): Plan {
     )
   }
   if (passphrase === '') throw invalid('passphrase: an empty passphrase protects nothing')
+  if (options.rootPassphrase === '') {
+    throw invalid('rootPassphrase: an empty passphrase protects nothing')
+  }
   const trustDomain =
     options.trustDomain === undefined
       ? trustDomainOf(organization)
@@ -244,4 +255,6 @@ const INIT_OPTIONS = [
   'keyType',
   'constrain',
   'trustDomain',
+  'rootPassphrase',
+  'rootKeyFile',
 ] as const

@@ -29,7 +29,7 @@ import { activeCa, type CaRecord } from './ca-records.ts'
 import { caRow, certificateColumns, firstListRow } from './ca-rows.ts'
 import { certifyRequest, type ChangingAuthority, nextGeneration, rootSigner } from './changing.ts'
 import { AuthorityError } from './errors.ts'
-import { keyEncryption, writeKey } from './folder.ts'
+import { keyEncryption, passphraseFileOf, sealRootKey, writeKey } from './folder.ts'
 import { removeKey } from './folder-upkeep.ts'
 import { formerRow } from './issuer-renewal.ts'
 import type { LedgerTables } from './ledger-schema.ts'
@@ -126,7 +126,7 @@ async function change(
   parent: string | null = null,
 ): Promise<void> {
   const { store, folder, passphrase } = authority
-  const encryption = await keyEncryption(folder, passphrase)
+  const encryption = kind === 'issuer' ? await keyEncryption(folder, passphrase) : undefined
   // A wrong passphrase shows here, and not when the new key is needed.
   const known = authority.state.issuer.key
   if (known.isPresent) await known.signer()
@@ -134,7 +134,13 @@ async function change(
   const keyFile = `${made.id}.key`
   const claim = await begin(authority, kind, old, made, keyFile)
   try {
-    await writeKey(folder, keyFile, made.key.toPem(encryption))
+    if (encryption === undefined) {
+      const sealed = sealRootKey(made.key, keyFile)
+      await writeKey(folder, passphraseFileOf(keyFile), sealed.passphrase ?? '')
+      await writeKey(folder, keyFile, sealed.key)
+    } else {
+      await writeKey(folder, keyFile, made.key.toPem(encryption))
+    }
     await store.transaction<LedgerTables, void>(async (transaction) => {
       await goOn(transaction, claim, { step: 'published', published_at: now.getTime() })
       await transaction

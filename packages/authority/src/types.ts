@@ -20,7 +20,7 @@ export interface OpenAuthorityOptions {
   store: Store
   /** The data folder with the key files; made when the authority is. */
   folder: string
-  /** Opens the key files. @defaultValue the text of the file `passphrase` in the folder, if there is one */
+  /** Opens the key files but a root's, which has its own. @defaultValue the text of the file `passphrase` in the folder, if there is one */
   passphrase?: string | undefined
   /** What may be asked for. @defaultValue every valid name, 90 days at most */
   policy?: PolicyOptions | undefined
@@ -56,6 +56,10 @@ export interface InitAuthorityOptions extends OpenAuthorityOptions {
 }
 
 /** One row of the ledger. */
+  /** What opens the root's key, and no other. @defaultValue generated, into the file `root.passphrase` in the folder */
+  rootPassphrase?: string | undefined
+  /** Where the root's key is written, on another medium; never over a file that is there. @defaultValue `root.key` in the folder */
+  rootKeyFile?: string | undefined
 export interface LedgerEntry {
   /** Upper-case hex. */
   readonly serial: string

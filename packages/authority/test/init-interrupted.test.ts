@@ -128,14 +128,14 @@ async function works(folder: string): Promise<string> {
   assert.ok(root !== undefined)
   assert.equal(certificate.issuedBy(chain[1]), true)
   assert.equal(chain[1].issuedBy(root), true)
-  const passphrase = readFileSync(path.join(folder, 'passphrase'), 'utf8').trim()
+  const passphrase = readFileSync(path.join(folder, 'root.passphrase'), 'utf8').trim()
   const rootKey = PrivateKey.parse(readFileSync(path.join(folder, 'root.key'), 'utf8'), {
     passphrase,
   })
   assert.equal(rootKey.publicKey.equals(root.publicKey), true)
   assert.deepEqual(
     readdirSync(folder).filter((name) => !name.startsWith('ledger.db')),
-    ['issuer.key', 'passphrase', 'root.key', 'roots.pem'],
+    ['issuer.key', 'passphrase', 'root.key', 'root.passphrase', 'roots.pem'],
   )
   return root.fingerprint
 }

@@ -34,18 +34,19 @@ describe('initAuthority', () => {
       ['issuer.key', 0o600],
       ['passphrase', 0o600],
       ['root.key', 0o600],
+      ['root.passphrase', 0o600],
       ['roots.pem', 0o644],
     ])
     assert.equal(statSync(folder).mode & 0o777, 0o700)
     assert.equal(readFileSync(path.join(folder, 'roots.pem'), 'utf8'), root.pem)
-    const passphrase = readFileSync(path.join(folder, 'passphrase'), 'utf8').trim()
-    assert.equal(Buffer.from(passphrase, 'base64url').length, 32)
-    for (const [name, certificate] of [
-      ['root.key', root],
-      ['issuer.key', issuer],
+    for (const [name, own, certificate] of [
+      ['root.key', 'root.passphrase', root],
+      ['issuer.key', 'passphrase', issuer],
     ] as const) {
+      const passphrase = readFileSync(path.join(folder, own), 'utf8').trim()
+      assert.equal(Buffer.from(passphrase, 'base64url').length, 32)
       const pem = readFileSync(path.join(folder, name), 'utf8')
-      assert.match(pem, /^-----BEGIN ENCRYPTED PRIVATE KEY-----/)
+      assert.match(pem, /^-----BEGIN ENCRYPTED PRIVATE KEY-----/m)
       assert.equal(
         PrivateKey.parse(pem, { passphrase }).publicKey.equals(certificate.publicKey),
         true,
@@ -86,7 +87,7 @@ describe('initAuthority', () => {
     const authority = await initAuthority({ store, folder })
     assert.equal(await codeOf(authority.unlock()), 'none')
     assert.equal(readFileSync(path.join(folder, 'passphrase'), 'utf8'), 'of my own\r\n')
-    PrivateKey.parse(readFileSync(path.join(folder, 'root.key'), 'utf8'), {
+    PrivateKey.parse(readFileSync(path.join(folder, 'issuer.key'), 'utf8'), {
       passphrase: 'of my own',
     })
   })

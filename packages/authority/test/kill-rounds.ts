@@ -169,10 +169,19 @@ async function digestOf(der: Uint8Array): Promise<string> {
 
 function checkFolder(folder: string, rootsPem: string): void {
   const names = readdirSync(folder).filter((name) => !name.startsWith('ledger.db'))
-  assert.deepEqual(names.toSorted(), ['issuer.key', 'passphrase', 'root.key', 'roots.pem'])
+  assert.deepEqual(names.toSorted(), [
+    'issuer.key',
+    'passphrase',
+    'root.key',
+    'root.passphrase',
+    'roots.pem',
+  ])
   assert.equal(readFileSync(path.join(folder, 'roots.pem'), 'utf8'), rootsPem)
-  const passphrase = readFileSync(path.join(folder, 'passphrase'), 'utf8').trim()
-  for (const name of ['issuer.key', 'root.key']) {
+  for (const [name, own] of [
+    ['issuer.key', 'passphrase'],
+    ['root.key', 'root.passphrase'],
+  ] as const) {
+    const passphrase = readFileSync(path.join(folder, own), 'utf8').trim()
     PrivateKey.parse(readFileSync(path.join(folder, name), 'utf8'), { passphrase })
   }
 }

@@ -131,8 +131,10 @@ async function sound(folder: string): Promise<string> {
   assert.equal(readFileSync(path.join(folder, 'roots.pem'), 'utf8'), authority.rootsPem)
   const lists = await authority.crl()
   assert.equal(new Set(lists.map(({ ca }) => ca)).size, lists.length)
-  const passphrase = readFileSync(path.join(folder, 'passphrase'), 'utf8').trim()
   for (const name of keys(folder)) {
+    // Each root has its own.
+    const own = name.startsWith('root') ? name.replace('.key', '.passphrase') : 'passphrase'
+    const passphrase = readFileSync(path.join(folder, own), 'utf8').trim()
     PrivateKey.parse(readFileSync(path.join(folder, name), 'utf8'), { passphrase })
   }
   assert.deepEqual(strangers(folder), [])
@@ -153,6 +155,8 @@ function keys(folder: string): string[] {
 function strangers(folder: string): string[] {
   return readdirSync(folder).filter(
     (name) =>
-      !/^(ledger\.db.*|passphrase|roots\.pem|(root|issuer)(-\d{4}-\w{4})?\.key)$/.test(name),
+      !/^(ledger\.db.*|passphrase|roots\.pem|(root|issuer)(-\d{4}-\w{4})?\.key|root(-\d{4}-\w{4})?\.passphrase)$/.test(
+        name,
+      ),
   )
 }

@@ -105,7 +105,7 @@ describe('a root that is rolled over', () => {
   })
 
   it('needs its key, which may be elsewhere, and no other', async (t) => {
-    const { authority, folder } = await makeAuthority(t, { passphrase: 'a passphrase' })
+    const { authority, folder } = await makeAuthority(t, { rootPassphrase: 'a passphrase' })
     const file = path.join(folder, 'root.key')
     const rootKey = PrivateKey.parse(readFileSync(file, 'utf8'), { passphrase: 'a passphrase' })
     rmSync(file)
@@ -310,7 +310,7 @@ describe('the issuer', () => {
   it('says that it is due where the key of the root is elsewhere, and takes it when it is given', async (t) => {
     let now = new Date('2030-01-02T00:00:00Z')
     const clock = (): Date => now
-    const { authority, folder } = await makeAuthority(t, { clock, passphrase: 'a passphrase' })
+    const { authority, folder } = await makeAuthority(t, { clock, rootPassphrase: 'a passphrase' })
     const file = path.join(folder, 'root.key')
     const rootKey = PrivateKey.parse(readFileSync(file, 'utf8'), { passphrase: 'a passphrase' })
     renameSync(file, path.join(temporaryFolder(t), 'root.key'))

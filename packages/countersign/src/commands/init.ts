@@ -3,6 +3,7 @@
  *
  * @module
  */
+import path from 'node:path'
 import { ensurePrivateFolder } from '@countersign/core'
 import type { KeyType } from '@countersign/x509'
 import { type Command, Option } from 'commander'
@@ -16,15 +17,19 @@ import {
 } from '../command.ts'
 import { updateConfiguration } from '../configuration.ts'
 import { refuseWrongClock } from '../clock.ts'
-import { refuseSharedFolder } from '../data-folder.ts'
+import { type DataFolder, refuseSharedFolder } from '../data-folder.ts'
 import { KEY_TYPES } from '../key-types.ts'
-import { givenPassphrase, openDataStore } from '../open-data.ts'
+import { givenPassphrase, openDataStore, readSecretFile } from '../open-data.ts'
+import type { Output } from '../output.ts'
+import { shellWord } from '../shell.ts'
 
 interface InitFlags extends SharedFlags {
   org?: string
   keyType?: KeyType
   constrain?: string[]
   passphraseFile?: string
+  rootOut?: string
+  rootPassphraseFile?: string
   database?: string
 }
 
@@ -41,7 +46,12 @@ export function addInit(program: Command): void {
     )
     .option(
       '--passphrase-file <file>',
-      'take the passphrase of both keys from here instead of making one',
+      'take the passphrase of the issuer’s key from here instead of making one',
+    )
+    .option('--root-out <file>', 'write the root’s key there, and not into the data folder')
+    .option(
+      '--root-passphrase-file <file>',
+      'take the passphrase of the root’s key from here instead of making one',
     )
     .addOption(databaseOption('sqlite:FILE or postgres://… instead of the folder’s own SQLite'))
     .action(async (flags: InitFlags) =>
@@ -60,6 +70,11 @@ export function addInit(program: Command): void {
           keyType: flags.keyType,
           constrain: flags.constrain,
           passphrase: givenPassphrase(flags.passphraseFile),
+          rootPassphrase:
+            flags.rootPassphraseFile === undefined
+              ? undefined
+              : readSecretFile(flags.rootPassphraseFile, 'passphrase'),
+          rootKeyFile: flags.rootOut === undefined ? undefined : path.resolve(flags.rootOut),
         })
         if (flags.database !== undefined) {
           await updateConfiguration(data, { database: flags.database })
@@ -84,9 +99,30 @@ export function addInit(program: Command): void {
         )
         if (flags.passphraseFile === undefined && givenPassphrase() === undefined) {
           output.note(
-            `the passphrase of both keys is in ${data.path}/passphrase: keep a copy elsewhere`,
+            `the issuer’s passphrase is in ${data.path}/passphrase: keep a copy elsewhere`,
           )
         }
+        noteRoot(output, data, flags)
       }),
     )
+}
+
+/** Where the root's key and its passphrase are, and what to do with them. */
+function noteRoot(
+  output: Output,
+  data: DataFolder,
+  { rootOut, rootPassphraseFile }: InitFlags,
+): void {
+  const secret =
+    rootPassphraseFile === undefined ? path.join(data.path, 'root.passphrase') : undefined
+  if (rootOut === undefined) {
+    const files = [path.join(data.path, 'root.key'), ...(secret === undefined ? [] : [secret])]
+    output.note(
+      `the root is needed once a year: move ${files.map(shellWord).join(' and ')} to another medium`,
+    )
+  } else if (secret !== undefined) {
+    output.note(
+      `the root’s key is in ${rootOut}, and its passphrase in ${secret}: keep them apart, and a copy of each`,
+    )
+  }
 }

@@ -39,7 +39,7 @@ export function addRoll(program: Command): void {
     .option('--root-key <file>', 'the key of the root, where it is not in the data folder')
     .option(
       '--passphrase-file <file>',
-      'the passphrase of --root-key, where that is not the folder’s own',
+      'the passphrase of --root-key, where that does not lie beside it',
     )
     .addOption(
       new Option('--key-type <type>', 'type of the new key (default: that of the former)').choices(
@@ -85,8 +85,9 @@ async function roll(
     ].join('\n'),
   )
   if (kind === 'root') {
+    const base = `${data.path}/${status.new?.id}`
     output.note(
-      `the key of the root is in ${data.path}/${status.new?.id}.key: move it to another medium`,
+      `the root is needed once a year: move ${base}.key and ${base}.passphrase to another medium`,
     )
     output.note('next: hand out roots.pem to every client, and renew every server’s certificate')
     output.note(`then: countersign roll root --retire${dataFlag(data)}`)
