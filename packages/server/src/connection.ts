@@ -10,8 +10,16 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Certificate } from '@countersign/x509'
 import type { Peer } from './peer.ts'
-import type { Refusal, RefusalCode } from './refusal.ts'
+import type { Refusal, RefusalCode, RefusalFacts } from './refusal.ts'
 import type { Site, Terms } from './sites.ts'
+
+/** The certificate that a client proved, or why there is none. */
+export interface Identity {
+  readonly certificate: Certificate | undefined
+  readonly refusal: RefusalFacts | undefined
+  /** Until when (milliseconds) it counts without being looked at again. */
+  readonly goodUntil?: number | undefined
+}
 
 /** What a connection knows about itself when it opens. */
 export interface ConnectionFacts {
@@ -24,6 +32,8 @@ export interface ConnectionFacts {
   readonly refusal: Refusal | undefined
   /** Until when (milliseconds) its certificate counts without being looked at again. */
   readonly goodUntil?: number | undefined
+  /** Judges its certificate anew, where newer lists may make the refusal untrue. */
+  readonly judgeAnew?: ((terms: Terms, now: number) => Identity) | undefined
 }
 
 /** What becomes of a request. */
@@ -43,8 +53,10 @@ export class Connection {
   #peer: Peer
   #terms: Terms | undefined
   #refusal: Refusal | undefined
+  #judgeAnew: ConnectionFacts['judgeAnew']
 
-  constructor({ peer, site, terms, refusal, goodUntil }: ConnectionFacts) {
+  constructor({ peer, site, terms, refusal, goodUntil, judgeAnew }: ConnectionFacts) {
+    this.#judgeAnew = judgeAnew
     this.#peer = peer
     this.site = site
     this.#terms = terms
@@ -71,6 +83,26 @@ export class Connection {
   /** Why nothing it sends is served any more. */
   get refusalCode(): RefusalCode | undefined {
     return this.#refusal?.code
+  }
+
+  /** Whether newer lists may make its refusal untrue; nobody has been told of it yet. */
+  get isDoubtful(): boolean {
+    return this.#judgeAnew !== undefined
+  }
+
+  /** Judges it once more, by the terms of now; that is the last word. @returns why it is refused all the same */
+  reconsider(now: number): RefusalFacts | undefined {
+    const judgeAnew = this.#judgeAnew
+    const terms = this.site?.terms
+    if (judgeAnew === undefined || terms === undefined) return undefined
+    this.#judgeAnew = undefined
+    const { certificate, refusal, goodUntil } = judgeAnew(terms, now)
+    this.#terms = terms
+    this.#refusal = refusal
+    if (refusal !== undefined) return refusal
+    this.#peer = { ...this.#peer, certificate }
+    this.goodUntil = goodUntil ?? Number.POSITIVE_INFINITY
+    return undefined
   }
 
   /** What becomes of a request that arrives now (milliseconds). */

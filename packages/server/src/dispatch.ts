@@ -55,19 +55,16 @@ function dispatch(state: ServerState, listener: RequestListener): RequestListene
   const guard = hostGuard(state.sites)
   const bodies = new BodyGuard(state.limits)
   const { requestsPerConnection } = state.limits
-  return (incoming, outgoing) => {
-    const connection = connectionOf(incoming.socket)
-    if (connection === undefined) {
-      // Every way in registers its connection: one that is not registered has no peer to be trusted.
-      state.reportError(new ServerError('accept-failed', 'a request arrived on an unknown socket'))
-      outgoing.destroy()
-      return
-    }
-    connection.used = true
-    if (++connection.requests >= requestsPerConnection) endConnection(outgoing)
+  const proceed: Proceed = (connection, incoming, outgoing) => {
     const { goodUntil, isOutdated } = connection
     const ended = goodUntil !== Number.POSITIVE_INFINITY && state.now() >= goodUntil
-    if ((isOutdated || ended) && !admit(state, connection, outgoing)) return
+    if (isOutdated || ended) {
+      if (connection.isDoubtful) {
+        void reconsider(state, connection).then(() => proceed(connection, incoming, outgoing))
+        return
+      }
+      if (!admit(state, connection, outgoing)) return
+    }
     if (guard !== undefined && !guard(connection, incoming)) {
       state.reportHandshake(failureOf(MISDIRECTED, connection.peer))
       answerRefusal(outgoing, connection, MISDIRECTED)
@@ -83,6 +80,27 @@ function dispatch(state: ServerState, listener: RequestListener): RequestListene
       answerFailure(state, error, incoming, outgoing)
     }
   }
+  return (incoming, outgoing) => {
+    const connection = connectionOf(incoming.socket)
+    if (connection === undefined) {
+      // Every way in registers its connection: one that is not registered has no peer to be trusted.
+      state.reportError(new ServerError('accept-failed', 'a request arrived on an unknown socket'))
+      outgoing.destroy()
+      return
+    }
+    connection.used = true
+    if (++connection.requests >= requestsPerConnection) endConnection(outgoing)
+    proceed(connection, incoming, outgoing)
+  }
+}
+
+type Proceed = (connection: Connection, incoming: IncomingMessage, outgoing: ServerResponse) => void
+
+/** Lets the operator's program bring what this server lacks, and judges the client once more. */
+async function reconsider(state: ServerState, connection: Connection): Promise<void> {
+  await state.renewTrust?.()
+  const refusal = connection.reconsider(state.now())
+  if (refusal !== undefined) state.reportHandshake(failureOf(refusal, connection.peer))
 }
 
 /** A response that ends its connection while the server drains, whoever writes its head. */

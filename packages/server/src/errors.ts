@@ -37,6 +37,7 @@ export type ServerErrorCode =
   | 'server-closed'
   | 'accept-failed'
   | 'worker-failed'
+  | 'question-failed'
   | 'log-unwritable'
   // folders
   | 'folder-missing'

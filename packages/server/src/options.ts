@@ -139,6 +139,12 @@ export interface ServeOptions extends TlsSources {
   accessLog?: boolean | string | AccessLogOptions | undefined
   /** Counts what the server does. @defaultValue nobody counts */
   metrics?: Metrics | undefined
+  /**
+   * Called before a client is refused whose certificate leads to an accepted root, but through an authority whose certificate or list
+   * this server does not hold: it may `reload` with newer ones, and the client is judged once more. Its request waits for it, for five
+   * seconds at most. Not with `strict`. @defaultValue such a client is refused
+   */
+  renewTrust?: (() => Promise<void>) | undefined
   /** The time certificates are judged by. @defaultValue the machine's */
   clock?: Clock | undefined
 }
@@ -196,5 +202,6 @@ export const SERVE_OPTIONS: readonly (keyof ServeOptions)[] = [
   'onHandshakeError',
   'accessLog',
   'metrics',
+  'renewTrust',
   'clock',
 ]

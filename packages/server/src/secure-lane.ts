@@ -11,7 +11,7 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { handshakeFailure } from '@countersign/tls'
 import { type Certificate, X509Error } from '@countersign/x509'
-import { Connection, NO_CERTIFICATE, register } from './connection.ts'
+import { Connection, type Identity, NO_CERTIFICATE, register } from './connection.ts'
 import type { Dispatcher } from './dispatch.ts'
 import { addHttp2, HTTP2_PROTOCOLS, type Http2Lane } from './http2-lane.ts'
 import { originUnder } from './origin.ts'
@@ -104,8 +104,8 @@ function openConnection(
   socket: TLSSocket,
 ): { connection: Connection; refusal: RefusalFacts | undefined } {
   const origin = originUnder(socket)
-  const identity =
-    terms.context.clientCertificates === 'none' ? NOBODY : identityOf(socket, terms, state.now())
+  const asks = terms.context.clientCertificates !== 'none'
+  const identity = asks ? identityOf(socket, terms, state.now()) : NOBODY
   const serverName = socket.servername
   const peer: Peer = {
     ...origin,
@@ -115,14 +115,24 @@ function openConnection(
     certificate: identity.certificate,
   }
   const { refusal, goodUntil } = identity
+  if (
+    refusal !== undefined &&
+    state.renewTrust !== undefined &&
+    !terms.strict &&
+    isLacking(refusal)
+  ) {
+    // Whether it is one is found out once the connection brings a request, and told then.
+    const judgeAnew = (next: Terms, now: number): Identity => identityOf(socket, next, now)
+    const doubtful = new Connection({ peer, site, terms, refusal, judgeAnew })
+    return { connection: doubtful, refusal }
+  }
   if (refusal !== undefined) state.reportHandshake(failureOf(refusal, origin))
   return { connection: new Connection({ peer, site, terms, refusal, goodUntil }), refusal }
 }
 
-interface Identity {
-  readonly certificate: Certificate | undefined
-  readonly refusal: RefusalFacts | undefined
-  readonly goodUntil?: number | undefined
+/** Of a certificate that leads to an accepted root, whoever else stands between: a list or an issuer that this server does not hold. */
+function isLacking({ code, word }: RefusalFacts): boolean {
+  return code === 'crl-missing' || (code === 'missing-intermediate' && word === undefined)
 }
 
 /**

@@ -31,6 +31,8 @@ export interface ServerState {
   /** The time in milliseconds; asked on every request of a client with a certificate. */
   readonly now: () => number
   readonly observer: Observer
+  /** Brings lists and issuers that are newer than what is held, where somebody can; begun after it was asked for. Never throws. */
+  readonly renewTrust: (() => Promise<void>) | undefined
   /** A handler failed, or accepting did. Never throws. */
   readonly reportError: (error: unknown, incoming?: IncomingMessage) => void
   /** A handshake failed, or a connection lost its identity. Never throws. */

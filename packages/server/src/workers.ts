@@ -13,7 +13,7 @@ import type { Cluster } from 'node:cluster'
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkOptions } from '@countersign/core'
+import { checkOptions, errorMessage } from '@countersign/core'
 import { bind, type BoundAddress, checkAddress, type ListeningSocket } from './bind.ts'
 import { ServerError } from './errors.ts'
 import type { FromWorker, WorkerOutcome } from './processes/messages.ts'
@@ -29,8 +29,13 @@ export interface WorkersOptions {
   port?: number | undefined
   /** A socket that listens already, instead of host and port. */
   socket?: ListeningSocket | undefined
-  /** Called once the port is open and before any worker is started: the moment to give up rights. @defaultValue nothing */
-  onBound?: ((address: BoundAddress) => void | Promise<void>) | undefined
+  /**
+   * Called once the port is open and before any worker is started: the moment to give up rights. Who connects meanwhile waits. What it
+   * returns or resolves with, anything that can be cloned, every worker finds in `data` of its side. @defaultValue nothing
+   */
+  onBound?: ((address: BoundAddress) => unknown) | undefined
+  /** Answers what a worker asks (`WorkerSide.ask`), with anything that can be cloned. @defaultValue nobody answers */
+  onQuestion?: ((question: unknown, pid: number) => unknown) | undefined
   /** Told of each worker that died and is replaced, after `waitMs` where those before it died young. @defaultValue nothing */
   onReplaced?: ((worker: { pid: number; reason: string; waitMs: number }) => void) | undefined
   /** How long `close` waits for workers before it kills them. @defaultValue 30000 */
@@ -48,9 +53,11 @@ export class Workers {
   readonly #front: NetServer
   readonly #options: WorkersOptions
   readonly #secret = randomBytes(32)
+  /** For every worker, those that come later too. */
+  readonly #data: unknown
   readonly #live = new Set<WorkerProcess>()
   /** Connections that no worker can take yet. */
-  readonly #waiting: Socket[] = []
+  readonly #waiting: Socket[]
   readonly #first = Promise.withResolvers<unknown>()
   readonly #ended = Promise.withResolvers<void>()
   #wereReady = 0
@@ -62,14 +69,17 @@ export class Workers {
   private constructor(
     cluster: Cluster,
     front: NetServer,
-    address: BoundAddress,
+    { address, data, waiting }: { address: BoundAddress; data: unknown; waiting: Socket[] },
     options: WorkersOptions,
   ) {
     this.#cluster = cluster
     this.#front = front
     this.host = address.host
     this.port = address.port
+    this.#data = data
+    this.#waiting = waiting
     this.#options = options
+    front.removeAllListeners('connection')
     front.on('connection', (socket) => this.#accept(socket))
     // Accepting failed, for want of file descriptors for instance; the next one may succeed.
     front.on('error', () => {})
@@ -80,17 +90,25 @@ export class Workers {
   static async open(options: WorkersOptions): Promise<Workers> {
     const { host = '127.0.0.1', port = 0, socket, onBound } = options
     const front = createServer({ pauseOnConnect: true, noDelay: true })
+    const waiting: Socket[] = []
+    front.on('connection', (early) => {
+      early.on('error', () => {})
+      if (waiting.length < MOST_WAITING) waiting.push(early)
+      else early.destroy()
+    })
     const address = await bind(front, { host, port, socket })
+    let data: unknown
     try {
-      await onBound?.(address)
+      data = await onBound?.(address)
     } catch (error) {
       front.close()
+      for (const early of waiting) early.destroy()
       throw error
     }
     const { default: cluster } = await import('node:cluster')
     // Bytes pass as such.
     cluster.setupPrimary({ serialization: 'advanced' })
-    return new Workers(cluster, front, address, options)
+    return new Workers(cluster, front, { address, data, waiting }, options)
   }
 
   /** What a worker said of itself (`WorkerSide.ready`), once all of them serve. @throws {@link ServerError} `worker-failed` */
@@ -112,6 +130,18 @@ export class Workers {
     const turn = this.#reloading.then(() => this.#reload())
     this.#reloading = turn
     return await turn
+  }
+
+  /**
+   * Tells every worker that has begun to serve: those that listen get it (`WorkerSide.onNews`).
+   *
+   * @param news - anything that can be cloned
+   * @param except - the process id of the worker that knows already
+   */
+  tell(news: unknown, except?: number): void {
+    for (const worker of this.#live) {
+      if (worker.isReady && worker.pid !== except) worker.send({ type: 'news', news })
+    }
   }
 
   /** Stops accepting, lets every worker finish what it is answering and end. */
@@ -181,14 +211,25 @@ export class Workers {
       const { host, port } = this
       // What it was told before it said so, it has not heard.
       if (this.#isClosing) worker.kill('SIGTERM')
-      else worker.send({ type: 'start', secret: this.#secret, host, port })
+      else worker.send({ type: 'start', secret: this.#secret, host, port, data: this.#data })
     }
+    if (message.type === 'question') void this.#answer(worker, message.id, message.question)
     if (message.type === 'ready') {
       worker.isReady = true
       this.#giveWaiting()
       this.#wereReady++
       if (this.#wereReady === this.#options.count) this.#first.resolve(message.facts)
     }
+  }
+
+  async #answer(worker: WorkerProcess, id: number, question: unknown): Promise<void> {
+    let outcome: WorkerOutcome
+    try {
+      outcome = { ok: true, facts: await this.#options.onQuestion?.(question, worker.pid) }
+    } catch (error) {
+      outcome = { ok: false, message: errorMessage(error) }
+    }
+    worker.send({ type: 'answer', id, outcome })
   }
 
   async #onExit({ pid, since }: WorkerProcess, reason: string): Promise<void> {
@@ -239,7 +280,7 @@ export class Workers {
 export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   checkOptions(
     options,
-    ['count', 'host', 'port', 'socket', 'onBound', 'onReplaced', 'stopMs'],
+    ['count', 'host', 'port', 'socket', 'onBound', 'onQuestion', 'onReplaced', 'stopMs'],
     'startWorkers',
   )
   const { count, host = '127.0.0.1', port = 0 } = options

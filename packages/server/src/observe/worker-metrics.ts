@@ -24,12 +24,14 @@ export class WorkerMetrics {
   readonly #cluster: Cluster
   readonly #last = new Map<Worker, MetricFamily[]>()
   readonly #waiting = new Map<number, (worker: Worker) => void>()
+  readonly #own: Metrics | undefined
   /** What those that have died had counted. */
   #past: MetricFamily[] = []
   #turn = 0
 
-  private constructor(cluster: Cluster) {
+  private constructor(cluster: Cluster, own: Metrics | undefined) {
     this.#cluster = cluster
+    this.#own = own
     cluster.on('message', (worker, message: unknown) => {
       if (!isMessage(message, 'numbers') || !isFamilies(message)) return
       this.#last.set(worker, message.families)
@@ -43,16 +45,16 @@ export class WorkerMetrics {
     })
   }
 
-  /** Begins to listen to the workers of this process. */
-  static async open(): Promise<WorkerMetrics> {
+  /** Begins to listen to the workers of this process. @param own - what this one knows itself, and is added */
+  static async open(own?: Metrics): Promise<WorkerMetrics> {
     const { default: cluster } = await import('node:cluster')
-    return new WorkerMetrics(cluster)
+    return new WorkerMetrics(cluster, own)
   }
 
   /** The sum; of a worker that does not answer within a second, what it said before. */
   async families(): Promise<MetricFamily[]> {
     await this.#ask()
-    return sumFamilies([this.#past, ...this.#last.values()])
+    return sumFamilies([this.#past, ...this.#last.values(), this.#own?.families() ?? []])
   }
 
   /** The same as the answer to a request. */

@@ -6,8 +6,9 @@
 import { Socket } from 'node:net'
 import type { Server as NetServer } from 'node:net'
 import { errorMessage } from '@countersign/core'
+import { ServerError } from '../errors.ts'
 import type { TicketOptions } from '../ticket-keys.ts'
-import { type FromWorker, readToWorker, type WorkerOutcome } from './messages.ts'
+import { type FromWorker, readToWorker, type ToWorker, type WorkerOutcome } from './messages.ts'
 
 /** Where the connections of a server come from that listens nowhere itself. */
 export interface ConnectionFeed {
@@ -24,8 +25,19 @@ export interface WorkerSide {
   readonly tickets: TicketOptions
   /** For `serve`: the connections that the first process accepts. */
   readonly connections: ConnectionFeed
+  /** What `onBound` of `startWorkers` returned: secrets too, since nobody reads the channel between the two. */
+  readonly data: unknown
   /** Resolves when the worker is to end. */
   readonly stopped: Promise<string>
+  /**
+   * Asks the first process, and resolves with what `onQuestion` there returned.
+   *
+   * @param question - anything that can be cloned
+   * @throws {@link ServerError} `question-failed` with the message of what `onQuestion` threw
+   */
+  ask(question: unknown): Promise<unknown>
+  /** Gets what `Workers.tell` tells, one after the other. */
+  onNews(listener: (news: unknown) => void): void
   /**
    * Tells the first process that this one serves, and how.
    *
@@ -45,8 +57,11 @@ export async function workerSide(): Promise<WorkerSide | undefined> {
     default: { worker },
   } = await import('node:cluster')
   if (worker === undefined) return undefined
-  const started = Promise.withResolvers<{ secret: Uint8Array; host: string; port: number }>()
+  const started = Promise.withResolvers<Extract<ToWorker, { type: 'start' }>>()
   const stopped = Promise.withResolvers<string>()
+  const questions = new Map<number, (outcome: WorkerOutcome) => void>()
+  const listeners = new Set<(news: unknown) => void>()
+  let asked = 0
   let server: NetServer | undefined
   let reload: (() => Promise<unknown>) | undefined
   process.on('message', (raw: unknown, handle: unknown) => {
@@ -55,6 +70,8 @@ export async function workerSide(): Promise<WorkerSide | undefined> {
     if (message.type === 'start') started.resolve(message)
     if (message.type === 'stop') stopped.resolve('the first process')
     if (message.type === 'reload') void answerReload(message.id, reload)
+    if (message.type === 'answer') questions.get(message.id)?.(message.outcome)
+    if (message.type === 'news') for (const listener of listeners) listener(message.news)
     if (message.type === 'connection') {
       // Before anything is read of it: from here on nobody else can serve it.
       tell({ type: 'taken', id: message.id })
@@ -64,8 +81,22 @@ export async function workerSide(): Promise<WorkerSide | undefined> {
     }
   })
   tell({ type: 'hello' })
-  const { secret, host, port } = await started.promise
+  const { secret, host, port, data } = await started.promise
   return {
+    data,
+    ask: async (question) => {
+      const id = asked++
+      const { promise, resolve } = Promise.withResolvers<WorkerOutcome>()
+      questions.set(id, resolve)
+      tell({ type: 'question', id, question })
+      const outcome = await promise
+      questions.delete(id)
+      if (outcome.ok) return outcome.facts
+      throw new ServerError('question-failed', `the first process: ${outcome.message}`)
+    },
+    onNews: (listener) => {
+      listeners.add(listener)
+    },
     tickets: { secret },
     connections: {
       host,
