@@ -16,7 +16,7 @@ import type { KeyInfo, NewKeyOptions } from './oauth/client-keys.ts'
 import type { SigningKeyInfo } from './oauth/signing-keys.ts'
 import type { AuthPeer } from './peer.ts'
 import type { Refusal } from './problems.ts'
-import type { OnRevocation } from './revocations.ts'
+import type { OnRevocation, Revocation } from './revocations.ts'
 import type { SecretFinding } from './secret-scan.ts'
 import type { SessionInfo } from './session-types.ts'
 import type { NewUser, User } from './users.ts'
@@ -63,6 +63,11 @@ export interface Auth extends AsyncDisposable {
 
   /** Is told what ends (a session, a token, everything of a principal), here or in another process: live connections can end too. */
   onRevoked(listener: OnRevocation): void
+  /**
+   * Forgets at once what another process has ended, for processes that tell each other what {@link onRevoked} told them; by the
+   * database they hear of it within two seconds.
+   */
+  hearRevoked(revocation: Revocation): void
 
   /** Whether there is no administrator yet. */
   needsSetup(): Promise<boolean>

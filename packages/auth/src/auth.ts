@@ -215,6 +215,9 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     onRevoked: (listener) => {
       revocations.listen(listener)
     },
+    hearRevoked: (revocation) => {
+      revocations.hear(revocation)
+    },
     needsSetup: () => setup.isNeeded(),
     createSetupCode: () => setup.createCode(),
     createResetCode: (name) => resets.createCode(name),

@@ -89,6 +89,11 @@ export class Revocations implements AsyncDisposable {
     }
   }
 
+  /** Hears of what another process has ended from somebody who is quicker than the database. */
+  hear(revocation: Revocation): void {
+    this.#tell(revocation)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
     await this.#polling
