@@ -157,9 +157,9 @@ print(json.load(urllib.request.urlopen(sys.argv[2] + '/healthz', context=context
     })
 
     it('answers a page with 308 and a form with a clear 400', async () => {
-      const page = await get(plain(service, '/healthz?x=1'), { redirect: 'manual' })
+      const page = await get(plain(service, '/console/?x=1'), { redirect: 'manual' })
       assert.equal(page.status, 308)
-      assert.equal(page.headers.get('location'), `${service.url}/healthz?x=1`)
+      assert.equal(page.headers.get('location'), `${service.url}/console/?x=1`)
       await using session = new Session()
       const form = await session.post(plain(service, '/login'), {
         form: { username: 'ada', password: 'x' },

@@ -32,7 +32,7 @@ export function buildApp(rooms: Rooms): Hono<{ Bindings: FetchEnvironment }> {
   const app = new Hono<{ Bindings: FetchEnvironment }>()
   app.use(async (context, next) => {
     await next()
-    for (const [name, value] of SECURITY_HEADERS) context.res.headers.set(name, value)
+    secure(context.res.headers, context.req.header('host'))
   })
   app.get('/healthz', (context) => context.json({ status: 'ok', version: VERSION }))
   app.get('/readyz', async () => readiness(store, authority))
@@ -59,7 +59,8 @@ export function buildApp(rooms: Rooms): Hono<{ Bindings: FetchEnvironment }> {
 }
 
 /**
- * The application for plain HTTP on the same port: signed objects, which RFC 5280 wants over http; the rest is sent to https.
+ * The application for plain HTTP on the same port: signed objects, which RFC 5280 wants over http. Pages are sent to https; the rest
+ * is refused, because a program that is led on every time never finds out that it sends its token in the clear.
  */
 export function buildPlainApp(authority: Authority, note: (text: string) => void): Hono {
   const app = new Hono()
@@ -67,7 +68,18 @@ export function buildPlainApp(authority: Authority, note: (text: string) => void
     app.get(path, async (context) => authority.routes.fetch(context.req.raw, context.env))
   }
   app.post('/ocsp', async (context) => authority.routes.fetch(context.req.raw, context.env))
-  app.notFound((context) => httpsOnly(context.req.raw))
+  for (const path of ['/', '/console', '/console/*']) {
+    app.get(path, (context) => httpsOnly(context.req.raw))
+  }
+  app.notFound(() =>
+    problemResponse({
+      status: 400,
+      code: 'https-only',
+      detail: 'this port speaks HTTPS',
+      hint: 'write https:// instead of http://; what was sent in the clear may have been read',
+      headers: { connection: 'close' },
+    }),
+  )
   app.onError((error) => toProblem(error, note))
   return app
 }
@@ -117,12 +129,26 @@ function unexpected(error: unknown): string {
 
 const UNAVAILABLE: ReadonlySet<string> = new Set(['unavailable', 'busy', 'open-failed', 'corrupt'])
 
+/** What browsers are told with every answer; a page has a policy of its own. */
+function secure(headers: Headers, host: string | undefined): void {
+  for (const [name, value] of SECURITY_HEADERS) headers.set(name, value)
+  if (!headers.has('content-security-policy')) headers.set('content-security-policy', NO_PAGE)
+  // A browser keeps it for every port of a name, and other programs answer on those of this machine.
+  if (host !== undefined && !THIS_MACHINE.test(host)) headers.set('strict-transport-security', HSTS)
+}
+
+const THIS_MACHINE = /^(?:(?:[^:]+\.)?localhost|127\.[\d.]+|\[::1\])(?::\d+)?$/i
+const HSTS = 'max-age=63072000; includeSubDomains'
+
+/** Nothing that is answered here is a page, whatever opens it. */
+const NO_PAGE =
+  "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
+
 const CONSOLE_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+  "default-src 'none'; object-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
   "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
-  ['strict-transport-security', 'max-age=63072000'],
   ['x-content-type-options', 'nosniff'],
   ['referrer-policy', 'no-referrer'],
   ['cross-origin-opener-policy', 'same-origin'],
