@@ -1,99 +1,123 @@
 /**
- * The routes of second factors, described as OpenAPI 3.1.
+ * The routes of factors and of sign-in with them.
  *
  * @module
  */
+import {
+  list,
+  nullable,
+  type Operation,
+  pathParameter,
+  record,
+  text,
+  time,
+} from './openapi-parts.ts'
 
 /** By path, then method. */
-export const FACTOR_PATHS: Record<string, Record<string, object>> = {
+export const FACTOR_PATHS: Record<string, Record<string, Operation>> = {
   '/login/mfa': {
-    post: operation('The second step of a sign-in; sets the session cookie', 'SecondStep', 200),
+    post: {
+      summary: 'The second step of a sign-in; sets the session cookie',
+      body: 'SecondStep',
+      answer: [200, 'Session'],
+    },
   },
   '/login/passkey/options': {
-    post: operation('What a browser needs to prove a passkey', undefined, 200),
+    post: { summary: 'What a browser needs to prove a passkey', answer: [200, 'PasskeyOptions'] },
   },
   '/login/passkey': {
-    post: operation('Sign in with a passkey; sets the session cookie', 'PasskeyProof', 200),
+    post: {
+      summary: 'Sign in with a passkey; sets the session cookie',
+      body: 'PasskeyProof',
+      answer: [200, 'Session'],
+    },
   },
   '/auth/factors': {
-    get: { ...operation('The factors of the caller', undefined, 200), ...signedIn() },
+    get: { summary: 'The factors of the caller', signedIn: true, answer: [200, 'Factors'] },
     post: {
-      ...operation('Begin or add a factor; secrets are shown once', 'NewFactor', 201),
-      ...signedIn(),
+      summary: 'Begin or add a factor; secrets are shown once',
+      signedIn: true,
+      body: 'NewFactor',
+      answer: [201, 'MadeFactor'],
     },
   },
   '/auth/factors/{id}/confirm': {
     post: {
-      ...operation('Confirm an app with its first code', 'FactorCode', 201),
-      ...signedIn(),
-      parameters: [idParameter()],
+      summary: 'Confirm an app with its first code',
+      signedIn: true,
+      body: 'FactorCode',
+      answer: [201, 'MadeFactor'],
+      parameters: [pathParameter('id')],
     },
   },
   '/auth/factors/{id}': {
     delete: {
-      ...operation('Remove a factor', undefined, 204),
-      ...signedIn(),
-      parameters: [idParameter()],
+      summary: 'Remove a factor; a client certificate is revoked',
+      signedIn: true,
+      answer: [204],
+      parameters: [pathParameter('id')],
     },
   },
 }
+
+const FACTOR = {
+  id: text,
+  type: { enum: ['totp', 'passkey', 'jwk', 'client_cert', 'recovery'] },
+  label: text,
+  created: time,
+  lastUsed: nullable(time),
+  expires: nullable(time),
+  remaining: { type: 'integer' },
+}
+const LABEL = { type: 'string', maxLength: 64 }
 
 /** What the bodies are. */
 export const FACTOR_SCHEMAS: Record<string, object> = {
   SecondStep: {
     type: 'object',
-    properties: {
-      challenge: { type: 'string' },
-      totp: { type: 'string' },
-      recovery: { type: 'string' },
-      webauthn: { type: 'object' },
-    },
+    properties: { challenge: text, totp: text, recovery: text, webauthn: { type: 'object' } },
     required: ['challenge'],
     minProperties: 2,
     maxProperties: 2,
   },
-  PasskeyProof: {
-    type: 'object',
-    properties: { response: { type: 'object' }, remember: { type: 'boolean' } },
-    required: ['response'],
-  },
+  PasskeyOptions: record({ publicKey: { type: 'object' } }),
+  PasskeyProof: record({ response: { type: 'object' }, remember: { type: 'boolean' } }, [
+    'response',
+  ]),
   NewFactor: {
-    type: 'object',
-    properties: {
-      type: { enum: ['totp', 'recovery', 'passkey', 'jwk'] },
-      label: { type: 'string' },
-      jwk: { type: 'object' },
-      scopes: { type: 'array', items: { type: 'string' } },
-      response: { type: 'object' },
-    },
-    required: ['type'],
+    oneOf: [
+      record({ type: { enum: ['totp', 'recovery'] }, label: LABEL }, ['type']),
+      record({ type: { const: 'passkey' }, label: LABEL, response: { type: 'object' } }, ['type']),
+      record(
+        { type: { const: 'jwk' }, label: LABEL, jwk: { type: 'object' }, scopes: list(text) },
+        ['type', 'jwk'],
+      ),
+      record(
+        {
+          type: { const: 'client_cert' },
+          label: LABEL,
+          csr: text,
+          scopes: list(text),
+          days: { type: 'number' },
+        },
+        ['type', 'csr'],
+      ),
+    ],
   },
-  FactorCode: { type: 'object', properties: { code: { type: 'string' } }, required: ['code'] },
-}
-
-function operation(summary: string, body: string | undefined, status: number): object {
-  const schema = { $ref: `#/components/schemas/${body}` }
-  const content = { 'application/json': { schema } }
-  return {
-    summary,
-    ...(body === undefined ? {} : { requestBody: { required: true, content } }),
-    responses: {
-      [status]: { description: status === 204 ? 'Done' : 'The answer' },
-      401: problem(),
-      default: problem(),
+  Factors: list(record(FACTOR, ['id', 'type'])),
+  MadeFactor: record(
+    {
+      ...FACTOR,
+      secret: text,
+      uri: text,
+      publicKey: { type: 'object' },
+      codes: list(text),
+      recoveryCodes: list(text),
+      fingerprint: text,
+      serial: text,
+      chain: text,
     },
-  }
-}
-
-function problem(): object {
-  const schema = { $ref: '#/components/schemas/Problem' }
-  return { description: 'A refusal', content: { 'application/problem+json': { schema } } }
-}
-
-function signedIn(): object {
-  return { security: [{ session: [] }] }
-}
-
-function idParameter(): object {
-  return { name: 'id', in: 'path', required: true, schema: { type: 'string' } }
+    ['type'],
+  ),
+  FactorCode: record({ code: text }),
 }
