@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Certificate } from '@countersign/x509'
 import type { Hono, MiddlewareHandler } from 'hono'
 import type { GuardOptions } from './admission.ts'
 import type { ApiTokenInfo, NewApiToken } from './api-tokens.ts'
@@ -175,10 +176,25 @@ export interface AuthCertificates {
   /** The certificates of a user, or of everybody, the latest first. @throws {@link AuthError} `user-unknown` */
   list(userName?: string): Promise<CertificateInfo[]>
   /**
-   * Ends a certificate, by identifier or fingerprint, and every session and token bound to it or got by it, at once in this process
-   * and within two seconds in others; says whether there was one.
+   * Ends a certificate, by identifier or fingerprint, and those it was renewed to, at their authority as well, with every session and
+   * token bound to them or got by them: at once in this process and within two seconds in others. Says whether there was one.
    */
   revoke(id: string): Promise<boolean>
+  /**
+   * To be asked before a certificate is renewed; one that is nobody's may be.
+   *
+   * @param fingerprint - SHA-256, lower-case hex
+   * @throws {@link AuthError} `certificate-refused` where it was revoked or its owner is disabled
+   */
+  checkRenewal(fingerprint: string): Promise<void>
+  /**
+   * Registers the successor of a certificate for the same owner; to be done before anybody is given it.
+   *
+   * @param fingerprint - SHA-256 of the former, lower-case hex
+   * @returns `undefined` where the former is nobody's
+   * @throws {@link AuthError} `certificate-refused` as above, `credential-taken`
+   */
+  renew(fingerprint: string, successor: Certificate): Promise<CertificateInfo | undefined>
 }
 
 /** The keys that tokens are signed with. Without an `issuer` there are none: `option-invalid`. */

@@ -133,8 +133,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   })
   const publicKeys = new ClientKeys({ clock, onEvent, credentials, users, revocations })
   const certificates = new ClientCertificates({
-    store,
-    clock,
+    ...settings,
     onEvent,
     credentials,
     sessions,
@@ -288,6 +287,8 @@ function certificatesOf(certificates: ClientCertificates): AuthCertificates {
     add: (name, certificate, options) => certificates.add(name, certificate, options),
     list: (name) => certificates.list(name),
     revoke: (id) => certificates.revoke(id),
+    checkRenewal: (fingerprint) => certificates.checkRenewal(fingerprint),
+    renew: (fingerprint, successor) => certificates.renew(fingerprint, successor),
   }
 }
 

@@ -31,6 +31,7 @@ export type AuthErrorCode =
   | 'jwks-invalid'
   | 'issuer-unknown'
   | 'passkeys-unavailable'
+  | 'certificate-refused'
 
 /** A user, password or option could not be used. `reasons` says why a password was refused, one code each. */
 export class AuthError extends CountersignError<AuthErrorCode> {

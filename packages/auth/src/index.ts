@@ -22,6 +22,7 @@ export type {
 } from './context.ts'
 export { AuthError, type AuthErrorCode } from './errors.ts'
 export type { AuthEvent, AuthEventType, OnAuthEvent } from './events.ts'
+export type { CertificateAuthority, CertificateOrder } from './factors/certificate-authority.ts'
 export type { CertificateRule } from './factors/certificate-rules.ts'
 export type { CertificateInfo, NewCertificateOptions } from './factors/client-certificates.ts'
 export type { AuthBindings, AuthEnv, AuthVariables, GuardedHandler } from './guard.ts'

@@ -8,6 +8,10 @@ import type { Store } from '@countersign/store'
 import { AuthError } from './errors.ts'
 import type { OnAuthEvent } from './events.ts'
 import type { HashGateOptions } from './hash-gate.ts'
+import {
+  type CertificateAuthority,
+  readCertificateAuthority,
+} from './factors/certificate-authority.ts'
 import { type CertificateRule, readCertificateRules } from './factors/certificate-rules.ts'
 import { isLoopbackHost } from './peer.ts'
 import { MIN_LENGTH_BOUNDS, type PasswordRules } from './password-rules.ts'
@@ -67,6 +71,8 @@ export interface AuthOptions {
   tokens?: TokenOptions | undefined
   /** Whom certificates without a row of their own stand for, by their names. @defaultValue nobody */
   certificateRules?: readonly CertificateRule[] | undefined
+  /** Who certifies the keys of users at `POST /auth/factors`, and revokes what ends here. @defaultValue nobody: 501 */
+  certificateAuthority?: CertificateAuthority | undefined
   /** Whether what happens is written to the audit log in the store. @defaultValue true */
   audit?: boolean | undefined
   /** Hands the one-time code of a reset to its user, by whatever means a service has. @defaultValue an administrator does that */
@@ -94,6 +100,7 @@ export interface AuthSettings {
   issuer: Issuer | undefined
   tokens: TokenSettings
   certificateRules: readonly CertificateRule[]
+  certificateAuthority: CertificateAuthority | undefined
   audit: boolean
   sendResetCode: SendResetCode | undefined
   onEvent: OnAuthEvent
@@ -138,6 +145,7 @@ export function readOptions(options: AuthOptions): AuthSettings {
     issuer: options.issuer,
     tokens: readTokenOptions(options.tokens ?? {}),
     certificateRules: readCertificateRules(options.certificateRules ?? []),
+    certificateAuthority: readCertificateAuthority(options.certificateAuthority),
     audit: options.audit ?? true,
     sendResetCode: options.sendResetCode,
     onEvent: options.onEvent ?? (() => {}),
@@ -267,6 +275,7 @@ const KNOWN = [
   'issuer',
   'tokens',
   'certificateRules',
+  'certificateAuthority',
   'audit',
   'sendResetCode',
   'onEvent',

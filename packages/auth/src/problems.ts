@@ -42,6 +42,8 @@ export type RefusalCode =
   | 'factor-limit'
   | 'factor-taken'
   | 'factor-unavailable'
+  | 'certificate-refused'
+  | 'invalid-csr'
   | 'weak-password'
   | 'invalid-name'
   | 'name-taken'
@@ -71,6 +73,8 @@ export class Refusal {
 
 /** What a refusal carries beside its row of the table. */
 export interface RefusalDetail {
+  /** In the place of the row's own words. */
+  words?: { detail: string; hint: string | undefined } | undefined
   /** Sends `Retry-After`, in whole seconds. */
   retryAfterSeconds?: number | undefined
   /** Further members of the document. */
@@ -104,8 +108,8 @@ export class Refusals {
     return new Refusal(code, {
       status: row.status,
       code,
-      detail: row.detail,
-      hint: row.hint,
+      detail: detail.words?.detail ?? row.detail,
+      hint: detail.words === undefined ? row.hint : detail.words.hint,
       facts: detail.facts,
       headers,
     })
@@ -278,6 +282,13 @@ const TABLE: Readonly<Record<RefusalCode, Row>> = {
     status: 501,
     detail: 'this service cannot take such a factor',
     hint: 'the operator of the service can make it possible',
+  },
+  // Who may have what is the policy's to say: detail and hint are the authority's own words.
+  'certificate-refused': { status: 403, detail: 'the authority does not certify this' },
+  'invalid-csr': {
+    status: 422,
+    detail: 'that is no signing request of the key in it',
+    hint: 'make one in PEM: openssl req -new -key my.key -subj / -out my.csr',
   },
   'weak-password': { status: 422, detail: 'the new password is not good enough' },
   'invalid-name': {

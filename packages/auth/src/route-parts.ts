@@ -15,6 +15,7 @@ import { isCrossSite } from './cross-site.ts'
 import type { Credentials } from './credentials.ts'
 import type { Devices } from './devices.ts'
 import type { OnAuthEvent } from './events.ts'
+import type { CertificateAuthority } from './factors/certificate-authority.ts'
 import type { ClientCertificates } from './factors/client-certificates.ts'
 import type { HalfDone } from './factors/half-done.ts'
 import type { Passkeys } from './factors/passkeys.ts'
@@ -59,6 +60,8 @@ export interface RouteParts {
   credentials: Credentials
   publicKeys: ClientKeys
   certificates: ClientCertificates
+  /** `undefined` where nobody certifies keys for this service. */
+  certificateAuthority: CertificateAuthority | undefined
   secondFactors: SecondFactors
   halfDone: HalfDone
   totp: TotpFactor

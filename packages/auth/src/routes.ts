@@ -91,6 +91,7 @@ function answerError(parts: RouteParts, error: Error, path: string): Response {
     if (answer !== undefined) {
       return refuse(parts, answer.code, {
         ...answer.detail,
+        words: answer.ownWords === true ? { detail: error.message, hint: error.hint } : undefined,
         facts: error.reasons === undefined ? undefined : { reasons: error.reasons },
       })
     }
@@ -108,7 +109,14 @@ function answerError(parts: RouteParts, error: Error, path: string): Response {
   })
 }
 
-const ANSWERS: { [Code in AuthErrorCode]?: { code: RefusalCode; detail?: RefusalDetail } } = {
+interface ErrorAnswer {
+  code: RefusalCode
+  detail?: RefusalDetail
+  /** What the error says is for whoever asks. */
+  ownWords?: boolean
+}
+
+const ANSWERS: { [Code in AuthErrorCode]?: ErrorAnswer } = {
   'hashing-overloaded': { code: 'temporary-reduced-capacity', detail: { retryAfterSeconds: 1 } },
   'password-weak': { code: 'weak-password' },
   'name-invalid': { code: 'invalid-name' },
@@ -123,4 +131,5 @@ const ANSWERS: { [Code in AuthErrorCode]?: { code: RefusalCode; detail?: Refusal
   'jwk-invalid': { code: 'malformed-request' },
   'keys-required': { code: 'factor-unavailable' },
   'passkeys-unavailable': { code: 'factor-unavailable' },
+  'certificate-refused': { code: 'certificate-refused', ownWords: true },
 }

@@ -38,6 +38,7 @@ import { OcspResponder } from './ocsp-responder.ts'
 import { checkNames, type Policy } from './policy.ts'
 import { parsePublicUrl } from './public-url.ts'
 import { renewalRequest } from './renewal.ts'
+import { type RenewalWatch, renewWatched } from './renewal-watch.ts'
 import { allowsSomewhere, type Asker, hasRule } from './requester-rules.ts'
 import { certificateUnknown, Revocation } from './revocation.ts'
 import { type ChangingAuthority, signRootList } from './changing.ts'
@@ -68,6 +69,7 @@ export interface AuthorityParts extends AuthorityContext {
   /** Told what went wrong where an answer says nothing of it. */
   readonly onFault: (error: unknown) => void
   readonly createRoutes: ((authority: OpenedAuthority) => Hono) | undefined
+  readonly renewals: RenewalWatch | undefined
 }
 
 /** See {@link Authority}. */
@@ -85,6 +87,7 @@ export class OpenedAuthority implements Authority {
   readonly #writer: LedgerWriter
   readonly #revocation: Revocation
   readonly #createRoutes: AuthorityParts['createRoutes']
+  readonly #renewals: RenewalWatch | undefined
   #state: AuthorityState
   #rules: IssuingRules
   #publicUrl: string | undefined
@@ -124,6 +127,7 @@ export class OpenedAuthority implements Authority {
       issue: async (request, tokenId) => this.#issueOne(request, { tokenId }),
     })
     this.#createRoutes = parts.createRoutes
+    this.#renewals = parts.renewals
   }
 
   get roots(): readonly Certificate[] {
@@ -324,7 +328,13 @@ export class OpenedAuthority implements Authority {
       entry.notAfter >= signedBy.certificate.notAfter || (await this.#ledger.endedWithIssuer(entry))
     const subject = { entry, certificate, wasCut }
     const { policy } = this.#rules
-    return await this.#issueOne(renewalRequest(subject, policy, options), { isRenewal: true })
+    const request = renewalRequest(subject, policy, options)
+    return await renewWatched(
+      this.#renewals,
+      certificate,
+      async () => this.#issueOne(request, { isRenewal: true }),
+      async (fingerprint) => this.revoke(fingerprint),
+    )
   }
 
   async list(options: ListOptions = {}): Promise<LedgerEntry[]> {

@@ -92,6 +92,7 @@ const STATUS = {
   'certificate-unknown': 404,
   'body-too-large': 413,
   'certificate-revoked': 403,
+  'renewal-refused': 403,
   'role-missing': 403,
   // Files handed over.
   'key-exists': 409,

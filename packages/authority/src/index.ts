@@ -43,6 +43,7 @@ export type { PolicyOptions } from './policy.ts'
 export type { LedgerProfile, ProfileName } from './profiles.ts'
 export { parseRevocationReason } from './reasons.ts'
 export { type RenewalClaim, signRenewal } from './renewal-proof.ts'
+export type { RenewalWatch } from './renewal-watch.ts'
 export {
   type Asker,
   checkRequesterRules,

@@ -62,6 +62,7 @@ export async function openWith(options: OpenAuthorityOptions): Promise<OpenedAut
     policy,
     publicUrl: settings.public_url ?? undefined,
     onFault,
+    renewals: options.renewals,
     createRoutes:
       createRoutes === undefined || authorize === undefined
         ? undefined
@@ -83,5 +84,6 @@ export const OPEN_OPTIONS = [
   'publicUrl',
   'authorize',
   'onFault',
+  'renewals',
   'clock',
 ] as const

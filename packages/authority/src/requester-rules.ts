@@ -16,8 +16,11 @@ import { nameText } from './subject.ts'
 /** Who asks, as the rules see them. */
 export interface Asker {
   /** How they are known. `operator` holds the keys of the authority. */
-  readonly via: 'operator' | 'user' | 'acme' | 'token' | 'certificate'
-  /** Of a user or service its name, of an account or a token its id, of a certificate its first name. */
+  readonly via: 'operator' | 'user' | 'factor' | 'acme' | 'token' | 'certificate'
+  /**
+   * Of a user or service its name, also where it asks for a client certificate of its own (`factor`); of an account or a token its id, of
+   * a certificate its first name.
+   */
   readonly name: string
   /** @defaultValue none */
   readonly roles?: readonly string[] | undefined
@@ -27,7 +30,10 @@ export interface Asker {
 
 /** A rule as it is written. */
 export interface RequesterRule {
-  /** `role:issuer`, `user:ann`, `acme:*`, `token:*`, `certificate:web.corp.internal`; `*` stands for all of a kind. */
+  /**
+   * `role:issuer`, `user:ann`, `factor:*`, `acme:*`, `token:*`, `certificate:web.corp.internal`; `*` stands for all of a kind. Roles are
+   * looked at for `factor` as well.
+   */
   who: readonly string[]
   /**
    * Patterns of names: `api.corp.internal`, `*.corp.internal` (one label), `.corp.internal` (the domain and below), `10.0.0.0/8`,
@@ -55,8 +61,9 @@ export interface ParsedRule {
 }
 
 /**
- * What holds where no rules are written: an account, a token and a certificate get what they prove, and whoever has the role
- * `issuer` gets servers' certificates for host names. Certificates of clients are others' identities: they take a rule.
+ * What holds where no rules are written: an account, a token and a certificate get what they prove, whoever has proved who they are
+ * gets a client's certificate for themselves, and whoever has the role `issuer` gets servers' certificates for host names. Other
+ * certificates of clients are others' identities: they take a rule.
  */
 export const DEFAULT_RULES: readonly RequesterRule[] = [
   { who: ['acme:*'], names: ['own'], profiles: ['server'], wildcards: true },
@@ -66,6 +73,7 @@ export const DEFAULT_RULES: readonly RequesterRule[] = [
     profiles: ['server', 'client', 'both'],
     wildcards: true,
   },
+  { who: ['factor:*'], names: ['own'], profiles: ['client'] },
   { who: ['role:issuer'], names: ['hosts'], profiles: ['server'] },
 ]
 
@@ -181,21 +189,26 @@ function longest(rules: readonly ParsedRule[]): number | undefined {
 }
 
 function isAbove({ via, roles = [] }: Asker): boolean {
-  return via === 'operator' || (via === 'user' && roles.includes('admin'))
+  return via === 'operator' || (isUser(via) && roles.includes('admin'))
 }
 
 function isAbout(rule: ParsedRule, { via, name, roles = [] }: Asker): boolean {
   return rule.who.some((who) =>
     who.kind === 'role'
-      ? via === 'user' && roles.includes(who.name)
+      ? isUser(via) && roles.includes(who.name)
       : who.kind === via && (who.name === '*' || who.name === name),
   )
+}
+
+function isUser(via: Asker['via']): boolean {
+  return via === 'user' || via === 'factor'
 }
 
 function describe({ via, name }: Asker): string {
   const kinds = {
     operator: 'operator',
     user: 'user',
+    factor: 'user',
     acme: 'ACME account',
     token: 'enrolment token',
     certificate: 'holder of',
@@ -232,10 +245,10 @@ function parseRule(rule: RequesterRule, option: string): ParsedRule {
 
 function parseWho(text: string, option: string): { kind: string; name: string } {
   const [, kind = '', name = ''] =
-    /^(role|user|acme|token|certificate):([^\p{C}]{1,200})$/u.exec(text) ?? []
+    /^(role|user|factor|acme|token|certificate):([^\p{C}]{1,200})$/u.exec(text) ?? []
   if (kind !== '' && !(kind === 'role' && name === '*')) return { kind, name }
   throw new AuthorityError('option-invalid', `${option}: "${text.slice(0, 100)}" says nobody`, {
-    hint: 'write role:NAME, user:NAME, acme:ACCOUNT, token:ID or certificate:NAME; * stands for all of a kind, except for roles',
+    hint: 'write role:NAME, user:NAME, factor:NAME, acme:ACCOUNT, token:ID or certificate:NAME; * stands for all of a kind, except for roles',
   })
 }
 

@@ -12,6 +12,7 @@ import type { EnrolmentTokens } from './enrolment-types.ts'
 import type { Issued, IssueRequest, RenewOptions } from './issue-types.ts'
 import type { PolicyOptions } from './policy.ts'
 import type { LedgerProfile } from './profiles.ts'
+import type { RenewalWatch } from './renewal-watch.ts'
 import type { Asker } from './requester-rules.ts'
 
 /** How an authority is opened. */
@@ -36,6 +37,8 @@ export interface OpenAuthorityOptions {
    * Told what went wrong where the answer over HTTP says nothing of it: OCSP has no words. @defaultValue nobody is told
    */
   onFault?: ((error: unknown) => void) | undefined
+  /** Asked before a certificate is renewed, and told of the new one. @defaultValue nobody */
+  renewals?: RenewalWatch | undefined
   /** @defaultValue the machine's clock */
   clock?: Clock | undefined
 }

@@ -62,6 +62,35 @@ export async function withAuthority<T>(
 }
 
 /**
+ * Runs work on the authority of a data folder and on its users, who are told of what becomes of their certificates.
+ *
+ * @throws {@link ProgramError} `not-initialised` where the folder holds no authority
+ */
+export async function withAuthorityAndUsers<T>(
+  data: DataFolder,
+  work: (authority: Authority, auth: Auth) => Promise<T>,
+): Promise<T> {
+  await using store = await openExistingStore(data)
+  const { createAuth } = await import('@countersign/auth')
+  const { openAuthority } = await import('@countersign/authority')
+  const { certifying, renewalsWatchedBy } = await import('./certificate-owners.ts')
+  const { rules } = await readConfiguration(data)
+  await using auth = await createAuth({
+    store,
+    keys: { path: data.authKeys },
+    certificateAuthority: certifying(() => authority),
+  })
+  const authority = await openAuthority({
+    store,
+    folder: data.path,
+    passphrase: givenPassphrase(),
+    policy: { rules },
+    renewals: renewalsWatchedBy(auth),
+  })
+  return await work(authority, auth)
+}
+
+/**
  * Runs work on the users of a data folder and closes the store afterwards.
  *
  * @throws {@link ProgramError} `not-initialised` where the folder holds no authority

@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import path from 'node:path'
+import type { Authority } from '@countersign/authority'
 import { writeFileAtomic } from '@countersign/core'
 import type { Certificate, PrivateKey } from '@countersign/x509'
 import { accountName } from './account-name.ts'
@@ -13,7 +14,7 @@ import { ProgramError } from './errors.ts'
 import type { FromFlags, RenewalFrom } from './from-authority.ts'
 import { careForIssuer } from './issuer-care.ts'
 import { readLeaf } from './leaf-file.ts'
-import { withAuthority } from './open-data.ts'
+import { withAuthority, withAuthorityAndUsers } from './open-data.ts'
 
 /** How it is renewed. */
 export interface RenewFileOptions {
@@ -95,7 +96,10 @@ async function renewHere(
   }: { before: Certificate; key: PrivateKey | undefined; note: (text: string) => void },
 ): Promise<Chain> {
   const requester = accountName()
-  const issued = await withAuthority(data, async (authority) => {
+  // Only a client's certificate can be somebody's.
+  const isClients = before.extensions.extendedKeyUsage?.includes('clientAuth') === true
+  const open = isClients ? withAuthorityAndUsers : withAuthority
+  const issued = await open(data, async (authority: Authority) => {
     await careForIssuer(authority, data, note)
     const renewed = await authority.renew(before.fingerprint, {
       publicKey: key?.publicKey,

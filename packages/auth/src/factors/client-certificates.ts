@@ -1,7 +1,7 @@
 /**
  * The client certificates of principals: registered by fingerprint, ended together with everything that is bound to them.
  *
- * Not here: who issues them. Whoever revokes one at its authority as well ends the connections that hold it.
+ * Not here: who issues them (`certificate-authority.ts`). Revoked there as well, a certificate ends the connections that hold it.
  *
  * @module
  */
@@ -19,6 +19,7 @@ import type { Revocation, Revocations } from '../revocations.ts'
 import type { AuthTables } from '../schema.ts'
 import type { Sessions } from '../sessions.ts'
 import type { Users } from '../users.ts'
+import type { CertificateAuthority } from './certificate-authority.ts'
 import { mayCertify } from './certificate-rules.ts'
 
 /** How a certificate is registered. */
@@ -56,6 +57,8 @@ export interface ClientCertificatesParts {
   sessions: Sessions
   users: Users
   revocations: Revocations
+  /** Who issued them, where that is known: a certificate that ends here ends there. */
+  certificateAuthority: CertificateAuthority | undefined
 }
 
 /** The client certificates of principals. */
@@ -88,13 +91,10 @@ export class ClientCertificates {
     const { label = 'client certificate' } = options
     if (label === '' || label.length > 64) throw invalid('label must have 1 to 64 characters')
     const record = await credentials.add({
+      ...rowOf(leaf),
       principalId,
-      kind: 'client_cert',
       label,
-      hash: thumbprintOf(leaf),
-      public: { fingerprint: leaf.fingerprint, serial: leaf.serialNumber },
       scopes: options.scopes === undefined ? '*' : parseScopes(options.scopes),
-      expires: new Date(leaf.notAfter.getTime() + 1000),
     })
     const subject = record.id
     const reason = 'certificate added'
@@ -111,28 +111,98 @@ export class ClientCertificates {
   }
 
   /**
-   * Ends a certificate, and every session and token that is bound to it or was got by it: at once in this process and within two
-   * seconds in others.
+   * What may be said against renewing a certificate: it was revoked here, or its owner is disabled.
+   *
+   * @param fingerprint - SHA-256 of the certificate, lower-case hex
+   * @throws {@link AuthError} `certificate-refused`
+   */
+  async checkRenewal(fingerprint: string): Promise<void> {
+    const record = await this.#parts.credentials.findByHash(thumbprintOfHex(fingerprint))
+    if (record?.kind !== 'client_cert') return
+    const owner = await this.#parts.users.recordById(record.principalId)
+    if (record.revokedAt !== undefined || owner?.status !== 'active') throw notLetIn()
+  }
+
+  /**
+   * Registers the successor of a certificate for the same owner, with the same label and scopes: in one transaction that sees the
+   * former unrevoked and its owner active.
+   *
+   * @param fingerprint - SHA-256 of the former certificate, lower-case hex
+   * @returns `undefined` where the former is nobody's: then its successor is nobody's either
+   * @throws {@link AuthError} `certificate-refused`
+   */
+  async renew(fingerprint: string, successor: Certificate): Promise<CertificateInfo | undefined> {
+    const { clock, credentials, onEvent, revocations, store } = this.#parts
+    const former = await credentials.findByHash(thumbprintOfHex(fingerprint))
+    if (former?.kind !== 'client_cert') return undefined
+    const { id, principalId, label, scopes } = former
+    const [record, name] = await store.transaction<AuthTables, [CredentialRecord, string]>(
+      async (transaction) => {
+        // Written to, so that whoever revokes it meanwhile waits, and finds the successor.
+        const [held] = await transaction
+          .updateTable('auth_credential')
+          .set({ last_used: clock().getTime() })
+          .where('id', '=', id)
+          .where('revoked_at', 'is', null)
+          .returning('id')
+          .execute()
+        const owner = await transaction
+          .selectFrom('auth_principal')
+          .select(['name', 'status'])
+          .where('id', '=', principalId)
+          .executeTakeFirst()
+        if (held === undefined || owner?.status !== 'active') throw notLetIn()
+        const row = { ...rowOf(successor), principalId, label, scopes }
+        const added = await credentials.add(
+          { ...row, public: { ...row.public, renews: id } },
+          transaction,
+        )
+        return [added, owner.name]
+      },
+    )
+    const subject = record.id
+    const reason = 'certificate renewed'
+    onEvent({ type: 'user_updated', time: clock(), name, principalId, reason, subject })
+    await revocations.publish([{ credentialId: record.hash }])
+    return infoOf(record, name)
+  }
+
+  /**
+   * Ends a certificate and those it was renewed to, at their authority as well, and every session and token that is bound to them or
+   * was got by them: at once in this process and within two seconds in others.
    *
    * @param id - its identifier, or its fingerprint
    * @returns whether there was one
    */
   async revoke(id: string): Promise<boolean> {
-    const { clock, credentials, onEvent, revocations, sessions } = this.#parts
-    const own = /^[0-9a-f]{64}$/i.test(id)
-      ? (await credentials.findByHash(Buffer.from(id, 'hex').toString('base64url')))?.id
-      : id
-    const record =
-      own === undefined ? undefined : await credentials.revoke(own, { kinds: ['client_cert'] })
-    if (record?.hash === undefined) return false
-    const { principalId, id: subject } = record
+    const { certificateAuthority, credentials } = this.#parts
+    const found = /^[0-9a-f]{64}$/i.test(id)
+      ? await credentials.findByHash(thumbprintOfHex(id))
+      : await credentials.find(id)
+    if (found?.kind !== 'client_cert' || found.revokedAt !== undefined) return false
+    // The row last: where the authority cannot, nothing has ended, and whoever asked hears of it and asks again.
+    await certificateAuthority?.revoke(publicOf(found).fingerprint)
+    const record = await credentials.revoke(found.id, { kinds: ['client_cert'] })
+    if (record === undefined) return false
+    await this.#endWith(record)
+    const { principalId } = record
+    const left = await credentials.list({ principalId, kinds: ['client_cert'] })
+    // A thief may have been the one who renewed it.
+    const successors = left.filter((each) => publicOf(each).renews === record.id)
+    for (const successor of successors) await this.revoke(successor.id)
+    return true
+  }
+
+  /** What is bound to a certificate that has ended. */
+  async #endWith(record: CredentialRecord): Promise<void> {
+    const { clock, onEvent, revocations, sessions } = this.#parts
+    const { principalId, id: subject, hash: thumbprint = '' } = record
     const reason = 'certificate revoked'
     onEvent({ type: 'user_updated', time: clock(), principalId, reason, subject })
     await revocations.publish([{ credentialId: subject }])
-    const bound = `%"x5tS256":"${record.hash}"%`
-    await sessions.announceEnded(await this.#endSessions(bound, record.hash))
+    const bound = `%"x5tS256":"${thumbprint}"%`
+    await sessions.announceEnded(await this.#endSessions(bound, thumbprint))
     await revocations.publish(await this.#endTokens(bound, record))
-    return true
   }
 
   /** A thumbprint may hold `_`, which stands for any character in a pattern: what was found is looked at again. */
@@ -189,14 +259,58 @@ export class ClientCertificates {
   }
 }
 
+function rowOf(leaf: Certificate): {
+  kind: 'client_cert'
+  hash: string
+  public: { fingerprint: string; serial: string }
+  expires: Date
+} {
+  const { fingerprint, serialNumber: serial, notAfter } = leaf
+  return {
+    kind: 'client_cert',
+    hash: thumbprintOf(leaf),
+    public: { fingerprint, serial },
+    expires: new Date(notAfter.getTime() + 1000),
+  }
+}
+
+/** What stands open in a row: `renews` is the identifier of the certificate that it was renewed from. */
+function publicOf(record: CredentialRecord): {
+  fingerprint: string
+  serial: string
+  renews: string | undefined
+} {
+  const { fingerprint, serial, renews } = isJsonObject(record.public) ? record.public : {}
+  return {
+    fingerprint: String(fingerprint),
+    serial: String(serial),
+    renews: typeof renews === 'string' ? renews : undefined,
+  }
+}
+
+function thumbprintOfHex(fingerprint: string): string {
+  return Buffer.from(fingerprint, 'hex').toString('base64url')
+}
+
+/** Whoever holds the key of such a certificate need not learn more. */
+function notLetIn(): AuthError {
+  return new AuthError(
+    'certificate-refused',
+    'whoever this certificate stands for is not let in any more',
+    {
+      hint: 'whoever administers the users can make another: countersign user cert NAME',
+    },
+  )
+}
+
 function infoOf(record: CredentialRecord, name: string): CertificateInfo {
   const { id, hash: thumbprint = '', label, scopes, created, expires, lastUsed } = record
-  const { fingerprint, serial } = isJsonObject(record.public) ? record.public : {}
+  const { fingerprint, serial } = publicOf(record)
   return {
     id,
     name,
-    fingerprint: String(fingerprint),
-    serial: String(serial),
+    fingerprint,
+    serial,
     thumbprint,
     label,
     scopes,

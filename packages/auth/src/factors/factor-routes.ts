@@ -18,6 +18,7 @@ import {
   signedIn,
 } from '../route-parts.ts'
 import { isUlid } from '../ulid.ts'
+import { addCertificate, type CertificateFactorBody } from './certificate-factor.ts'
 import { siteOf } from './passkey-site.ts'
 
 /** `GET /auth/factors`: what there is; nothing secret. */
@@ -63,6 +64,13 @@ export async function addFactor(parts: RouteParts, c: RouteContext): Promise<Res
     await endOthers(parts, who)
     const record = await parts.credentials.find(added.id)
     return Response.json(record === undefined ? {} : factorBody(record), { status: 201 })
+  }
+  if (body.type === 'client_cert') {
+    const added = await addCertificate(parts, who, owner, body)
+    if (added instanceof Response) return added
+    await endOthers(parts, who)
+    const record = await parts.credentials.find(added.id)
+    return Response.json({ ...(record && factorBody(record)), ...added.body }, { status: 201 })
   }
   const site = siteOf(c)
   if (body.response === undefined) {
@@ -177,12 +185,15 @@ type NewFactorBody =
   | (Labelled & { type: 'totp' })
   | (Labelled & { type: 'recovery' })
   | (Labelled & { type: 'passkey'; response?: Record<string, unknown> | undefined })
+  | (CertificateFactorBody & { type: 'client_cert' })
   | (Labelled & { type: 'jwk'; jwk: Record<string, unknown>; scopes?: string[] | undefined })
 
 const LABEL = z
   .string()
   .regex(/^[^\p{C}]{1,64}$/u)
   .optional()
+
+const SCOPES = z.array(z.string().max(64)).min(1).max(50).optional()
 
 const NEW_FACTOR: z.ZodType<NewFactorBody> = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('totp'), label: LABEL }),
@@ -196,7 +207,14 @@ const NEW_FACTOR: z.ZodType<NewFactorBody> = z.discriminatedUnion('type', [
     type: z.literal('jwk'),
     label: LABEL,
     jwk: z.record(z.string(), z.unknown()),
-    scopes: z.array(z.string().max(64)).min(1).max(50).optional(),
+    scopes: SCOPES,
+  }),
+  z.strictObject({
+    type: z.literal('client_cert'),
+    label: LABEL,
+    csr: z.string(),
+    scopes: SCOPES,
+    days: z.number().positive().max(3650).optional(),
   }),
 ])
 

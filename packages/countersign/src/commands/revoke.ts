@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { addCommand, collect, dataOption, perform, type SharedFlags } from '../command.ts'
 import { ProgramError } from '../errors.ts'
-import { withAuth, withAuthority } from '../open-data.ts'
+import { withAuthorityAndUsers } from '../open-data.ts'
 
 interface RevokeFlags extends SharedFlags {
   reason?: string
@@ -41,14 +41,15 @@ export function addRevoke(program: Command): void {
         if (flags.ca !== undefined || flags.extraCa !== undefined) {
           throw new ProgramError('usage', '--ca and --extra-ca need --acme')
         }
-        const entry = await withAuthority(data, async (authority) => {
+        const entry = await withAuthorityAndUsers(data, async (authority, auth) => {
           const { parseRevocationReason } = await import('@countersign/authority')
           const reason =
             flags.reason === undefined ? undefined : parseRevocationReason(flags.reason)
-          return authority.revoke(await serialOf(certificate), reason)
+          const revoked = await authority.revoke(await serialOf(certificate), reason)
+          // Whoever was recognised by it is not any more, nor by what is bound to it or was renewed from it.
+          await auth.certificates.revoke(revoked.fingerprint)
+          return revoked
         })
-        // Whoever was recognised by it is not any more, nor by what is bound to it.
-        await withAuth(data, async (auth) => auth.certificates.revoke(entry.fingerprint))
         output.result(
           entry,
           `revoked ${entry.names.join(', ')} (serial ${entry.serial}) at ${entry.revokedAt?.toISOString() ?? ''}`,

@@ -12,6 +12,7 @@ import { writeFileAtomic } from '@countersign/core'
 import type { PrivateKey } from '@countersign/x509'
 import { type Command, Option } from 'commander'
 import { accountName } from '../account-name.ts'
+import { certifiedName } from '../certificate-owners.ts'
 import {
   addCommand,
   collect,
@@ -21,10 +22,9 @@ import {
   type SharedFlags,
   wholeNumber,
 } from '../command.ts'
-import type { DataFolder } from '../data-folder.ts'
 import { ProgramError } from '../errors.ts'
 import { careForIssuer } from '../issuer-care.ts'
-import { givenPassphrase, openExistingStore, readSecretFile } from '../open-data.ts'
+import { readSecretFile, withAuthorityAndUsers } from '../open-data.ts'
 import { table } from '../output.ts'
 
 interface CertFlags extends SharedFlags {
@@ -68,25 +68,13 @@ export function addUserCert(user: Command): void {
     )
     .action(async (name: string, flags: CertFlags) =>
       perform(flags, async (context) => {
-        await withBoth(context.data, async (auth, authority) => {
-          if (flags.revoke !== undefined) await revoke(context, flags.revoke, name, auth, authority)
+        await withAuthorityAndUsers(context.data, async (authority, auth) => {
+          if (flags.revoke !== undefined) await revoke(context, flags.revoke, name, auth)
           else if (flags.list === true) await list(context, name, auth)
           else await make(context, flags, name, auth, authority)
         })
       }),
     )
-}
-
-async function withBoth(
-  data: DataFolder,
-  work: (auth: Auth, authority: Authority) => Promise<void>,
-): Promise<void> {
-  await using store = await openExistingStore(data)
-  const { createAuth } = await import('@countersign/auth')
-  const { openAuthority } = await import('@countersign/authority')
-  await using auth = await createAuth({ store, keys: { path: data.authKeys } })
-  const authority = await openAuthority({ store, folder: data.path, passphrase: givenPassphrase() })
-  await work(auth, authority)
 }
 
 async function make(
@@ -175,7 +163,6 @@ async function revoke(
   which: string | true,
   name: string,
   auth: Auth,
-  authority: Authority,
 ): Promise<void> {
   const all = await auth.certificates.list(name)
   const wanted = which === true ? undefined : await idOf(which)
@@ -188,11 +175,7 @@ async function revoke(
       hint: `see which there are: countersign user cert ${name} --list`,
     })
   }
-  for (const { id, fingerprint } of chosen) {
-    // Registered may be one of another authority as well; the row is what lets it in.
-    if ((await authority.find(fingerprint)) !== undefined) await authority.revoke(fingerprint)
-    await auth.certificates.revoke(id)
-  }
+  for (const { id } of chosen) await auth.certificates.revoke(id)
   output.result(
     chosen.map(({ id, serial, fingerprint }) => ({ id, serial, fingerprint, revoked: true })),
     chosen.map(({ serial }) => `revoked ${serial}`).join('\n'),
@@ -224,11 +207,6 @@ async function knownUser(auth: Auth, name: string): Promise<User> {
   throw new ProgramError('refused', `${owner.name} is disabled`, {
     hint: `let them in again first: countersign user enable ${owner.name}`,
   })
-}
-
-/** What stands in the certificate; a name that cannot is told by its identifier. */
-function certifiedName({ id, name }: User): string {
-  return /^[A-Za-z0-9._-]{1,64}$/.test(name) ? name : id
 }
 
 const HEADING = ['ID', 'SERIAL', 'LABEL', 'SCOPES', 'ENDS', 'LAST USED']

@@ -11,6 +11,7 @@ import { type Clock, ensurePrivateFolder, systemClock } from '@countersign/core'
 import { type ListeningSocket, type Server, serve } from '@countersign/server'
 import { openStore, type Store, StoreError } from '@countersign/store'
 import { parseGeneralName } from '@countersign/x509'
+import { certifying, renewalsWatchedBy } from '../certificate-owners.ts'
 import { refuseWrongClock } from '../clock.ts'
 import { readConfiguration, updateConfiguration } from '../configuration.ts'
 import { type DataFolder, refuseSharedFolder } from '../data-folder.ts'
@@ -113,7 +114,15 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   // Known once the service listens, like its address where the port is whatever the system gives.
   let issuer: string | undefined
   const auth = undo.use(
-    await createAuth({ store, clock, host, keys, issuer: () => issuer, onEvent: faults }),
+    await createAuth({
+      store,
+      clock,
+      host,
+      keys,
+      issuer: () => issuer,
+      certificateAuthority: certifying(() => authority),
+      onEvent: faults,
+    }),
   )
   const reachedAt = (boundPort: number): string => publicAddress({ ...addressed, port: boundPort })
   const isPortKnown =
@@ -125,6 +134,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     policy: { rules: configuration.rules },
     publicUrl: isPortKnown ? reachedAt(port) : undefined,
     authorize: authorizeWith(auth),
+    renewals: renewalsWatchedBy(auth),
     onFault: reportAuthorityFaults(note),
     clock,
   })
