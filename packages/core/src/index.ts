@@ -15,6 +15,7 @@ export {
   errorCode,
   errorMessage,
 } from './errors.ts'
+export { latest } from './latest.ts'
 export { checkOptions, closest } from './options.ts'
 export { type Problem, problemDocument, problemResponse } from './problem.ts'
 export { type WaitOptions, waitFor } from './wait.ts'

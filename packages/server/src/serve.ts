@@ -11,12 +11,12 @@ import { ServerError } from './errors.ts'
 import { FetchedLists } from './fetched-lists.ts'
 import type { Answerer, Handler } from './handler.ts'
 import { resolveHandler } from './handler.ts'
-import { latest } from './latest.ts'
 import { resolveLimits } from './limits.ts'
 import { observerOf } from './observe/observer-of.ts'
 import { SERVE_OPTIONS, type ServeOptions } from './options.ts'
 import { redirectToHttps } from './plain-answer.ts'
 import { ProxyAllowance } from './proxy-protocol.ts'
+import { renewal } from './renewal.ts'
 import { checkDuration, openServer, type Server } from './server.ts'
 import { Site, Sites } from './sites.ts'
 import type { Staples } from './staples.ts'
@@ -71,7 +71,7 @@ export async function serve(handler: Handler, options: ServeOptions = {}): Promi
     http2: options.http2 ?? false,
     now,
     observer,
-    renewTrust: options.renewTrust && latest(options.renewTrust, reportError),
+    renewTrust: options.renewTrust && renewal(options.renewTrust, reportError),
     reportError,
     reportHandshake: (failure) => {
       observer.refused(failure)
