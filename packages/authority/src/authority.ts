@@ -195,19 +195,19 @@ export class OpenedAuthority implements Authority {
     const report = await renewIssuer(this.#changing(), options)
     const retired = await retireEnded(this.#changing())
     if (report.renewed !== undefined || retired.length > 0) await this.refresh()
+    await signRootList(this.#changing(), options.rootKey)
     return { ...report, retired }
   }
 
   async roll(kind: CaKind, options: RollOptions = {}): Promise<RolloverStatus> {
-    await signRootList(this.#changing(), options.rootKey)
     checkOptions(options, ['rootKey', 'keyType'], 'roll')
     await this.refresh()
     await (kind === 'root' ? rollRoot : rollIssuer)(this.#changing(), options)
+    await signRootList(this.#changing(), options.rootKey)
     return await this.#finished(kind)
   }
 
   async retire(kind: CaKind, options: RetireOptions = {}): Promise<RolloverStatus> {
-    await signRootList(this.#changing(), options.rootKey)
     checkOptions(options, ['force'], 'retire')
     await this.refresh()
     await retire(this.#changing(), kind, options)

@@ -85,14 +85,22 @@ export function makeIssuer(
 /**
  * A certificate for the key of an issuer: its first, its next when that one ends, or its first under another root. Leaves name
  * the key alone, so that they verify with each of them.
+ *
+ * @param keyId - what they call it @defaultValue the key's own id
  */
 export function certifyIssuer(
   request: CertifyRequest,
   subject: Name,
   publicKey: PublicKey,
+  keyId?: Uint8Array,
 ): Certificate {
   const end = addYears(request.notBefore, ISSUER_YEARS)
-  return certify(request, { subject, publicKey, end, pathLength: 0 })
+  return certify(request, { subject, publicKey, keyId, end, pathLength: 0 })
+}
+
+/** How certificates below name the key of an authority: as its own certificate does, which need not be our way. */
+export function keyIdOf({ extensions, publicKey }: Certificate): Uint8Array {
+  return extensions.subjectKeyIdentifier ?? publicKey.keyId()
 }
 
 /**
@@ -109,14 +117,20 @@ export function crossCertify(request: CertifyRequest, successor: Certificate): C
       'cross-sign-impossible',
       `${root.subject.toString()} may have only ${pathLength} authority below it, and its successor with an issuer makes two`,
       {
-        hint: 'it was made by an older version: make another authority, and let clients trust both roots while certificates move',
+        hint: 'make another authority, and let clients trust both roots while certificates move',
       },
     )
   }
   const { subject, publicKey, notAfter: end } = successor
   return certify(
     { ...request, constraints: undefined },
-    { subject, publicKey, end, pathLength: ROOT_PATH_LENGTH - 1 },
+    {
+      subject,
+      publicKey,
+      keyId: keyIdOf(successor),
+      end,
+      pathLength: ROOT_PATH_LENGTH - 1,
+    },
   )
 }
 
@@ -125,13 +139,14 @@ function certify(
   what: {
     readonly subject: Name
     readonly publicKey: PublicKey
+    readonly keyId?: Uint8Array | undefined
     readonly end: Date
     readonly pathLength: number
   },
 ): Certificate {
   const { notBefore, constraints, root, rootSigner } = request
   const { crlUrl, issuerUrl } = request.rootAddresses
-  const { subject, publicKey, end, pathLength } = what
+  const { subject, publicKey, keyId, end, pathLength } = what
   return buildLinted(
     {
       subject,
@@ -141,7 +156,8 @@ function certify(
       notAfter: end < root.notAfter ? end : root.notAfter,
       ca: { pathLength },
       keyUsage: ['keyCertSign', 'cRLSign'],
-      authorityKeyId: root.publicKey.keyId(),
+      subjectKeyId: keyId,
+      authorityKeyId: keyIdOf(root),
       nameConstraints: constraints === undefined ? undefined : nameConstraintsOf(constraints),
       crlDistributionPoints: crlUrl === undefined ? undefined : [crlUrl],
       authorityInfoAccess: issuerUrl === undefined ? undefined : { caIssuers: [issuerUrl] },

@@ -19,7 +19,7 @@ export interface CaPlace {
 /** The row of a new certificate authority, which is active. A root has signed its first list already. */
 export function caRow(
   { kind, parent, keyFile }: CaPlace,
-  { id, certificate }: NewCa,
+  { id, certificate }: Pick<NewCa, 'id' | 'certificate'>,
   now: Date,
 ): LedgerTables['certificate_authority'] {
   return {

@@ -4,30 +4,17 @@
  *
  * @module
  */
-import { checkOptions, closest, ensurePrivateFolder, systemClock } from '@countersign/core'
+import { checkOptions, closest, systemClock } from '@countersign/core'
 import { json, type Store } from '@countersign/store'
 import { KEY_TYPES, type KeyType, PrivateKey } from '@countersign/x509'
-import { randomBytes } from 'node:crypto'
-import { rm } from 'node:fs/promises'
 import { makeIssuer, makeRoot, type NewCa } from './ca-certificates.ts'
-import { readSettings } from './ca-records.ts'
 import { caRow, firstListRow } from './ca-rows.ts'
 import { constrainedSpace } from './constraints.ts'
 import type { OpenedAuthority } from './authority.ts'
 import { AuthorityError } from './errors.ts'
-import {
-  adoptStagedKeys,
-  dropStagedKeys,
-  generatePassphrase,
-  ISSUER_KEY_FILE,
-  prepareFolder,
-  readPassphrase,
-  ROOT_KEY_FILE,
-  sealRootKey,
-  stageKeys,
-  writeElsewhere,
-} from './folder.ts'
-import { LEDGER_MIGRATIONS, type LedgerTables } from './ledger-schema.ts'
+import { ISSUER_KEY_FILE, ROOT_KEY_FILE } from './folder.ts'
+import { found, prepareFounding } from './founding.ts'
+import type { LedgerTables } from './ledger-schema.ts'
 import { describeNameSpace } from './name-space.ts'
 import { OPEN_OPTIONS, openWith } from './open.ts'
 import { parsePolicy } from './policy.ts'
@@ -48,34 +35,13 @@ import { backdate, checkedNow } from './validity.ts'
 export async function initAuthority(options: InitAuthorityOptions): Promise<Authority> {
   const plan = readOptions(options)
   const { store, folder } = options
-  await store.migrate('authority', LEDGER_MIGRATIONS)
-  await refuseOther(store, folder, undefined)
-  prepareFolder(folder)
-  const id = randomBytes(8).toString('hex')
-  const made = await makeAuthority(plan)
-  const given = options.passphrase ?? (await readPassphrase(folder))
-  const encryption =
-    given === undefined ? generatePassphrase() : { passphrase: given, iterations: undefined }
-  const sealed = sealRootKey(made.root.key, ROOT_KEY_FILE, options.rootPassphrase)
-  const { rootKeyFile } = options
-  if (rootKeyFile !== undefined) await writeElsewhere(rootKeyFile, sealed.key)
-  try {
-    await stageKeys(folder, id, {
-      'roots.pem': made.root.certificate.pem,
-      'root.key': rootKeyFile === undefined ? sealed.key : undefined,
-      'root.passphrase': sealed.passphrase,
-      'issuer.key': made.issuer.key.toPem(encryption),
-      passphrase: given === undefined ? `${encryption.passphrase}\n` : undefined,
-    })
-    await record(store, id, plan, made)
-  } catch (error) {
-    // Where even this question fails the files stay: the commit may have come through, and then they are the only ones.
-    if (!(await refuseOther(store, folder, id))) {
-      await dropStagedKeys(folder, id)
-      if (rootKeyFile !== undefined) await rm(rootKeyFile, { force: true })
-      throw error
-    }
-  }
+  await prepareFounding(store, folder)
+  const { root, issuer, rootCrl } = await makeAuthority(plan)
+  const { certificate, key } = root
+  const roots = { rootsPem: certificate.pem, roots: [{ key, keyFile: ROOT_KEY_FILE }] } as const
+  await found(options, { ...roots, issuerKey: issuer.key }, async (id) =>
+    record(store, id, plan, { root, issuer, rootCrl }),
+  )
   return await openWith(options)
 }
 
@@ -149,28 +115,6 @@ function readOptions(options: InitAuthorityOptions): Plan {
   const publicUrl = parsePublicUrl(options.publicUrl)
   const now = checkedNow(clock)
   return { organization: organization.trim(), keyType, trustDomain, constrain, publicUrl, now }
-}
-
-/**
- * Refuses where the database has an authority that is not `ownId`, and finishes what that one's `init` left undone.
- *
- * @returns whether the database has the authority of `ownId`
- */
-async function refuseOther(
-  store: Store,
-  folder: string,
-  ownId: string | undefined,
-): Promise<boolean> {
-  const settings = await readSettings(store.database<LedgerTables>())
-  if (settings === undefined) return false
-  if (settings.init_id === ownId) return true
-  ensurePrivateFolder(folder)
-  await adoptStagedKeys(folder, settings.init_id)
-  throw new AuthorityError(
-    'already-initialised',
-    `${store.url} has an authority already, of ${settings.organization}`,
-    { hint: 'open it, or give another folder and database; nothing was changed' },
-  )
 }
 
 /** Whoever asks for constraints must not be handed an authority without them. */

@@ -6,7 +6,7 @@
  */
 import { type Certificate } from '@countersign/x509'
 import { recordOf } from './authority-state.ts'
-import { certifyIssuer } from './ca-certificates.ts'
+import { certifyIssuer, keyIdOf } from './ca-certificates.ts'
 import { activeCa, type CaRecord } from './ca-records.ts'
 import { certificateColumns } from './ca-rows.ts'
 import { certifyRequest, type ChangingAuthority, nextGeneration, rootSigner } from './changing.ts'
@@ -40,7 +40,7 @@ export async function renewIssuer(
   }
   const request = certifyRequest(authority, root, await rootSigner(authority, root, rootKey), now)
   const { subject, publicKey } = issuer.certificate
-  const certificate = certifyIssuer(request, subject, publicKey)
+  const certificate = certifyIssuer(request, subject, publicKey, keyIdOf(issuer.certificate))
   const isStored = await replace(authority, issuer, root.id, certificate, now, reason)
   return { renewed: isStored ? certificate : undefined, overdue: undefined }
 }

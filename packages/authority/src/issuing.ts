@@ -15,6 +15,7 @@ import {
   type SyncSigner,
   X509Error,
 } from '@countersign/x509'
+import { keyIdOf } from './ca-certificates.ts'
 import { checkConstraints } from './constraints.ts'
 import { AuthorityError } from './errors.ts'
 import { checkKeyStrength } from './key-strength.ts'
@@ -160,7 +161,7 @@ export function signLeaf(
       subjectAltNames: names,
       keyUsage: keyUsageOf(publicKey),
       extendedKeyUsage: PROFILES[profile].extendedKeyUsage,
-      authorityKeyId: issuer.publicKey.keyId(),
+      authorityKeyId: keyIdOf(issuer),
       crlDistributionPoints: crlUrl === undefined ? undefined : [crlUrl],
       authorityInfoAccess:
         issuerUrl === undefined || ocspUrl === undefined

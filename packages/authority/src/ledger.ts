@@ -106,7 +106,9 @@ export class Ledger {
   /** The certificate of an entry as DER, or `undefined`. */
   async certificate(serialOrFingerprint: string): Promise<Uint8Array | undefined> {
     const query = this.#selecting(serialOrFingerprint)
-    return (await query?.select('certificate').executeTakeFirst())?.certificate
+    const der = (await query?.select('certificate').executeTakeFirst())?.certificate
+    // Of one that was issued by an authority that was taken over there may be no more than its serial.
+    return der?.length === 0 ? undefined : der
   }
 
   /** Whether a certificate ended together with a certificate that its issuer had before. */

@@ -12,6 +12,7 @@ import {
   randomSerial,
   type SyncSigner,
 } from '@countersign/x509'
+import { keyIdOf } from './ca-certificates.ts'
 import type { CaRecord } from './ca-records.ts'
 import { AuthorityError } from './errors.ts'
 import type { LedgerWriter } from './ledger-writer.ts'
@@ -78,7 +79,7 @@ export class OcspDelegation {
         notBefore: start < issuer.notBefore ? issuer.notBefore : start,
         notAfter: new Date(end),
         extendedKeyUsage: ['ocspSigning'],
-        authorityKeyId: issuer.publicKey.keyId(),
+        authorityKeyId: keyIdOf(issuer),
         extraExtensions: [NO_CHECK],
       },
       await issuerKey.signer(),

@@ -11,8 +11,11 @@ import { AuthorityError } from './errors.ts'
 /** The name of a profile. */
 export type ProfileName = 'server' | 'client' | 'both'
 
-/** What a certificate in the ledger was issued as: a profile, or the authority's own OCSP responder. */
-export type LedgerProfile = ProfileName | 'ocsp'
+/**
+ * What a certificate in the ledger was issued as: a profile, the authority's own OCSP responder, or another authority below the
+ * root, in a ledger that was taken over.
+ */
+export type LedgerProfile = ProfileName | 'ocsp' | 'authority'
 
 /** What a profile puts into a certificate. */
 export interface Profile {

@@ -59,6 +59,8 @@ function namesOf(certificate: Certificate): string[] {
   const texts = names.map((name) => nameText(name))
   const commonName = certificate.subject.get('commonName')
   if (commonName === undefined || texts.includes(commonName)) return texts
+  // One that was taken over from another authority, whose common name may be anything.
+  if (texts[0]?.startsWith('spiffe://') === false) return texts
   return [commonName, ...texts.slice(1)]
 }
 

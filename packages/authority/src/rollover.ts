@@ -20,6 +20,7 @@ import { randomBytes } from 'node:crypto'
 import {
   certifyIssuer,
   crossCertify,
+  keyIdOf,
   makeIssuer,
   makeRoot,
   type CaKind,
@@ -59,6 +60,7 @@ export async function rollRoot(authority: ChangingAuthority, options: RollOption
     certifyRequest(authority, made, key.signer(), now),
     subject,
     publicKey,
+    keyIdOf(issuer.certificate),
   )
   const list = signCrl({ ...made, kind: 'root' }, key.signer(), 1, now, [])
   await change(authority, 'root', old, made, async (transaction) => {

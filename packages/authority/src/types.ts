@@ -56,13 +56,13 @@ export interface InitAuthorityOptions extends OpenAuthorityOptions {
   constrain?: readonly string[] | undefined
   /** First part of the SPIFFE IDs of clients, for good. @defaultValue made from the organization: `acme.internal` */
   trustDomain?: string | undefined
-}
-
-/** One row of the ledger. */
   /** What opens the root's key, and no other. @defaultValue generated, into the file `root.passphrase` in the folder */
   rootPassphrase?: string | undefined
   /** Where the root's key is written, on another medium; never over a file that is there. @defaultValue `root.key` in the folder */
   rootKeyFile?: string | undefined
+}
+
+/** One row of the ledger. */
 export interface LedgerEntry {
   /** Upper-case hex. */
   readonly serial: string

@@ -60,6 +60,8 @@ export interface CertificateTemplate {
   keyUsage?: readonly KeyUsage[] | undefined
   /** `serverAuth`, `clientAuth`, `ocspSigning`, … or dotted object identifiers. @defaultValue none */
   extendedKeyUsage?: readonly string[] | undefined
+  /** For a key that has another identifier already, which an authority keeps for as long as its key. @defaultValue the key id of `publicKey` */
+  subjectKeyId?: Uint8Array | undefined
   /** The issuer's subject key identifier. @defaultValue the key id of the signer; none where it signs its own key */
   authorityKeyId?: Uint8Array | undefined
   /** For authorities only. @defaultValue none */
@@ -183,7 +185,7 @@ function extensionNodes(template: CertificateTemplate, signer: Signer): DerNode[
   if (extendedKeyUsage !== undefined && extendedKeyUsage.length > 0) {
     nodes.push(extendedKeyUsageNode(extendedKeyUsage))
   }
-  nodes.push(subjectKeyIdNode(template.publicKey.keyId()))
+  nodes.push(subjectKeyIdNode(template.subjectKeyId ?? template.publicKey.keyId()))
   const authorityKeyId = template.authorityKeyId ?? defaultAuthorityKeyId(template, signer)
   if (authorityKeyId !== undefined) nodes.push(authorityKeyIdNode(authorityKeyId))
   if (subjectAltNames !== undefined && subjectAltNames.length > 0) {
@@ -292,6 +294,7 @@ const TEMPLATE_KEYS: readonly (keyof CertificateTemplate)[] = [
   'ca',
   'keyUsage',
   'extendedKeyUsage',
+  'subjectKeyId',
   'authorityKeyId',
   'nameConstraints',
   'crlDistributionPoints',
