@@ -157,7 +157,7 @@ function unwritable(path: string, cause: unknown): ServerError {
 
 /** Who called from where is nobody else's business. */
 const MODE = 0o640
-const ENOUGH = 32 * 1024
+const ENOUGH = 128 * 1024
 const MOST_WAITING = 8 * 1024 * 1024
 const WAIT_MS = 100
 const PATIENCE_MS = 2000
