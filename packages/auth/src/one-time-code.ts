@@ -1,14 +1,18 @@
 /**
- * Codes that are read aloud or typed: 100 bits, four groups of five, good once.
+ * Codes that are read aloud or typed: groups of five, 25 bits each, good once.
  *
  * @module
  */
 import { digest } from './token.ts'
 import { randomBase32 } from './ulid.ts'
 
-/** A new code, `XXXXX-XXXXX-XXXXX-XXXXX`. */
-export function newCode(): string {
-  return randomBase32(20).replace(/.{5}(?=.)/g, '$&-')
+/**
+ * A new code, `XXXXX-XXXXX-XXXXX-XXXXX`.
+ *
+ * @param groups - four for what ends soon; five, 125 bits, for what is kept: a hash that is quick to compute stands for it
+ */
+export function newCode(groups: 4 | 5 = 4): string {
+  return randomBase32(groups * 5).replace(/.{5}(?=.)/g, '$&-')
 }
 
 /**

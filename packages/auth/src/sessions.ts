@@ -164,6 +164,7 @@ export class Sessions {
       name: principal.name,
       principalId: principal.id,
       sid: row.sid,
+      subject: row.amr,
       address: origin.address,
     })
     await this.#evict(principal.id)

@@ -21,7 +21,7 @@ export class RecoveryFactor implements SecondFactor {
   /** Makes ten and ends those there were. */
   async renew(principalId: string): Promise<string[]> {
     await this.end(principalId)
-    const codes = Array.from({ length: COUNT }, newCode)
+    const codes = Array.from({ length: COUNT }, () => newCode(5))
     for (const code of codes) {
       const hash = codeHash(purposeOf(principalId), code)
       await this.#credentials.add({ principalId, kind: 'recovery', label: 'recovery code', hash })
