@@ -28,6 +28,8 @@ export interface IdentityOptions {
   key?: PrivateKey | undefined
   /** Writes a PKCS #12 file as well, under this password. Needs `key`. */
   p12Password?: string | undefined
+  /** Writes it for programs that know nothing newer than triple DES and SHA-1. Needs `p12Password`. @defaultValue false */
+  p12Legacy?: boolean | undefined
   /** Whether a key and roots that are there may be replaced. @defaultValue false */
   overwrite?: boolean | undefined
 }
@@ -55,12 +57,15 @@ export async function writeIdentity(
   options: IdentityOptions,
 ): Promise<IdentityFiles> {
   checkOptions(options, IDENTITY_OPTIONS, 'writeIdentity')
-  const { roots, formerRoots = [], key, p12Password, overwrite = false } = options
+  const { roots, formerRoots = [], key, p12Password, p12Legacy, overwrite = false } = options
   const [leaf, ...above] = issued.chain
   if (p12Password !== undefined && key === undefined) {
     throw new AuthorityError('option-invalid', 'a PKCS #12 file holds a key, and there is none', {
       hint: 'only the owner of the key of a signing request can make one',
     })
+  }
+  if (p12Legacy === true && p12Password === undefined) {
+    throw new AuthorityError('option-invalid', 'p12Legacy needs p12Password')
   }
   if (p12Password === '')
     throw new AuthorityError('option-invalid', 'p12Password must not be empty')
@@ -89,6 +94,7 @@ export async function writeIdentity(
       key,
       password: p12Password,
       friendlyName: name,
+      legacy: p12Legacy,
     })
     await writeFileAtomic(files.p12, bundle)
   }
@@ -215,7 +221,14 @@ function pemOf(certificates: readonly Certificate[]): string {
   return certificates.map(({ pem }) => pem).join('')
 }
 
-const IDENTITY_OPTIONS = ['roots', 'formerRoots', 'key', 'p12Password', 'overwrite'] as const
+const IDENTITY_OPTIONS = [
+  'roots',
+  'formerRoots',
+  'key',
+  'p12Password',
+  'p12Legacy',
+  'overwrite',
+] as const
 /** Names that Windows takes for devices, with any ending. */
 const DEVICES = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i
 /** File names hold 255 bytes nearly everywhere, and the temporary file's name is 22 longer. */

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { identityFileName, type IdentityOptions, writeIdentity } from '@countersign/authority'
 import { requireTool, runCommand, scrubProcess, temporaryFolder } from '@countersign/testkit'
-import { Certificate, PrivateKey } from '@countersign/x509'
+import { Certificate, decodePkcs12, PrivateKey } from '@countersign/x509'
 import { codeOf, leafKey, serverRequest, suiteAuthority } from './fixture.ts'
 
 scrubProcess()
@@ -55,6 +55,16 @@ describe('writeIdentity', () => {
     assert.equal(stdout.match(/BEGIN CERTIFICATE/g)?.length, 3)
     assert.match(stdout, /BEGIN PRIVATE KEY/)
     assert.notEqual((await read('does not')).code, 0)
+  })
+
+  it('writes one for programs of old only where it is asked to', async (t) => {
+    const folder = temporaryFolder(t)
+    const file = path.join(folder, 'api.corp.internal.p12')
+    await write(folder, { p12Password: 'opens it' })
+    assert.ok(decodePkcs12(readFileSync(file), 'opens it').key)
+    await write(folder, { p12Password: 'opens it', p12Legacy: true })
+    assert.throws(() => decodePkcs12(readFileSync(file), 'opens it'), { code: 'pkcs12-legacy' })
+    assert.equal(await codeOf(write(folder, { p12Legacy: true })), 'option-invalid')
   })
 
   it('never writes over another key unless it is asked to', async (t) => {

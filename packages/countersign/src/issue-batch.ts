@@ -19,6 +19,7 @@ export interface BatchFlags extends ProfileFlags {
   batch: string
   csr?: string
   p12?: boolean
+  legacy?: boolean
   passwordFile?: string
   keyType: KeyType
   days?: number
@@ -122,9 +123,11 @@ function refuseWrongUse(flags: BatchFlags, names: readonly string[]): void {
         ? '--csr'
         : flags.p12 === true
           ? '--p12'
-          : flags.passwordFile !== undefined
-            ? '--password-file'
-            : undefined
+          : flags.legacy === true
+            ? '--legacy'
+            : flags.passwordFile !== undefined
+              ? '--password-file'
+              : undefined
   if (other === undefined) return
   throw new ProgramError('usage', `--batch and ${other} exclude each other`)
 }

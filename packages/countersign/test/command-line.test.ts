@@ -76,6 +76,7 @@ describe('a mistake on the command line', () => {
       ['issue', 'https://a.internal/'],
       ['issue', '--csr', 'a.csr', '--p12'],
       ['issue', 'a.internal', '--client', '--both'],
+      ['issue', 'a.internal', '--legacy'],
       ['serve', '--listen', 'nowhere'],
       ['issue'],
     ]) {

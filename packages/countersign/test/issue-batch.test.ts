@@ -117,7 +117,12 @@ describe('countersign issue --batch', () => {
   })
 
   it('refuses what makes no sense beside it, an empty list, and one that is too long', async () => {
-    for (const more of [['--p12'], ['--csr', 'request.csr'], ['name.corp.internal']]) {
+    for (const more of [
+      ['--p12'],
+      ['--legacy'],
+      ['--csr', 'request.csr'],
+      ['name.corp.internal'],
+    ]) {
       const { code, stderr } = await batch(['api.corp.internal'], ...more)
       assert.equal(code, 2)
       assert.match(stderr, /--batch and .* exclude each other/)

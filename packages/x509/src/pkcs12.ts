@@ -1,8 +1,8 @@
 /**
  * PKCS#12 bundles (RFC 7292): a certificate, its chain and its key in one encrypted file (`.p12`, `.pfx`).
  *
- * Written as today's programs want them: PBES2 with AES-256 for certificates and key, HMAC-SHA-256 over all. RC2 and
- * triple DES of older bundles are refused with the command that converts them.
+ * Written as today's programs want them: PBES2 with AES-256 for certificates and key, HMAC-SHA-256 over all; on request as those of
+ * yesterday do (`pkcs12-legacy.ts`). RC2 and triple DES are never read, but refused with the command that converts them.
  *
  * @module
  */
@@ -28,7 +28,15 @@ import { X509Error } from './errors.ts'
 import { reading } from './input.ts'
 import { OID } from './oid.ts'
 import { oidName } from './oid-names.ts'
-import { type Pbes2Use, decryptPbes2, encryptPbes2, wrongPassphrase } from './pbes.ts'
+import {
+  type Pbes2Ciphertext,
+  type Pbes2Use,
+  decryptPbes2,
+  encryptPbes2,
+  wrongPassphrase,
+} from './pbes.ts'
+import { SHA1, SHA256 } from './pkcs12-kdf.ts'
+import { encryptLegacy, LEGACY_ITERATIONS } from './pkcs12-legacy.ts'
 import { checkMac, makeMac, MAX_MAC_ITERATIONS } from './pkcs12-mac.ts'
 import { PrivateKey } from './private-key.ts'
 
@@ -45,6 +53,11 @@ export interface Pkcs12Contents {
   friendlyName?: string | undefined
   /** Rounds of key derivation, for the encryption and for the check of integrity. @defaultValue 100000 */
   iterations?: number | undefined
+  /**
+   * Triple DES and SHA-1, for programs that know nothing newer: Java 8 before update 301, Windows 10 before 1809, older macOS. Its
+   * 2048 rounds are of no weight: the password has to be a random one. @defaultValue false
+   */
+  legacy?: boolean | undefined
 }
 
 /**
@@ -56,7 +69,9 @@ export interface Pkcs12Contents {
  */
 export function encodePkcs12(contents: Pkcs12Contents): Uint8Array {
   checkOptions(contents, CONTENTS, 'encodePkcs12')
-  const { certificate, key, password, iterations = DEFAULT_ITERATIONS } = contents
+  const { certificate, key, password, legacy = false } = contents
+  const { iterations = legacy ? LEGACY_ITERATIONS : DEFAULT_ITERATIONS } = contents
+  const encrypt = legacy ? encryptLegacy : encryptPbes2
   if (!certificate.publicKey.equals(key.publicKey)) {
     throw new X509Error('pkcs12-invalid', 'the key is not the one of the certificate')
   }
@@ -73,13 +88,16 @@ export function encodePkcs12(contents: Pkcs12Contents): Uint8Array {
     ...(contents.chain ?? []).map((above) => certificateBag(above)),
   )
   const pkcs8 = key.keyObject.export({ format: 'der', type: 'pkcs8' })
-  const { algorithm, ciphertext } = encryptPbes2(pkcs8, password, iterations)
+  const { algorithm, ciphertext } = encrypt(pkcs8, password, iterations)
   const shroudedKey = sequence(algorithm, octetString(ciphertext))
   const keys = sequence(bag(OID.pkcs8ShroudedKeyBag, shroudedKey, attributes))
   const safe = encodeDer(
-    sequence(encryptedContent(encodeDer(certificates), password, iterations), plainContent(keys)),
+    sequence(
+      encryptedContent(encrypt(encodeDer(certificates), password, iterations)),
+      plainContent(keys),
+    ),
   )
-  const mac = makeMac(safe, password, iterations)
+  const mac = makeMac(safe, password, iterations, legacy ? SHA1 : SHA256)
   return encodeDer(sequence(integer(3), plainContent(safe), mac))
 }
 
@@ -254,8 +272,7 @@ function plainContent(content: DerNode): DerNode {
   return sequence(oid(OID.pkcs7Data), context(0, octetString(content)))
 }
 
-function encryptedContent(content: Uint8Array, password: string, iterations: number): DerNode {
-  const { algorithm, ciphertext } = encryptPbes2(content, password, iterations)
+function encryptedContent({ algorithm, ciphertext }: Pbes2Ciphertext): DerNode {
   const body = sequence(oid(OID.pkcs7Data), algorithm, contextPrimitive(0, ciphertext))
   return sequence(oid(OID.pkcs7EncryptedData), context(0, sequence(integer(0), body)))
 }
@@ -307,6 +324,7 @@ const CONTENTS: readonly (keyof Pkcs12Contents)[] = [
   'password',
   'friendlyName',
   'iterations',
+  'legacy',
 ]
 
 const DEFAULT_ITERATIONS = 100_000

@@ -89,17 +89,58 @@ describe('encodePkcs12', () => {
     assert.ok(PrivateKey.parse(stdout).publicKey.equals(alice.key.publicKey))
   })
 
-  it('is read by keytool', async (t) => {
-    const keytool = requireTool(t, 'keytool')
-    if (keytool === undefined) return
+  it('is on request what programs of old read: triple DES and SHA-1, by openssl -legacy', async (t) => {
+    const openssl = requireTool(t, 'openssl')
+    if (openssl === undefined) return
     const file = path.join(temporaryFolder(t), 'alice.p12')
-    writeFileSync(file, encodePkcs12(contents()))
-    const args = ['-list', '-v', '-keystore', file, '-storepass', 'secret']
-    const { code, stdout } = await runCommand(keytool, ['-J-Duser.language=en', ...args])
-    assert.equal(code, 0, stdout)
-    assert.match(stdout, /PrivateKeyEntry/)
-    assert.match(stdout, /Certificate chain length: 2/)
+    writeFileSync(file, encodePkcs12(contents({ legacy: true, iterations: undefined })))
+    const args = ['pkcs12', '-in', file, '-passin', 'pass:secret', '-info', '-nodes']
+    const { code, stdout, stderr } = await runCommand(openssl, [...args, '-legacy'])
+    assert.equal(code, 0, stderr)
+    assert.match(stderr, /MAC: sha1, Iteration 2048/)
+    assert.match(stderr, /Encrypted data: pbeWithSHA1And3-KeyTripleDES-CBC, Iteration 2048/)
+    assert.match(stderr, /Shrouded Keybag: pbeWithSHA1And3-KeyTripleDES-CBC, Iteration 2048/)
+    assert.equal(stdout.match(/BEGIN CERTIFICATE/g)?.length, 2)
+    assert.ok(PrivateKey.parse(stdout).publicKey.equals(alice.key.publicKey))
+    const wrong = await runCommand(openssl, [...args, '-legacy', '-passin', 'pass:other'])
+    assert.notEqual(wrong.code, 0)
   })
+
+  it('is never read in that form', () => {
+    const old = encodePkcs12(contents({ legacy: true, iterations: undefined }))
+    assert.throws(() => decodePkcs12(old, 'secret'), { code: 'pkcs12-legacy', hint: /-legacy/ })
+    const empty = contents({ legacy: true, password: '' })
+    assert.throws(() => encodePkcs12(empty), { code: 'passphrase-missing' })
+  })
+
+  for (const legacy of [false, true]) {
+    it(`is read by keytool, ${legacy ? 'as of old' : 'as of now'}`, async (t) => {
+      const keytool = requireTool(t, 'keytool')
+      if (keytool === undefined) return
+      const file = path.join(temporaryFolder(t), 'alice.p12')
+      writeFileSync(file, encodePkcs12(contents({ legacy })))
+      const args = ['-list', '-v', '-keystore', file, '-storepass', 'secret']
+      const { code, stdout } = await runCommand(keytool, ['-J-Duser.language=en', ...args])
+      assert.equal(code, 0, stdout)
+      assert.match(stdout, /PrivateKeyEntry/)
+      assert.match(stdout, /Certificate chain length: 2/)
+    })
+
+    it(`is read by NSS, ${legacy ? 'as of old' : 'as of now'}`, {
+      skip: skipWithout('certutil', 'pk12util'),
+    }, async (t) => {
+      const folder = temporaryFolder(t)
+      const file = path.join(folder, 'alice.p12')
+      writeFileSync(file, encodePkcs12(contents({ legacy })))
+      const database = ['-d', `sql:${folder}`]
+      await runCommand('certutil', [...database, '-N', '--empty-password'])
+      const args = ['-i', file, '-W', 'secret', '-K', '']
+      const imported = await runCommand('pk12util', [...database, ...args])
+      assert.equal(imported.code, 0, imported.stderr)
+      const { stdout } = await runCommand('certutil', [...database, '-K'])
+      assert.match(stdout, /alice/)
+    })
+  }
 })
 
 describe('a bundle as identity', () => {

@@ -36,6 +36,7 @@ interface IssueFlags
   days?: number
   out: string
   p12?: boolean
+  legacy?: boolean
   passwordFile?: string
   force?: boolean
   from?: string
@@ -63,6 +64,10 @@ export function addIssue(program: Command): void {
     .option('--days <n>', 'lifetime, cut to the issuer’s own', wholeNumber(1, 3650))
     .option('--out <dir>', 'folder for NAME.crt, NAME.key and roots.pem', '.')
     .option('--p12', 'also NAME.p12 (PKCS#12)')
+    .option(
+      '--legacy',
+      'with --p12: for programs that know nothing newer than triple DES and SHA-1',
+    )
     .option(
       '--password-file <file>',
       'password of NAME.p12; without it one is made and written beside',
@@ -125,6 +130,7 @@ export function addIssue(program: Command): void {
             formerRoots: authority.formerRoots,
             key,
             p12Password: bundle?.password,
+            p12Legacy: flags.legacy,
             overwrite: flags.force === true,
           })
           if (bundle?.made !== true) return { issued, files }
@@ -197,6 +203,9 @@ function refuseWrongUse(names: readonly string[], flags: IssueFlags): void {
     throw new ProgramError('usage', `"${url}" is a URL, and a certificate is for a host name`, {
       hint: `countersign issue ${URL.parse(url)?.hostname ?? 'HOST'}`,
     })
+  }
+  if (flags.legacy === true && flags.p12 !== true) {
+    throw new ProgramError('usage', '--legacy needs --p12')
   }
   if (flags.csr !== undefined && flags.p12 === true) {
     throw new ProgramError('usage', '--p12 needs the private key, and --csr does not give it')
