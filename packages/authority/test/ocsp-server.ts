@@ -35,7 +35,8 @@ export async function serveRoutes(
   }
 }
 
-function portOf(address: AddressInfo | string | null): number {
+/** The port that a server listens on. */
+export function portOf(address: AddressInfo | string | null): number {
   if (address === null || typeof address === 'string') throw new Error('not on a port')
   return address.port
 }

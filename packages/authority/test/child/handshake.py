@@ -1,4 +1,4 @@
-"""Reads lines of JSON {server, client, key, roots, host}: one TLS handshake each, both sides strict; prints OK or why not."""
+"""Reads lines of JSON {server, client, key, clientKey?, roots, host}: one TLS handshake each, both sides strict; prints OK or why not."""
 
 import json
 import ssl
@@ -9,9 +9,10 @@ def handshake(case):
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=case["roots"])
     server.verify_mode = ssl.CERT_REQUIRED
     client = ssl.create_default_context(cafile=case["roots"])
-    for context, certificate in ((server, case["server"]), (client, case["client"])):
+    identities = (server, case["server"], case["key"]), (client, case["client"], case.get("clientKey", case["key"]))
+    for context, certificate, key in identities:
         context.verify_flags |= ssl.VERIFY_X509_STRICT
-        context.load_cert_chain(certificate, case["key"])
+        context.load_cert_chain(certificate, key)
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     sides = [
         client.wrap_bio(to_client, to_server, server_hostname=case["host"]),
