@@ -1,5 +1,6 @@
+/** Lists of one certificate and of 100,000, as the programs of others read them. */
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -13,8 +14,8 @@ import {
   startCommand,
   temporaryFolder,
 } from '@countersign/testkit'
-import { encodePem, PrivateKey } from '@countersign/x509'
-import { clientRequest, serverRequest, suiteAuthority } from './fixture.ts'
+import { buildCrl, encodePem, PrivateKey, randomSerial } from '@countersign/x509'
+import { clientRequest, type Fixture, serverRequest, suiteAuthority } from './fixture.ts'
 
 scrubProcess()
 
@@ -65,9 +66,12 @@ frontend front
   },
 ]
 
-for (const server of SERVERS) {
+/** How many are revoked, of whom one is mallory. */
+const COUNTS = [1, 100_000]
+
+for (const server of SERVERS.flatMap((one) => COUNTS.map((revoked) => ({ ...one, revoked })))) {
   const skip = skipWithout(server.name, 'curl')
-  describe(`${server.name} with our lists`, { skip }, () => {
+  describe(`${server.name} with our lists, of ${server.revoked} revoked`, { skip }, () => {
     const suite = suiteAuthority({ publicUrl: 'http://127.0.0.1:9' })
     const folder = temporaryFolder(after)
     const at = (name: string): string => path.join(folder, name)
@@ -88,8 +92,7 @@ for (const server of SERVERS) {
         await writeIdentity(folder, name, issued, { ...files, key: clientKey })
         if (name === 'mallory') await authority.revoke(issued.serialNumber, 'keyCompromise')
       }
-      const lists = (await authority.crl()).map(({ der }) => encodePem('X509 CRL', der))
-      writeFileSync(at('lists.pem'), lists.join(''))
+      writeFileSync(at('lists.pem'), await listsOf(suite.current, server.revoked))
       writeFileSync(at('settings'), server.settings(folder))
       const program = outsideTool(server.name) ?? server.name
       running = startCommand(program, server.arguments(at('settings')))
@@ -143,4 +146,61 @@ for (const server of SERVERS) {
       throw new Error(`${server.name} does not answer\n${command.stderr()}`)
     }
   })
+}
+
+describe('openssl verify -crl_check_all', { skip: skipWithout('openssl') }, () => {
+  const suite = suiteAuthority({ publicUrl: 'http://127.0.0.1:9' })
+  const folder = temporaryFolder(after)
+  for (const revoked of COUNTS) {
+    it(`tells who is among ${revoked} revoked, and who is not`, async () => {
+      const { authority } = suite.current
+      const [alice, mallory] = await authority.issueMany([clientRequest(), clientRequest()])
+      assert.ok(alice !== undefined && mallory !== undefined)
+      await authority.revoke(mallory.serialNumber, 'keyCompromise')
+      const write = (name: string, text: string): string => {
+        writeFileSync(path.join(folder, name), text)
+        return path.join(folder, name)
+      }
+      const { code, stdout, stderr } = await runCommand('openssl', [
+        'verify',
+        '-x509_strict',
+        '-crl_check_all',
+        `-CRLfile=${write('lists.pem', await listsOf(suite.current, revoked))}`,
+        `-CAfile=${write('roots.pem', authority.rootsPem)}`,
+        `-untrusted=${write('issuer.pem', authority.issuer.pem)}`,
+        write('alice.pem', alice.certificate.pem),
+        write('mallory.pem', mallory.certificate.pem),
+      ])
+      assert.notEqual(code, 0)
+      assert.match(stdout, /alice\.pem: OK/)
+      assert.doesNotMatch(stdout, /mallory\.pem: OK/)
+      assert.match(stderr, /certificate revoked[^]*mallory\.pem: verification failed/)
+    })
+  }
+})
+
+/** PEM of the lists of all levels; where so many are not in the ledger, others stand in the issuer's beside those that are. */
+async function listsOf({ authority, folder }: Fixture, revoked: number): Promise<string> {
+  const lists = await authority.crl()
+  const entries = await authority.list({ revoked: true })
+  const [issuers, ...above] = lists.map(({ der }) => encodePem('X509 CRL', der))
+  if (entries.length >= revoked) return [issuers, ...above].join('')
+  const date = new Date(Date.now() - 60_000)
+  const serials = entries.map(({ serial }) => serial)
+  while (serials.length < revoked) serials.push(Buffer.from(randomSerial()).toString('hex'))
+  const passphrase = readFileSync(path.join(folder, 'passphrase'), 'utf8').trim()
+  const key = PrivateKey.parse(readFileSync(path.join(folder, 'issuer.key'), 'utf8'), {
+    passphrase,
+  })
+  const big = buildCrl(
+    {
+      issuer: authority.issuer,
+      crlNumber: 1000n,
+      thisUpdate: date,
+      nextUpdate: new Date(date.getTime() + 86_400_000),
+      revoked: serials.map((serialNumber) => ({ serialNumber, date, reason: 'superseded' })),
+    },
+    key.signer(),
+  )
+  return [big.pem, ...above].join('')
 }
