@@ -1,26 +1,22 @@
 #!/usr/bin/env node
 // Plain JavaScript that any Node can read: it finds a Node new enough for the program before the program is loaded.
-// It imports no more than it needs: an import of node:process alone opens the standard streams, and takes milliseconds.
-import { existsSync } from 'node:fs'
-import module from 'node:module'
-import { fileURLToPath } from 'node:url'
+// CommonJS, and with no more than it needs: an ES module that imports node:fs alone takes Node milliseconds.
+'use strict'
+const { existsSync } = require('node:fs')
+const path = require('node:path')
 
 const NEEDED = [24, 17]
-const program = fileURLToPath(new URL('../dist/program.cjs', import.meta.url))
+const dist = path.join(__dirname, '..', 'dist')
 
-if (!existsSync(program)) {
+if (!existsSync(path.join(dist, 'program.cjs'))) {
   process.stderr.write(
     'countersign: not built yet\nhint: run npm start or npm run build in the repository\n',
   )
   process.exitCode = 1
 } else if (isNewEnough(process.versions.node)) {
-  // Kept between runs in the system's temporary folder: the program starts a third faster.
-  module.enableCompileCache()
-  await module
-    .createRequire(import.meta.url)(program)
-    .runProgram(process.argv)
+  require('./load.js').load(dist, 'program.cjs').runProgram(process.argv)
 } else {
-  await runWithBundledNode()
+  runWithBundledNode()
 }
 
 /** @param {string} version */
@@ -29,7 +25,7 @@ function isNewEnough(version) {
   return major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])
 }
 
-async function runWithBundledNode() {
+function runWithBundledNode() {
   const node = bundledNode()
   if (node === undefined) {
     process.stderr.write(
@@ -39,16 +35,13 @@ async function runWithBundledNode() {
     process.exitCode = 1
     return
   }
-  const { spawnSync } = await import('node:child_process')
-  const child = spawnSync(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
-    stdio: 'inherit',
-  })
+  const { spawnSync } = require('node:child_process')
+  const child = spawnSync(node, [__filename, ...process.argv.slice(2)], { stdio: 'inherit' })
   process.exitCode = child.status ?? 1
 }
 
 /** The Node that npm installed beside the program, or `undefined` on a platform that has none. */
 function bundledNode() {
-  const require = module.createRequire(import.meta.url)
   const platform = process.platform === 'win32' ? 'win' : process.platform
   const file = process.platform === 'win32' ? 'bin/node.exe' : 'bin/node'
   try {
