@@ -150,9 +150,35 @@ export class ApiTokens implements CredentialMethod<string> {
     return true
   }
 
+  /** Whether a text looks like a token of this service. */
+  isOne(text: string): boolean {
+    return text.startsWith(this.#prefix)
+  }
+
+  /**
+   * What a token is good for at this moment, whoever asks: neither certificate nor address are looked at, which are for whoever
+   * takes the token to hold against the connection it comes by.
+   *
+   * @returns `undefined` where it is good for nothing
+   */
+  async look(
+    token: string,
+  ): Promise<{ info: ApiTokenInfo; principal: PrincipalRecord } | undefined> {
+    if (!this.isOne(token) || !this.#isWhole(token)) return undefined
+    const { clock, credentials, gate, principals } = this.#parts
+    const credential = await credentials.findByHash(digest(token))
+    if (credential?.kind !== 'api_token' || credential.revokedAt !== undefined) return undefined
+    const info = infoOf(credential)
+    const principal = await principals.find(credential.principalId)
+    if (principal === undefined || info.expires <= clock()) return undefined
+    return gate.closedTo(principal, credential.epoch) === undefined
+      ? { info, principal }
+      : undefined
+  }
+
   presented(request: Request): string | undefined {
     const token = BEARER.exec(request.headers.get('authorization') ?? '')?.[1]
-    return token?.startsWith(this.#prefix) === true ? token : undefined
+    return token !== undefined && this.isOne(token) ? token : undefined
   }
 
   verify(

@@ -13,6 +13,7 @@ import type { AuthContext } from './context.ts'
 import type { AuthEnv, GuardedHandler } from './guard.ts'
 import type { ExpressMiddleware, FastifyHook, NodeGuardOptions } from './node-adapters.ts'
 import type { CertificateInfo, NewCertificateOptions } from './factors/client-certificates.ts'
+import type { FactorInfo } from './factors/factors.ts'
 import type { KeyInfo, NewKeyOptions } from './oauth/client-keys.ts'
 import type { SigningKeyInfo } from './oauth/signing-keys.ts'
 import type { AuthPeer } from './peer.ts'
@@ -31,6 +32,7 @@ export interface Auth extends AsyncDisposable {
   readonly tokens: AuthTokens
   readonly publicKeys: AuthPublicKeys
   readonly certificates: AuthCertificates
+  readonly factors: AuthFactors
   readonly signingKeys: AuthSigningKeys
   readonly audit: AuthAudit
 
@@ -83,7 +85,7 @@ export interface Auth extends AsyncDisposable {
   /**
    * Makes the one-time code with which a user sets a new password: good for 15 minutes, ends the one before.
    *
-   * @throws {@link AuthError} `user-unknown`, `user-disabled`
+   * @throws {@link AuthError} `user-unknown`, `user-disabled`, `service-password`
    */
   createResetCode(name: string): Promise<string>
 
@@ -115,7 +117,7 @@ export interface AuthUsers {
   /**
    * Ends all of the user's sessions and API tokens.
    *
-   * @throws {@link AuthError} `user-unknown`, `password-weak`, `hashing-overloaded`
+   * @throws {@link AuthError} `user-unknown`, `service-password`, `password-weak`, `hashing-overloaded`
    */
   setPassword(name: string, password: string): Promise<void>
   /** These roles and no others. @throws {@link AuthError} `user-unknown`, `role-invalid` */
@@ -195,6 +197,26 @@ export interface AuthCertificates {
    * @throws {@link AuthError} `certificate-refused` as above, `credential-taken`
    */
   renew(fingerprint: string, successor: Certificate): Promise<CertificateInfo | undefined>
+}
+
+/** What users have beside a password, of every kind. */
+export interface AuthFactors {
+  /** The latest first, recovery codes together at the end. @throws {@link AuthError} `user-unknown` */
+  list(userName: string): Promise<FactorInfo[]>
+  /**
+   * Removes one and ends all sessions of the user; a client certificate is revoked.
+   *
+   * @throws {@link AuthError} `user-unknown`, `factor-unknown`
+   */
+  remove(userName: string, id: string): Promise<void>
+  /**
+   * Removes the second factors of whoever has lost them (apps, passkeys, recovery codes) and ends all of their sessions; the password
+   * is enough from then on.
+   *
+   * @returns what was removed
+   * @throws {@link AuthError} `user-unknown`
+   */
+  reset(userName: string): Promise<FactorInfo[]>
 }
 
 /** The keys that tokens are signed with. Without an `issuer` there are none: `option-invalid`. */

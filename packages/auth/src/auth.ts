@@ -10,6 +10,7 @@ import { verifyAudit } from './audit-verify.ts'
 import type {
   Auth,
   AuthCertificates,
+  AuthFactors,
   AuthPublicKeys,
   AuthSessions,
   AuthSigningKeys,
@@ -23,6 +24,7 @@ import { Devices } from './devices.ts'
 import { AuthError } from './errors.ts'
 import type { AuthEvent } from './events.ts'
 import { ClientCertificates } from './factors/client-certificates.ts'
+import { Factors } from './factors/factors.ts'
 import { HalfDone } from './factors/half-done.ts'
 import { MtlsMethod } from './factors/mtls-method.ts'
 import { Passkeys } from './factors/passkeys.ts'
@@ -94,8 +96,13 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const recovery = new RecoveryFactor(credentials)
   const oneTime = new OneTime(store, clock)
   const passkeys = new Passkeys({ clock, serviceName, credentials, halfDone, oneTime, secrets })
-  const factors = [totp, passkeys, recovery]
-  const secondFactors = new SecondFactors({ clock, onEvent, credentials, throttle, factors })
+  const secondFactors = new SecondFactors({
+    clock,
+    onEvent,
+    credentials,
+    throttle,
+    factors: [totp, passkeys, recovery],
+  })
   const signIn = new SignIn({
     clock,
     onEvent,
@@ -117,6 +124,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   })
   const oauth = openOAuth({
     ...settings,
+    apiTokens,
     onEvent,
     settings: settings.tokens,
     secrets,
@@ -139,6 +147,18 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     sessions,
     users,
     revocations,
+  })
+  const factors = new Factors({
+    clock,
+    onEvent,
+    credentials,
+    users,
+    sessions,
+    revocations,
+    certificates,
+    publicKeys,
+    recovery,
+    secondFactors,
   })
   const rules = settings.certificateRules
   const mtls = new MtlsMethod({ clock, gate, credentials, principals, users, revocations, rules })
@@ -174,6 +194,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     credentials,
     publicKeys,
     certificates,
+    factors,
     secondFactors,
     halfDone,
     totp,
@@ -194,6 +215,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     tokens: tokensOf(users, principals, apiTokens),
     publicKeys: publicKeysOf(publicKeys),
     certificates: certificatesOf(certificates),
+    factors: factorsOf(users, factors),
     signingKeys: signingKeysOf(oauth),
     audit: {
       list: (filter) => audit.list(filter),
@@ -289,6 +311,14 @@ function certificatesOf(certificates: ClientCertificates): AuthCertificates {
     revoke: (id) => certificates.revoke(id),
     checkRenewal: (fingerprint) => certificates.checkRenewal(fingerprint),
     renew: (fingerprint, successor) => certificates.renew(fingerprint, successor),
+  }
+}
+
+function factorsOf(users: Users, factors: Factors): AuthFactors {
+  return {
+    list: async (name) => factors.list((await users.known(name)).id),
+    remove: (name, id) => factors.removeOf(name, id),
+    reset: (name) => factors.reset(name),
   }
 }
 

@@ -32,6 +32,8 @@ export type AuthErrorCode =
   | 'issuer-unknown'
   | 'passkeys-unavailable'
   | 'certificate-refused'
+  | 'factor-unknown'
+  | 'service-password'
 
 /** A user, password or option could not be used. `reasons` says why a password was refused, one code each. */
 export class AuthError extends CountersignError<AuthErrorCode> {

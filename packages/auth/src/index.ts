@@ -7,6 +7,7 @@ export type {
   Auth,
   AuthAudit,
   AuthCertificates,
+  AuthFactors,
   AuthPublicKeys,
   AuthSessions,
   AuthSigningKeys,
@@ -25,6 +26,7 @@ export type { AuthEvent, AuthEventType, OnAuthEvent } from './events.ts'
 export type { CertificateAuthority, CertificateOrder } from './factors/certificate-authority.ts'
 export type { CertificateRule } from './factors/certificate-rules.ts'
 export type { CertificateInfo, NewCertificateOptions } from './factors/client-certificates.ts'
+export type { FactorInfo, FactorType } from './factors/factors.ts'
 export type { AuthBindings, AuthEnv, AuthVariables, GuardedHandler } from './guard.ts'
 export {
   callerOf,

@@ -30,6 +30,7 @@ export type RefusalCode =
   | 'token-unknown'
   | 'principal-unknown'
   | 'principal-disabled'
+  | 'service-password'
   | 'invalid-scope'
   | 'invalid-role'
   | 'invalid-token'
@@ -226,6 +227,7 @@ const TABLE: Readonly<Record<RefusalCode, Row>> = {
   'token-unknown': { status: 404, detail: 'you have no such token' },
   'principal-unknown': { status: 404, detail: 'there is nobody by that name' },
   'principal-disabled': { status: 409, detail: 'that principal is disabled' },
+  'service-password': { status: 409, detail: 'a service has no password' },
   'invalid-scope': {
     status: 422,
     detail: 'a scope that is no scope, or that you do not have yourself',

@@ -63,7 +63,9 @@ async function asked(
       ? 'throttled'
       : user === undefined
         ? 'user-unknown'
-        : user.status
+        : user.kind === 'service'
+          ? 'service'
+          : user.status
     parts.onEvent({
       type: 'authn_reset_requested',
       time,

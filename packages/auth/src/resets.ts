@@ -14,7 +14,7 @@ import { codeHash, newCode } from './one-time-code.ts'
 import type { AuthTables } from './schema.ts'
 import { loginSubject } from './sign-in.ts'
 import type { Throttle } from './throttle.ts'
-import type { UserRecord, Users } from './users.ts'
+import { refuseService, type UserRecord, type Users } from './users.ts'
 
 /** What {@link Resets} is made of. */
 export interface ResetsParts {
@@ -38,7 +38,7 @@ export class Resets {
   /**
    * Makes the code with which its holder may set a new password, once and within 15 minutes. Earlier codes end.
    *
-   * @throws {@link AuthError} `user-unknown`, `user-disabled`
+   * @throws {@link AuthError} `user-unknown`, `user-disabled`, `service-password`
    */
   async createCode(name: string): Promise<string> {
     const user = await this.#parts.users.record(name)
@@ -48,6 +48,7 @@ export class Resets {
         hint: `countersign user enable ${user.name}`,
       })
     }
+    refuseService(user)
     const { clock, onEvent, store } = this.#parts
     const code = newCode()
     const created = clock().getTime()

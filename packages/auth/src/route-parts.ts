@@ -17,6 +17,7 @@ import type { Devices } from './devices.ts'
 import type { OnAuthEvent } from './events.ts'
 import type { CertificateAuthority } from './factors/certificate-authority.ts'
 import type { ClientCertificates } from './factors/client-certificates.ts'
+import type { Factors } from './factors/factors.ts'
 import type { HalfDone } from './factors/half-done.ts'
 import type { Passkeys } from './factors/passkeys.ts'
 import type { RecoveryFactor } from './factors/recovery-factor.ts'
@@ -62,6 +63,7 @@ export interface RouteParts {
   certificates: ClientCertificates
   /** `undefined` where nobody certifies keys for this service. */
   certificateAuthority: CertificateAuthority | undefined
+  factors: Factors
   secondFactors: SecondFactors
   halfDone: HalfDone
   totp: TotpFactor

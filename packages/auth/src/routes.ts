@@ -31,7 +31,7 @@ import {
   showSession,
 } from './session-routes.ts'
 import { completeSetup, showSetup } from './setup-routes.ts'
-import { stepUp } from './step-up-route.ts'
+import { stepUp, stepUpOptions } from './step-up-route.ts'
 import { createToken, listTokens, revokeToken } from './token-routes.ts'
 
 /** Makes the app; mount it at the root: `app.route('/', auth.routes)`. */
@@ -61,6 +61,7 @@ export function authRoutes(
   app.post('/auth/logout-others', (c) => endOtherSessions(parts, c))
   app.post('/auth/logout-all', (c) => endAllSessions(parts, c))
   app.post('/auth/password', (c) => changePassword(parts, c))
+  app.post('/auth/step-up/options', (c) => stepUpOptions(parts, c))
   app.post('/auth/step-up', (c) => stepUp(parts, c))
   app.post('/auth/reset', (c) => requestReset(parts, c, sendResetCode))
   app.post('/auth/reset/confirm', (c) => confirmReset(parts, c))
@@ -126,6 +127,8 @@ const ANSWERS: { [Code in AuthErrorCode]?: ErrorAnswer } = {
   'user-unknown': { code: 'principal-unknown' },
   'user-disabled': { code: 'principal-disabled' },
   'name-taken': { code: 'name-taken' },
+  'service-password': { code: 'service-password' },
+  'factor-unknown': { code: 'factor-unknown' },
   'setup-done': { code: 'setup-done' },
   'credential-taken': { code: 'factor-taken' },
   'jwk-invalid': { code: 'malformed-request' },

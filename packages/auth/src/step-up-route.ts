@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from 'zod'
+import { siteOf } from './factors/passkey-site.ts'
 import {
   cookiesOf,
   originOf,
@@ -13,6 +14,7 @@ import {
   refuse,
   refuseSignIn,
   sessionBody,
+  type SignedIn,
   signedIn,
   withCookies,
 } from './route-parts.ts'
@@ -28,10 +30,40 @@ export async function stepUp(parts: RouteParts, c: RouteContext): Promise<Respon
   const [[field, value] = [], second] = Object.entries(body)
   const factor = parts.stepUpFactors.find((each) => each.field === field)
   if (factor === undefined || second !== undefined) return refuse(parts, 'malformed-request')
-  const checked = await factor.check(who.id, value, originOf(parts, c))
+  const given = field === 'webauthn' ? await passkeyProof(parts, c, who, value) : value
+  if (given instanceof Response) return given
+  const checked = await factor.check(who.id, given, originOf(parts, c))
   if (checked === 'malformed') return refuse(parts, 'malformed-request')
   if (!checked.ok) return refuseSignIn(parts, checked)
   return await renewed(parts, c, who.session, factor)
+}
+
+/** `POST /auth/step-up/options`: what a browser needs to prove a passkey for this session, and for nothing else. */
+export async function stepUpOptions(parts: RouteParts, c: RouteContext): Promise<Response> {
+  const who = await signedIn(parts, c)
+  if (who instanceof Response) return who
+  const owner = await parts.users.recordById(who.id)
+  if (owner?.status !== 'active') return refuse(parts, 'credentials-invalid')
+  const methods = await parts.secondFactors.of(who.id)
+  if (!methods.includes('webauthn')) return refuse(parts, 'factor-unknown')
+  const publicKey = await parts.passkeys.optionsFor(owner, siteOf(c), purposeOf(who))
+  return Response.json({ publicKey })
+}
+
+async function passkeyProof(
+  parts: RouteParts,
+  c: RouteContext,
+  who: SignedIn,
+  response: unknown,
+): Promise<object | Response> {
+  const owner = await parts.users.recordById(who.id)
+  if (owner?.status !== 'active') return refuse(parts, 'credentials-invalid')
+  return { response, site: siteOf(c), epoch: owner.epoch, purpose: purposeOf(who) }
+}
+
+/** A challenge is for one session: what was asked for in one browser proves nothing in another. */
+function purposeOf({ session }: SignedIn): `step-up:${string}` {
+  return `step-up:${session.sid}`
 }
 
 async function renewed(

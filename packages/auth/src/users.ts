@@ -128,11 +128,12 @@ export class Users {
   /**
    * Sets the password and ends every session and API token of the user.
    *
-   * @throws {@link AuthError} `user-unknown`, `password-weak`, `hashing-overloaded`
+   * @throws {@link AuthError} `user-unknown`, `service-password`, `password-weak`, `hashing-overloaded`
    */
   async setPassword(name: string, password: string): Promise<void> {
     const user = await this.record(name)
     if (user === undefined) throw unknownUser(name)
+    refuseService(user)
     await this.replacePassword(user, password, () => Promise.resolve(true))
   }
 
@@ -367,6 +368,18 @@ async function insertRoles(
     .insertInto('auth_role')
     .values(roles.map((role) => ({ principal_id: id, role })))
     .execute()
+}
+
+/**
+ * Refuses what is about a password where there can be none.
+ *
+ * @throws {@link AuthError} `service-password`
+ */
+export function refuseService({ kind, name }: { kind: PrincipalKind; name: string }): void {
+  if (kind !== 'service') return
+  throw new AuthError('service-password', `${name} is a service, which has no password`, {
+    hint: `give it a token (countersign token create ${name}) or a certificate (countersign user cert ${name})`,
+  })
 }
 
 function unknownUser(name: string): AuthError {

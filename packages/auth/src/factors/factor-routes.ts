@@ -7,7 +7,6 @@
  */
 import { z } from 'zod'
 import type { CredentialRecord } from '../credentials.ts'
-import type { CredentialKind } from '../schema.ts'
 import {
   type RouteContext,
   type RouteParts,
@@ -18,6 +17,7 @@ import {
   signedIn,
 } from '../route-parts.ts'
 import { isUlid } from '../ulid.ts'
+import { OWN_KINDS } from './factors.ts'
 import { addCertificate, type CertificateFactorBody } from './certificate-factor.ts'
 import { siteOf } from './passkey-site.ts'
 
@@ -25,16 +25,13 @@ import { siteOf } from './passkey-site.ts'
 export async function listFactors(parts: RouteParts, c: RouteContext): Promise<Response> {
   const who = await signedIn(parts, c)
   if (who instanceof Response) return who
-  const records = await parts.credentials.list({
-    principalId: who.id,
-    kinds: [...KINDS, 'recovery'],
-  })
-  const codes = records.filter(({ kind }) => kind === 'recovery')
-  const shown = records.flatMap((record) =>
-    record.kind === 'recovery' ? [] : [factorBody(record)],
+  const listed = await parts.factors.list(who.id)
+  return Response.json(
+    listed.map((info) => {
+      const { id, type, remaining } = info
+      return type === 'recovery' ? { id, type, remaining } : factorBody(info)
+    }),
   )
-  const recovery = { id: 'recovery', type: 'recovery', remaining: codes.length }
-  return Response.json(codes.length === 0 ? shown : [...shown, recovery])
 }
 
 /** `POST /auth/factors`: begins one, or makes it where nothing has to be confirmed. */
@@ -45,12 +42,12 @@ export async function addFactor(parts: RouteParts, c: RouteContext): Promise<Res
   if (body instanceof Response) return body
   const owner = await parts.users.recordById(who.id)
   if (owner?.status !== 'active') return refuse(parts, 'credentials-invalid')
-  const present = await parts.credentials.list({ principalId: who.id, kinds: KINDS })
+  const present = await parts.credentials.list({ principalId: who.id, kinds: OWN_KINDS })
   if (present.length >= MOST_FACTORS) return refuse(parts, 'factor-limit')
   const { label } = body
   if (body.type === 'recovery') {
     const codes = await parts.recovery.renew(who.id)
-    tell(parts, who, 'recovery codes made', 'recovery')
+    parts.factors.tell(who, 'recovery codes made', 'recovery')
     return Response.json({ type: 'recovery', codes }, { status: 201 })
   }
   if (body.type === 'totp') {
@@ -62,15 +59,13 @@ export async function addFactor(parts: RouteParts, c: RouteContext): Promise<Res
     const { jwk, scopes } = body
     const added = await parts.publicKeys.add(who.name, jwk, { label, scopes })
     await endOthers(parts, who)
-    const record = await parts.credentials.find(added.id)
-    return Response.json(record === undefined ? {} : factorBody(record), { status: 201 })
+    return Response.json(await bodyOf(parts, added.id), { status: 201 })
   }
   if (body.type === 'client_cert') {
     const added = await addCertificate(parts, who, owner, body)
     if (added instanceof Response) return added
     await endOthers(parts, who)
-    const record = await parts.credentials.find(added.id)
-    return Response.json({ ...(record && factorBody(record)), ...added.body }, { status: 201 })
+    return Response.json({ ...(await bodyOf(parts, added.id)), ...added.body }, { status: 201 })
   }
   const site = siteOf(c)
   if (body.response === undefined) {
@@ -107,32 +102,11 @@ export async function removeFactor(
 ): Promise<Response> {
   const who = await mayChange(parts, c)
   if (who instanceof Response) return who
-  if (id === 'recovery') {
-    await parts.recovery.end(who.id)
-    tell(parts, who, 'recovery codes removed', id)
-    return new Response(null, { status: 204 })
-  }
-  const record = isUlid(id) ? await parts.credentials.find(id) : undefined
-  const own = record?.principalId === who.id && record.revokedAt === undefined
-  if (record === undefined || !own) return refuse(parts, 'factor-unknown')
-  if (!(await end(parts, record))) return refuse(parts, 'factor-unknown')
-  tell(parts, who, `${record.kind} removed`, id)
-  if ((await parts.secondFactors.of(who.id)).length === 0) await parts.recovery.end(who.id)
-  await endOthers(parts, who)
+  const removed = await parts.factors.remove(who, id)
+  // Without any code there is nothing to remove, and nothing is left: that is what was asked for.
+  if (!removed && id !== 'recovery') return refuse(parts, 'factor-unknown')
+  if (removed && id !== 'recovery') await endOthers(parts, who)
   return new Response(null, { status: 204 })
-}
-
-async function end(
-  { certificates, credentials, publicKeys, revocations }: RouteParts,
-  record: CredentialRecord,
-): Promise<boolean> {
-  const { id, kind, principalId } = record
-  if (kind === 'client_cert') return await certificates.revoke(id)
-  if (kind === 'jwk') return await publicKeys.revoke(id)
-  if (kind !== 'totp' && kind !== 'passkey') return false
-  const ended = await credentials.revoke(id, { principalId, kinds: [kind] })
-  await revocations.publish([{ credentialId: id }])
-  return ended !== undefined
 }
 
 async function added201(
@@ -140,12 +114,12 @@ async function added201(
   who: SignedIn,
   record: CredentialRecord,
 ): Promise<Response> {
-  tell(parts, who, `${record.kind} added`, record.id)
+  parts.factors.tell(who, `${record.kind} added`, record.id)
   const codes = await parts.credentials.list({ principalId: who.id, kinds: ['recovery'] })
   // The first of its kind: whoever loses it needs a way back.
   const recoveryCodes = codes.length === 0 ? await parts.recovery.renew(who.id) : undefined
   await endOthers(parts, who)
-  return Response.json({ ...factorBody(record), recoveryCodes }, { status: 201 })
+  return Response.json({ ...(await bodyOf(parts, record.id)), recoveryCodes }, { status: 201 })
 }
 
 async function mayChange(parts: RouteParts, c: RouteContext): Promise<SignedIn | Response> {
@@ -161,19 +135,26 @@ async function endOthers(parts: RouteParts, who: SignedIn): Promise<void> {
   await parts.sessions.revokeAll(who.id, who.session.sid)
 }
 
-function tell(parts: RouteParts, who: SignedIn, reason: string, subject: string): void {
-  const { id: principalId, name } = who
-  parts.onEvent({ type: 'user_updated', time: parts.clock(), name, principalId, reason, subject })
+async function bodyOf(parts: RouteParts, id: string): Promise<object> {
+  const record = await parts.credentials.find(id)
+  return record === undefined ? {} : factorBody({ ...record, type: record.kind })
 }
 
-function factorBody(record: CredentialRecord): object {
+function factorBody(info: {
+  readonly id: string
+  readonly type: string
+  readonly label: string
+  readonly created: Date
+  readonly lastUsed: Date | undefined
+  readonly expires: Date | undefined
+}): object {
   return {
-    id: record.id,
-    type: record.kind,
-    label: record.label,
-    created: record.created.toISOString(),
-    lastUsed: record.lastUsed?.toISOString() ?? null,
-    expires: record.expires?.toISOString() ?? null,
+    id: info.id,
+    type: info.type,
+    label: info.label,
+    created: info.created.toISOString(),
+    lastUsed: info.lastUsed?.toISOString() ?? null,
+    expires: info.expires?.toISOString() ?? null,
   }
 }
 
@@ -220,5 +201,4 @@ const NEW_FACTOR: z.ZodType<NewFactorBody> = z.discriminatedUnion('type', [
 
 const CODE: z.ZodType<{ code: string }> = z.strictObject({ code: z.string().min(1).max(32) })
 
-const KINDS = ['totp', 'passkey', 'jwk', 'client_cert'] as const satisfies readonly CredentialKind[]
 const MOST_FACTORS = 50

@@ -35,7 +35,7 @@ export async function askSecondFactor(
   const expires = await parts.halfDone.put(keyOf(token), user, data, LIFE_MS)
   const facts: Record<string, unknown> = { challenge, methods, expires: expires.toISOString() }
   if (methods.includes('webauthn')) {
-    facts['webauthn'] = await parts.passkeys.optionsFor(user, siteOf(c))
+    facts['webauthn'] = await parts.passkeys.optionsFor(user, siteOf(c), 'sign-in')
   }
   const refusal = refuse(parts, 'mfa-required', { facts })
   const answer = new Response(refusal.body, refusal)
@@ -66,7 +66,8 @@ export async function completeSignIn(parts: RouteParts, c: RouteContext): Promis
   if (!isOpen) return refuse(parts, 'challenge-invalid')
   const origin = originOf(parts, c)
   const site = siteOf(c)
-  const given = field === 'webauthn' ? { response: value, site, epoch: user.epoch } : value
+  const { epoch } = user
+  const given = field === 'webauthn' ? { response: value, site, epoch, purpose: 'sign-in' } : value
   const checked = await parts.secondFactors.check(user, field, given, origin, 'authn_login_fail')
   if (checked === 'malformed') return refuse(parts, 'malformed-request')
   if (!checked.ok) return refuseSignIn(parts, checked)

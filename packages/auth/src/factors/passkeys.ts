@@ -26,6 +26,9 @@ export interface PasskeySite {
   readonly rpId: string
 }
 
+/** What a passkey of somebody known is proved for: a sign-in, or a step-up of one session. */
+export type ProofPurpose = 'sign-in' | `step-up:${string}`
+
 /** What {@link Passkeys} is made of. */
 export interface PasskeysParts {
   clock: Clock
@@ -109,8 +112,16 @@ export class Passkeys implements SecondFactor {
     })
   }
 
-  /** What a browser needs to prove one of somebody who is known already. */
-  async optionsFor(owner: { id: string; epoch: number }, { rpId }: PasskeySite): Promise<object> {
+  /**
+   * What a browser needs to prove one of somebody who is known already.
+   *
+   * @param purpose - what it is proved for; a challenge is good for nothing else
+   */
+  async optionsFor(
+    owner: { id: string; epoch: number },
+    { rpId }: PasskeySite,
+    purpose: ProofPurpose,
+  ): Promise<object> {
     const { generateAuthenticationOptions } = await library()
     const records = await this.#parts.credentials.list({
       principalId: owner.id,
@@ -118,7 +129,7 @@ export class Passkeys implements SecondFactor {
     })
     return await generateAuthenticationOptions({
       rpID: rpId,
-      challenge: await this.#challenge('prove', owner),
+      challenge: await this.#challenge(purpose, owner),
       allowCredentials: records.map((record) => ({ id: publicOf(record).id })),
       userVerification: 'required',
     })
@@ -138,14 +149,14 @@ export class Passkeys implements SecondFactor {
     })
   }
 
-  /** Checks a proof of somebody who is known: `{ response, site, epoch }`. */
+  /** Checks a proof of somebody who is known: `{ response, site, epoch, purpose }`. */
   async verify(principalId: string, given: unknown): Promise<boolean | 'malformed'> {
     const value = PROOF.safeParse(given)
     if (!value.success) return 'malformed'
-    const { response, site, epoch } = value.data
+    const { response, site, epoch, purpose } = value.data
     const owner = { id: principalId, epoch }
     const record = await this.#check(response, site, (challenge) =>
-      this.#redeem('prove', challenge, owner),
+      this.#redeem(purpose, challenge, owner),
     )
     return record?.principalId === principalId
   }
@@ -190,7 +201,7 @@ export class Passkeys implements SecondFactor {
   }
 
   async #challenge(
-    purpose: 'register' | 'prove',
+    purpose: string,
     owner: { id: string; epoch: number },
   ): Promise<Uint8Array<ArrayBuffer>> {
     const challenge = new Uint8Array(randomBytes(32))
@@ -200,7 +211,7 @@ export class Passkeys implements SecondFactor {
   }
 
   async #redeem(
-    purpose: 'register' | 'prove',
+    purpose: string,
     challenge: string,
     owner: { id: string; epoch: number },
   ): Promise<boolean> {
@@ -280,6 +291,7 @@ const PROOF = z.object({
   response: z.record(z.string(), z.unknown()),
   site: z.object({ origin: z.string(), rpId: z.string() }),
   epoch: z.number(),
+  purpose: z.string(),
 })
 
 const LIFE_MS = 300_000

@@ -98,9 +98,7 @@ export class SecondFactors {
 
   /** The same as proofs of whoever is signed in already. */
   stepUpFactors(): StepUpFactor[] {
-    // A passkey is asked for by a challenge; whoever has one signs in anew with it.
-    const codes = this.#parts.factors.filter(({ field }) => field !== 'webauthn')
-    return codes.map(({ field, amr }) => ({
+    return this.#parts.factors.map(({ field, amr }) => ({
       field,
       amr,
       aal: 2,

@@ -1,8 +1,8 @@
 /**
  * `POST /oauth/introspect` (RFC 7662): what a token is good for at this moment, told to those whom it concerns.
  *
- * A client may ask about tokens that it was given; with the role `introspection` about every one. To everybody else every token is
- * one that is not active.
+ * A client may ask about tokens that it was given, API tokens of its own among them; with the role `introspection` about every one.
+ * To everybody else every token is one that is not active.
  *
  * @module
  */
@@ -32,9 +32,12 @@ export async function answerIntrospect(
   }
   const text = form.get('token')
   if (text === undefined) return new OAuthRefusal('invalid_request', 'token is missing')
-  const facts = parts.refreshTokens.isOne(text)
-    ? await aboutRefresh(parts, text, client)
-    : await aboutAccess(parts, text, client)
+  const about = parts.refreshTokens.isOne(text)
+    ? aboutRefresh
+    : parts.apiTokens.isOne(text)
+      ? aboutApiToken
+      : aboutAccess
+  const facts = await about(parts, text, client)
   return Response.json(facts === undefined ? { active: false } : { active: true, ...facts }, {
     headers: { 'cache-control': 'no-store' },
   })
@@ -73,6 +76,31 @@ async function aboutRefresh(
     iss: parts.issuer(),
     client_id: owner.name,
     username: principal.name,
+  }
+}
+
+async function aboutApiToken(
+  parts: OAuthParts,
+  text: string,
+  client: Client,
+): Promise<object | undefined> {
+  const found = await parts.apiTokens.look(text)
+  if (found === undefined) return undefined
+  const { info, principal } = found
+  if (!mayAsk(client, principal.id === client.principal.id)) return undefined
+  const { id, created, expires, networks, scopes, x5tS256 } = info
+  return {
+    iss: parts.issuer(),
+    sub: principal.id,
+    username: principal.name,
+    jti: id,
+    iat: Math.floor(created.getTime() / 1000),
+    exp: Math.floor(expires.getTime() / 1000),
+    scope: scopeText(scopes),
+    token_type: 'Bearer',
+    ...(x5tS256 === undefined ? {} : { cnf: confirmationClaim({ x5tS256 }) }),
+    // Where it may be used from: nobody but whoever takes it sees that.
+    ...(networks.length === 0 ? {} : { networks }),
   }
 }
 

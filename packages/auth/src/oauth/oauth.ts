@@ -5,6 +5,7 @@
  */
 import type { Clock } from '@countersign/core'
 import type { Store } from '@countersign/store'
+import type { ApiTokens } from '../api-tokens.ts'
 import type { Credentials } from '../credentials.ts'
 import { AuthError } from '../errors.ts'
 import type { OnAuthEvent } from '../events.ts'
@@ -41,6 +42,7 @@ export interface OAuthNeeds {
   secrets: SecretBox
   gate: Gate
   credentials: Credentials
+  apiTokens: ApiTokens
   principals: Principals
   users: Users
   throttle: Throttle
@@ -60,6 +62,7 @@ export interface OAuthParts {
   readonly gate: Gate
   readonly principals: Principals
   readonly credentials: Credentials
+  readonly apiTokens: ApiTokens
   readonly keys: SigningKeys
   readonly accessTokens: AccessTokens
   readonly refreshTokens: RefreshTokens
@@ -170,6 +173,7 @@ export function openOAuth(needs: OAuthNeeds): OAuthParts | undefined {
     gate,
     principals,
     credentials,
+    apiTokens: needs.apiTokens,
     keys,
     accessTokens,
     refreshTokens,

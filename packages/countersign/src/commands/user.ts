@@ -17,6 +17,7 @@ import { ProgramError } from '../errors.ts'
 import { withAuth } from '../open-data.ts'
 import { table } from '../output.ts'
 import { addUserCert } from './user-cert.ts'
+import { addUserFactors } from './user-factors.ts'
 import { addUserKey } from './user-key.ts'
 import { askSecret, readStandardInput } from '../secrets.ts'
 
@@ -93,6 +94,7 @@ export function addUser(program: Command): void {
     )
   addUserKey(user)
   addUserCert(user)
+  addUserFactors(user)
   addCommand(user, 'disable <name>', 'end all sessions and tokens of a user and refuse new ones')
     .addOption(dataOption())
     .action(async (name: string, flags: SharedFlags) =>

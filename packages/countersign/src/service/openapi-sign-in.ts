@@ -58,6 +58,13 @@ export const SIGN_IN_PATHS: Record<string, Record<string, Operation>> = {
       answer: [200, 'Session'],
     },
   },
+  '/auth/step-up/options': {
+    post: {
+      summary: 'What a browser needs to prove a passkey for this session',
+      signedIn: true,
+      answer: [200, 'PasskeyOptions'],
+    },
+  },
   '/auth/reset': {
     post: { summary: 'Ask for a code to set a new password', body: 'Reset', answer: [202] },
   },
@@ -110,7 +117,7 @@ export const SIGN_IN_SCHEMAS: Record<string, object> = {
       ['sid', 'current', 'created', 'lastSeen'],
     ),
   ),
-  StepUp: record({ password: text, totp: text, recovery: text }, []),
+  StepUp: record({ password: text, totp: text, recovery: text, webauthn: { type: 'object' } }, []),
   Reset: record({ username: text }),
   ResetConfirm: record({ token: text, new: text }),
   NewToken: record(
