@@ -18,6 +18,8 @@ export interface Configuration {
   listen?: string | undefined
   /** Where clients reach revocation lists and responder, by plain HTTP; made from name and port where it is left out. */
   publicUrl?: string | undefined
+  /** How many processes serve. */
+  workers?: number | undefined
   /** Who may ask for which certificates; those of the authority where they are left out. */
   rules?: RequesterRule[] | undefined
 }
@@ -55,22 +57,28 @@ function parseToml(text: string, file: string): unknown {
   }
 }
 
+/** Who may ask for which certificates. */
+export const RULES: z.ZodType<RequesterRule[]> = z
+  .array(
+    z.strictObject({
+      who: z.array(z.string()).min(1),
+      names: z.array(z.string()).min(1),
+      profiles: z.array(z.string()).min(1).optional(),
+      keyTypes: z.array(z.string()).min(1).optional(),
+      maxDays: z.number().positive().max(3650).optional(),
+      wildcards: z.boolean().optional(),
+    }),
+  )
+  .max(200)
+
+/** How many processes `up` may serve with. */
+export const MOST_WORKERS = 128
+
 const schema = z.strictObject({
   database: z.string().min(1).optional(),
   names: z.array(z.string().min(1)).max(100).optional(),
   listen: z.string().min(1).optional(),
   publicUrl: z.string().min(1).optional(),
-  rules: z
-    .array(
-      z.strictObject({
-        who: z.array(z.string()).min(1),
-        names: z.array(z.string()).min(1),
-        profiles: z.array(z.string()).min(1).optional(),
-        keyTypes: z.array(z.string()).min(1).optional(),
-        maxDays: z.number().positive().max(3650).optional(),
-        wildcards: z.boolean().optional(),
-      }),
-    )
-    .max(200)
-    .optional(),
+  workers: z.int().min(1).max(MOST_WORKERS).optional(),
+  rules: RULES.optional(),
 })

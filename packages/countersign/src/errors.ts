@@ -12,6 +12,7 @@ export type ProgramErrorCode =
   | 'already-running'
   | 'lock-unusable'
   | 'folder-shared'
+  | 'folder-of-others'
   | 'database-missing'
   | 'configuration-invalid'
   | 'file-unreadable'

@@ -1,8 +1,9 @@
 /**
- * `countersign up`: the whole service in one process.
+ * `countersign up`: the whole service, in one process or several.
  *
  * @module
  */
+import type { WorkerSide } from '@countersign/server'
 import { type Command, Option } from 'commander'
 import {
   addCommand,
@@ -14,18 +15,22 @@ import {
   type SharedFlags,
   wholeNumber,
 } from '../command.ts'
+import { readConfiguration } from '../configuration.ts'
 import type { DataFolder } from '../data-folder.ts'
 import { defaultDataPath } from '../data-folder.ts'
 import { localExitCodeOf } from '../exit-code.ts'
 import type { Output } from '../output.ts'
 import { activatedSocket } from '../serve/activation.ts'
 import { ServiceNotifier } from '../serve/notify.ts'
+import { serviceUser } from '../serve/privileges.ts'
+import { addUserOption, type UserFlags } from '../serve/processes.ts'
 import { accessLogOf, addLogOption, followHangUp, type ObserveFlags } from '../serve/observe.ts'
 import { shellWord } from '../shell.ts'
 import { stopSignal } from '../stop-signal.ts'
 import type { Service } from '../service/service.ts'
+import type { ServiceOptions } from '../service/settings.ts'
 
-interface UpFlags extends SharedFlags, Pick<ObserveFlags, 'accessLog'> {
+interface UpFlags extends SharedFlags, UserFlags, Pick<ObserveFlags, 'accessLog'> {
   listen?: string
   name?: string[]
   database?: string
@@ -35,6 +40,7 @@ interface UpFlags extends SharedFlags, Pick<ObserveFlags, 'accessLog'> {
   acmeResolver?: string
   acmeAllow?: string[]
   acmeEab?: 'required' | 'optional'
+  workers?: number
 }
 
 /** Adds the command. */
@@ -48,6 +54,7 @@ export function addUp(program: Command): void {
     .option('--listen <host:port>', 'address to listen on (default: 127.0.0.1:8443)')
     .option('--name <host>', 'a further host name of its certificate', collect)
     .addOption(databaseOption('sqlite:FILE or postgres://…; kept for later starts'))
+    .option('--workers <n>', 'serve from so many processes', wholeNumber(1, 128))
     .option('--no-user-certificates', 'do not ask callers for a certificate of the authority')
     .option('--acme-http-port <port>', 'port that http-01 asks (default: 80)', portNumber)
     .option('--acme-tls-port <port>', 'port that tls-alpn-01 asks (default: 443)', portNumber)
@@ -63,49 +70,85 @@ export function addUp(program: Command): void {
         'accounts need a key of “acme eab create” (default: required, but not on 127.0.0.1)',
       ).choices(['required', 'optional']),
     )
-  addLogOption(command).action(async (flags: UpFlags) =>
+  addUserOption(addLogOption(command)).action(async (flags: UpFlags) =>
     perform(
       flags,
       async ({ output, data }) => {
-        const { startService } = await import('../service/service.ts')
-        const socket = activatedSocket()
-        await using notifier = new ServiceNotifier((text) => output.note(text))
-        const stopped = stopSignal()
-        await using service = await startService({
-          data,
-          listen: flags.listen,
-          socket,
-          names: flags.name,
-          database: flags.database,
-          userCertificates: flags.userCertificates,
-          accessLog: accessLogOf(flags),
-          acme: {
-            httpPort: flags.acmeHttpPort,
-            tlsPort: flags.acmeTlsPort,
-            resolver: flags.acmeResolver,
-            allow: flags.acmeAllow,
-            externalAccountRequired:
-              flags.acmeEab === undefined ? undefined : flags.acmeEab === 'required',
-          },
-          note: (text) => {
-            output.note(text)
-          },
-        })
-        announce(output, service, data)
-        using _ = followHangUp(flags, async () => service.reopenAccessLog())
-        await notifier.ready(`listening on ${service.url}`)
-        const signal = await stopped
-        output.note(`${signal}: answering what is under way, then stopping`)
-        await notifier.stopping()
-        await service.close()
+        const { workerSide } = await import('@countersign/server')
+        const side = await workerSide()
+        if (side === undefined) await run(flags, data, output)
+        else await runWorker(side, optionsOf(flags, data, output))
       },
       localExitCodeOf,
     ),
   )
 }
 
+/** The process that was started: it serves, or starts others that do. */
+async function run(flags: UpFlags, data: DataFolder, output: Output): Promise<void> {
+  const socket = activatedSocket()
+  const user = flags.user === undefined ? undefined : serviceUser(flags.user)
+  await using notifier = new ServiceNotifier((text) => output.note(text))
+  const workers = flags.workers ?? (await readConfiguration(data)).workers ?? 1
+  const stopped = stopSignal()
+  const options = { ...optionsOf(flags, data, output), socket, user }
+  await using service = await startWith(options, workers)
+  announce(output, service, data)
+  using _ = followHangUp(flags, async () => service.reopenAccessLog())
+  await notifier.ready(`listening on ${service.url}`)
+  const signal = await stopped
+  output.note(`${signal}: answering what is under way, then stopping`)
+  await notifier.stopping()
+  await service.close()
+}
+
+async function startWith(options: ServiceOptions, workers: number): Promise<Service> {
+  if (workers === 1) {
+    const { startService } = await import('../service/service.ts')
+    return await startService(options)
+  }
+  const { startFirstProcess } = await import('../service/first-process.ts')
+  return await startFirstProcess(options, workers)
+}
+
+/** One of the processes that serve. */
+async function runWorker(side: WorkerSide, options: ServiceOptions): Promise<void> {
+  const { startServiceWorker } = await import('../service/worker.ts')
+  const signal = stopSignal()
+  // The first process says what is to be done then; a terminal that is closed tells all of them.
+  process.on('SIGHUP', () => {})
+  {
+    await using worker = await startServiceWorker(options, side)
+    worker.begin()
+    await Promise.race([signal, side.stopped])
+  }
+  side.end()
+}
+
+function optionsOf(flags: UpFlags, data: DataFolder, output: Output): ServiceOptions {
+  return {
+    data,
+    listen: flags.listen,
+    names: flags.name,
+    database: flags.database,
+    userCertificates: flags.userCertificates,
+    accessLog: accessLogOf(flags),
+    acme: {
+      httpPort: flags.acmeHttpPort,
+      tlsPort: flags.acmeTlsPort,
+      resolver: flags.acmeResolver,
+      allow: flags.acmeAllow,
+      externalAccountRequired:
+        flags.acmeEab === undefined ? undefined : flags.acmeEab === 'required',
+    },
+    note: (text) => {
+      output.note(text)
+    },
+  }
+}
+
 function announce(output: Output, service: Service, data: DataFolder): void {
-  const { url, authority, setupCode, firstRun } = service
+  const { url, authority, setupCode, firstRun, workers } = service
   const [root] = authority.roots
   const program = commandName()
   const trust = data.path === defaultDataPath() ? '' : ` --ca ${shellWord(data.roots)}`
@@ -118,10 +161,11 @@ function announce(output: Output, service: Service, data: DataFolder): void {
       acme: `${url}/acme/directory`,
       setupCode,
       firstRun,
+      workers,
     },
     [
       ...(firstRun ? [`made an authority in ${data.path}`] : []),
-      `listening on ${url}`,
+      `listening on ${url}${workers === undefined ? '' : ` (${workers.length} workers)`}`,
       `root SHA-256 ${root?.fingerprint}`,
       '',
       'Try it:',

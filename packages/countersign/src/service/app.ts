@@ -36,10 +36,7 @@ export function buildApp(rooms: Rooms): Hono<{ Bindings: FetchEnvironment }> {
   })
   app.get('/healthz', (context) => context.json({ status: 'ok', version: VERSION }))
   app.get('/readyz', async () => readiness(store, authority))
-  app.get('/metrics', async (context) => {
-    await numbers.refresh()
-    return numbers.metrics.response(context.req.raw)
-  })
+  app.get('/metrics', async (context) => numbers.response(context.req.raw))
   app.get('/openapi.json', (context) => context.json(openApiDocument()))
   app.route('/', auth.routes)
   app.route('/', authority.routes)

@@ -8,31 +8,42 @@ import type { Clock } from '@countersign/core'
 import { type MetricCollector, Metrics } from '@countersign/server'
 import { StoreError } from '@countersign/store'
 
-/** The numbers of a service, and what has to be asked before they are read. */
+/** The numbers of a service. */
 export interface ServiceMetrics {
   /** Counts what the server does, once `serve` has been given it. */
   readonly metrics: Metrics
+  /** All numbers of the service, as the answer to a request. */
+  response(request: Request): Promise<Response>
+}
+
+/** The same where the authority is looked after. */
+export interface CountedMetrics extends ServiceMetrics {
   /** Counts the ledger, at most every five seconds; without its database those numbers are left out. */
   refresh(): Promise<void>
 }
 
-/** Makes the numbers of a service. */
-export function serviceMetrics(authority: Authority, clock: Clock): ServiceMetrics {
+/** Makes the numbers of a service, with those of its authority. */
+export function serviceMetrics(authority: Authority, clock: Clock): CountedMetrics {
   const metrics = new Metrics()
   let inventory: readonly InventoryEntry[] = []
   let countedAt = Number.NEGATIVE_INFINITY
   metrics.add(() => families(authority, inventory, clock().getTime()))
+  const refresh = async (): Promise<void> => {
+    if (performance.now() - countedAt < FRESH_MS) return
+    countedAt = performance.now()
+    try {
+      inventory = await authority.inventory()
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      inventory = []
+    }
+  }
   return {
     metrics,
-    async refresh() {
-      if (performance.now() - countedAt < FRESH_MS) return
-      countedAt = performance.now()
-      try {
-        inventory = await authority.inventory()
-      } catch (error) {
-        if (!(error instanceof StoreError)) throw error
-        inventory = []
-      }
+    refresh,
+    async response(request) {
+      await refresh()
+      return metrics.response(request)
     },
   }
 }

@@ -85,7 +85,8 @@ export function permittedNames(
   )
 }
 
-function readIdentity(data: DataFolder): ServerIdentity | undefined {
+/** The identity in the data folder; `undefined` where there is none, or its files do not belong together. */
+export function readIdentity(data: DataFolder): ServerIdentity | undefined {
   if (!existsSync(data.serverCertificate) || !existsSync(data.serverKey)) return undefined
   const chainPem = readFileSync(data.serverCertificate, 'utf8')
   const keyPem = readFileSync(data.serverKey, 'utf8')
