@@ -148,8 +148,8 @@ for (const keyType of ['p256', 'rsa2048'] as const) {
 
     /** What both tools leave to others: they ask by POST alone. */
     async function fetchByGet(request: string, response: string): Promise<void> {
-      const path = OcspRequest.parse(readFileSync(request)).path
-      const answer = await fetch(`${served.url}/ocsp/${path}`)
+      const asked = OcspRequest.parse(readFileSync(request))
+      const answer = await fetch(`${served.url}/ocsp/${asked.path}`)
       assert.equal(answer.status, 200)
       writeFileSync(response, await answer.bytes())
     }

@@ -151,16 +151,16 @@ for (const server of SERVERS.flatMap((one) => COUNTS.map((revoked) => ({ ...one,
 describe('openssl verify -crl_check_all', { skip: skipWithout('openssl') }, () => {
   const suite = suiteAuthority({ publicUrl: 'http://127.0.0.1:9' })
   const folder = temporaryFolder(after)
+  const write = (name: string, text: string): string => {
+    writeFileSync(path.join(folder, name), text)
+    return path.join(folder, name)
+  }
   for (const revoked of COUNTS) {
     it(`tells who is among ${revoked} revoked, and who is not`, async () => {
       const { authority } = suite.current
       const [alice, mallory] = await authority.issueMany([clientRequest(), clientRequest()])
       assert.ok(alice !== undefined && mallory !== undefined)
       await authority.revoke(mallory.serialNumber, 'keyCompromise')
-      const write = (name: string, text: string): string => {
-        writeFileSync(path.join(folder, name), text)
-        return path.join(folder, name)
-      }
       const { code, stdout, stderr } = await runCommand('openssl', [
         'verify',
         '-x509_strict',
