@@ -1,6 +1,7 @@
 /**
  * Fails where a document and the code disagree: the references of commands and of lint rules are what the code says of itself, every
- * error code has its row, the README's snippets stand in examples that tests run, relative links lead somewhere.
+ * error code has its row, every requirement its evidence, the README's snippets stand in examples that tests run, relative links lead
+ * somewhere.
  *
  * Usage: node --conditions=@countersign/source tools/check-documents.ts [--write]      --write renews both references
  *
@@ -10,6 +11,7 @@ import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { commandReference } from './command-reference.ts'
 import { lintReference } from './lint-reference.ts'
+import { REQUIREMENTS_PAGE, requirementProblems } from './requirements.ts'
 
 const ERRORS = 'docs/reference/errors.md'
 
@@ -17,6 +19,7 @@ const problems: string[] = []
 checkGenerated('docs/reference/commands.md', await commandReference())
 checkGenerated('docs/reference/lint.md', lintReference())
 checkErrorCodes()
+checkRequirements()
 checkSnippets()
 for (const file of globSync(['*.md', 'docs/**/*.md', 'packages/*/README.md'])) checkLinks(file)
 for (const problem of problems) console.error(problem)
@@ -70,6 +73,12 @@ function literals(text: string, pattern: RegExp): string[] {
   return [...text.matchAll(pattern)].flatMap(([, found]) => (found === undefined ? [] : [found]))
 }
 
+function checkRequirements(): void {
+  for (const problem of requirementProblems(readText(REQUIREMENTS_PAGE), readIfThere)) {
+    problems.push(`${REQUIREMENTS_PAGE}: ${problem}`)
+  }
+}
+
 function checkSnippets(): void {
   const examples = globSync('examples/*.ts').map((file) => squeeze(readText(file)))
   for (const [, snippet = ''] of readText('README.md').matchAll(/^```ts\n([\s\S]*?)^```/gm)) {
@@ -87,7 +96,11 @@ function checkLinks(file: string): void {
 }
 
 function readText(file: string): string {
-  return existsSync(file) ? readFileSync(file, 'utf8') : ''
+  return readIfThere(file) ?? ''
+}
+
+function readIfThere(file: string): string | undefined {
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined
 }
 
 /** Indentation and line breaks do not count. */

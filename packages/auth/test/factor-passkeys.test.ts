@@ -107,6 +107,7 @@ describe('a passkey', () => {
     const options = async (): Promise<{ challenge: string }> =>
       (await json(await call('/login/passkey/options', { method: 'POST' }))).publicKey
     const challenge = await options()
+    assert.equal(Buffer.from(challenge.challenge, 'base64url').length, 32)
     const response = device.get(challenge)
     assert.equal((await call('/login/passkey', { json: { response } })).status, 200)
     assert.equal(
