@@ -12,6 +12,8 @@ import type { Dialect } from './url.ts'
 export interface Backend {
   readonly name: Dialect
   readonly dialect: KyselyDialect
+  /** The same without waiting for the disk, outside of transactions; `undefined` where that changes nothing. */
+  readonly lightDialect: KyselyDialect | undefined
   readonly scope: TransactionScope
   prepare<Values extends object, Row>(template: Template): PreparedQuery<Values, Row>
   /** Waits, inside a transaction, until no other process migrates; not needed where BEGIN does. */

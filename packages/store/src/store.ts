@@ -24,6 +24,16 @@ export interface StoreOptions {
   clock?: Clock | undefined
 }
 
+/** What a room asks of its queries. */
+export interface DatabaseOptions {
+  /**
+   * Whether what a query wrote outlives a power failure from the moment it is answered. `false` is for what is written at every
+   * step of strangers and may be a little older after one, as counters: SQLite then does not hold the process up for the disk.
+   * Nothing is lost when only the process ends. @defaultValue true
+   */
+  durable?: boolean | undefined
+}
+
 /** An open database. Every error that comes out of it is a {@link StoreError}. */
 export interface Store extends AsyncDisposable {
   readonly dialect: Dialect
@@ -33,8 +43,10 @@ export interface Store extends AsyncDisposable {
   /**
    * The database as one room sees it. Each query stands alone; what belongs together goes into `transaction`.
    * Not inside the work of a transaction: `transaction-outside`.
+   *
+   * @throws CoreError `option-unknown`
    */
-  database<Tables>(): Kysely<Tables>
+  database<Tables>(options?: DatabaseOptions): Kysely<Tables>
 
   /**
    * Brings a room's tables up to date, all of its pending migrations or none. Two processes may do it at once.
@@ -123,8 +135,10 @@ class OpenStore implements Store {
     this.#clock = clock
   }
 
-  database<Tables>(): Kysely<Tables> {
-    return new Kysely<Tables>({ dialect: this.#backend.dialect })
+  database<Tables>(options: DatabaseOptions = {}): Kysely<Tables> {
+    checkOptions(options, ['durable'], 'database')
+    const { dialect, lightDialect = dialect } = this.#backend
+    return new Kysely<Tables>({ dialect: options.durable === false ? lightDialect : dialect })
   }
 
   async migrate(room: string, migrations: Readonly<Record<string, Migration>>): Promise<void> {

@@ -64,6 +64,27 @@ describe('the store on SQLite', () => {
       assert.equal(await setting('synchronous'), 2)
       assert.equal(await setting('foreign_keys'), 1)
     })
+
+    it('is not waited for by queries that are not durable, and by those alone', async () => {
+      await using store = await openStore(`sqlite:${newFile()}`)
+      await store.migrate('test', MIGRATIONS)
+      const light = store.database<Tables>({ durable: false })
+      const durable = store.database<Tables>()
+      const level = async (database: typeof light): Promise<unknown> => {
+        const { rows } = await sql`pragma synchronous`.execute(database)
+        return rows[0]
+      }
+      assert.deepEqual(await level(light), { synchronous: 1 })
+      await light.insertInto('counter').values({ name: 'a', value: 1 }).execute()
+      const twice = light.insertInto('counter').values({ name: 'a', value: 1 }).execute()
+      await assert.rejects(twice, { code: 'unique-violation' })
+      assert.deepEqual(await level(durable), { synchronous: 2 })
+      assert.deepEqual(await durable.selectFrom('counter').selectAll().execute(), [
+        { name: 'a', value: 1 },
+      ])
+      const misspelt = Object.fromEntries([['durabel', false]])
+      assert.throws(() => store.database(misspelt), { code: 'option-unknown' })
+    })
   })
 
   describe('in memory', () => {

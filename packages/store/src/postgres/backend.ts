@@ -33,6 +33,7 @@ class PostgresBackend implements Backend {
   readonly name = 'postgres'
   readonly scope: TransactionScope = new TransactionScope()
   readonly dialect: PostgresDialect
+  readonly lightDialect = undefined
   readonly migrationLock: RawBuilder<unknown> = sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`
   readonly #parts: PostgresParts
   readonly #pool: Pool

@@ -32,13 +32,15 @@ class SqliteBackend implements Backend {
   readonly name = 'sqlite'
   readonly scope: TransactionScope = new TransactionScope()
   readonly dialect: SqliteDialect
+  readonly lightDialect: SqliteDialect
   /** BEGIN IMMEDIATE has waited already. */
   readonly migrationLock = undefined
   readonly #parts: SqliteParts
 
   constructor(engine: SqliteEngine) {
     this.#parts = { engine, scope: this.scope, mutex: new Mutex(QUEUE_LIMIT_MS) }
-    this.dialect = new SqliteDialect(this.#parts)
+    this.dialect = new SqliteDialect(this.#parts, true)
+    this.lightDialect = new SqliteDialect(this.#parts, false)
   }
 
   prepare<Values extends object, Row>(template: Template): PreparedQuery<Values, Row> {

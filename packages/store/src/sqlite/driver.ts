@@ -35,13 +35,16 @@ export interface SqliteParts {
 /** kysely's view of one open SQLite database. */
 export class SqliteDialect implements Dialect {
   readonly #parts: SqliteParts
+  readonly #durable: boolean
 
-  constructor(parts: SqliteParts) {
+  /** @param durable - whether what stands outside of transactions is on the disk before it is answered */
+  constructor(parts: SqliteParts, durable: boolean) {
     this.#parts = parts
+    this.#durable = durable
   }
 
   createDriver(): Driver {
-    return new SqliteDriver(this.#parts)
+    return new SqliteDriver(this.#parts, this.#durable)
   }
 
   createQueryCompiler(): QueryCompiler {
@@ -68,9 +71,9 @@ class SqliteDriver implements Driver {
   readonly #parts: SqliteParts
   readonly #connection: SqliteConnection
 
-  constructor(parts: SqliteParts) {
+  constructor(parts: SqliteParts, durable: boolean) {
     this.#parts = parts
-    this.#connection = new SqliteConnection(parts.engine)
+    this.#connection = new SqliteConnection(parts.engine, durable)
   }
 
   async init(): Promise<void> {}
@@ -113,9 +116,11 @@ class SqliteConnection implements DatabaseConnection {
   /** PostgreSQL refuses everything after an error until the rollback; so do we, or code would pass on one only. */
   aborted = false
   readonly #engine: SqliteEngine
+  readonly #durable: boolean
 
-  constructor(engine: SqliteEngine) {
+  constructor(engine: SqliteEngine, durable: boolean) {
     this.#engine = engine
+    this.#durable = durable
   }
 
   async control(sql: string): Promise<void> {
@@ -130,7 +135,9 @@ class SqliteConnection implements DatabaseConnection {
       const values = encodeValues(checkParameters(query.parameters))
       // Inside a transaction the lock is ours already, so that there is nothing to wait for.
       if (inTransaction) return this.#run(query.sql, values)
-      return await retryBusy(this.#engine.where, () => this.#run(query.sql, values))
+      return await retryBusy(this.#engine.where, () =>
+        this.#durable ? this.#run(query.sql, values) : this.#runLightly(query.sql, values),
+      )
     } catch (error) {
       if (inTransaction) this.aborted = true
       throw sqliteError(error, this.#engine.where)
@@ -145,6 +152,16 @@ class SqliteConnection implements DatabaseConnection {
     }
     const { changes, lastInsertRowid } = prepared.statement.run(...values)
     return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
+  }
+
+  /** Nobody else uses the connection between the three statements: none of them waits. */
+  #runLightly(sql: string, values: ReturnType<typeof encodeValues>): QueryResult<unknown> {
+    this.#engine.prepare('pragma synchronous = normal').statement.run()
+    try {
+      return this.#run(sql, values)
+    } finally {
+      this.#engine.prepare('pragma synchronous = full').statement.run()
+    }
   }
 
   streamQuery(): AsyncIterableIterator<never> {
