@@ -17,12 +17,22 @@ export class Load {
   readonly #clients: Promise<void>[]
   #isOver = false
 
-  /** @param pauseMs - of each client after an answer: so much is asked for, however fast the answers are */
-  constructor(port: number, clients: number, tls: SecureContextOptions, pauseMs = 0) {
+  /**
+   * @param pauseMs - of each client after an answer: so much is asked for, however fast the answers are
+   * @param page - what is asked for, and what is sent along; then every client keeps its connection
+   */
+  constructor(
+    port: number,
+    clients: number,
+    tls: SecureContextOptions,
+    pauseMs = 0,
+    page?: { path: string; headers: Readonly<Record<string, string>> },
+  ) {
     this.#clients = Array.from({ length: clients }, async (_, index) => {
-      const agent = index % 2 === 0 ? new Agent({ keepAlive: true, maxSockets: 1 }) : false
+      const keeps = page !== undefined || index % 2 === 0
+      const agent = keeps ? new Agent({ keepAlive: true, maxSockets: 1 }) : false
       while (!this.#isOver) {
-        await this.#ask(port, tls, agent)
+        await this.#ask(port, tls, agent, page)
         const { promise, resolve } = Promise.withResolvers<void>()
         setTimeout(resolve, pauseMs)
         await promise
@@ -41,7 +51,12 @@ export class Load {
     await Promise.all(this.#clients)
   }
 
-  async #ask(port: number, tls: SecureContextOptions, agent: Agent | false): Promise<void> {
+  async #ask(
+    port: number,
+    tls: SecureContextOptions,
+    agent: Agent | false,
+    page: { path: string; headers: Readonly<Record<string, string>> } | undefined,
+  ): Promise<void> {
     const started = performance.now()
     try {
       const outgoing = request({
@@ -49,7 +64,8 @@ export class Load {
         host: '127.0.0.1',
         port,
         servername: 'localhost',
-        headers: { host: 'localhost' },
+        path: page?.path ?? '/',
+        headers: { host: 'localhost', ...page?.headers },
         agent,
         timeout: 30_000,
       })

@@ -49,6 +49,8 @@ export class AuditLog implements AsyncDisposable {
   #waiting = new Map<string, Pending>()
   #lost = 0
   #timer: NodeJS.Timeout | undefined
+  /** When the last batch was begun, by the clock of `performance`. */
+  #begun = Number.NEGATIVE_INFINITY
   #flushing: Promise<boolean> | undefined
   #closed = false
 
@@ -76,7 +78,8 @@ export class AuditLog implements AsyncDisposable {
     }
     this.#queue.push(pending)
     if (key !== undefined) this.#waiting.set(key, pending)
-    this.#schedule(FLUSH_MS)
+    // SQLite waits for the disk with everybody else behind it: under a flood of events that happens once a second.
+    this.#schedule(Math.max(FLUSH_MS, this.#begun + FLOOD_MS - performance.now()))
   }
 
   /** Writes what waits. Says whether all of it is in the database. */
@@ -131,6 +134,7 @@ export class AuditLog implements AsyncDisposable {
 
   /** Writes one batch; says whether that went well. */
   async #write(): Promise<boolean> {
+    this.#begun = performance.now()
     const batch = this.#queue.slice(0, BATCH)
     // From here on they are being written: the next like them is a row of its own.
     this.#waiting.clear()
@@ -284,6 +288,7 @@ const REPEATED: ReadonlySet<AuthEventType> = new Set<AuthEventType>([
 ])
 
 const FLUSH_MS = 200
+const FLOOD_MS = 900
 const RETRY_MS = 1000
 const BATCH = 200
 const LONGEST_QUEUE = 10_000

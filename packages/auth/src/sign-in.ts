@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { randomInt } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Clock } from '@countersign/core'
 import { AuthError } from './errors.ts'
@@ -118,6 +119,7 @@ export class SignIn {
     // Asked before anything is written, so that a flood costs the database nothing.
     if (hasher.isFull) {
       this.#tell(failed, 'overloaded', undefined, address)
+      await aMoment()
       return { ok: false, reason: 'overloaded' }
     }
     const started = performance.now()
@@ -126,6 +128,7 @@ export class SignIn {
     if (!admission.admitted) {
       const reason = admission.locked ? 'locked' : 'throttled'
       this.#tell('authn_login_lock', reason, undefined, address)
+      await aMoment()
       return {
         ok: false,
         reason: 'throttled',
@@ -138,6 +141,7 @@ export class SignIn {
     const check = await this.#hash(password, phc, admission.counted)
     if (check === 'overloaded') {
       this.#tell(failed, 'overloaded', user, address)
+      await aMoment()
       return { ok: false, reason: 'overloaded' }
     }
     if (user !== undefined && phc !== undefined && check.matches) {
@@ -210,4 +214,13 @@ async function untilNextTick(started: number): Promise<void> {
   await wait(Math.ceil(passed / TICK_MS) * TICK_MS - passed)
 }
 
+/**
+ * Holds an answer back for which nothing was computed. Whoever guesses again as soon as they are answered gets some answers a second
+ * instead of thousands, which everybody else would stand behind; not the same moment for all, or they would come back together.
+ */
+async function aMoment(): Promise<void> {
+  await wait(REFUSED_MS + randomInt(REFUSED_MS))
+}
+
 const TICK_MS = 50
+const REFUSED_MS = 100

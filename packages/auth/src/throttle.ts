@@ -86,7 +86,8 @@ export class Throttle {
   readonly #limits: typeof DEFAULT_LIMITS
 
   constructor(store: Store, clock: Clock, limits: typeof DEFAULT_LIMITS) {
-    this.#db = store.database<AuthTables>()
+    // A power failure may take the last attempts back; waiting for the disk at each would hold everybody up.
+    this.#db = store.database<AuthTables>({ durable: false })
     this.#clock = clock
     this.#limits = limits
   }
