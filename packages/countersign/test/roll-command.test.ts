@@ -9,7 +9,7 @@ import { get, Session } from '@countersign/client'
 import { ensurePrivateFolder } from '@countersign/core'
 import { openStore } from '@countersign/store'
 import { runProgram, scrubProcess, temporaryFolder } from '@countersign/testkit'
-import { Certificate, verifyChain } from '@countersign/x509'
+import { Certificate, PrivateKey, verifyChain } from '@countersign/x509'
 import { type DataFolder, dataFolder } from '../src/data-folder.ts'
 import { startService } from '../src/service/service.ts'
 
@@ -131,6 +131,39 @@ describe('the service, while roots and issuers change', () => {
     // A session of its own, so that the connection is a new one.
     await using late = new Session({ ca: old.pem })
     await assert.rejects(late.get(`${service.url}/healthz`), { name: 'TrustError' })
+  })
+
+  it('judges a client of the next issuer by its list at once, however seldom it looks', async (t) => {
+    const data = dataFolder(path.join(temporaryFolder(t), 'data'))
+    await using service = await startService({
+      data,
+      listen: '127.0.0.1:0',
+      note: () => {},
+      renewalCheckMs: 3_600_000,
+    })
+    await using store = await openStore(`sqlite:${data.database}`)
+    const other = await openAuthority({ store, folder: data.path })
+    await other.roll('issuer')
+    const identity = async (name: string): Promise<{ cert: string; key: string }> => {
+      const key = await PrivateKey.generate('p256')
+      const { chain, certificate } = await other.issue({
+        names: [`spiffe://${other.trustDomain}/${name}`],
+        publicKey: key.publicKey,
+        profile: 'client',
+        requester: 'a test',
+      })
+      if (name === 'bob') await other.revoke(certificate.serialNumber)
+      return { cert: chain.map(({ pem }) => pem).join(''), key: key.toPem() }
+    }
+    for (const [name, status] of [
+      // His list is the first one: whoever is on it is not let in for want of another.
+      ['bob', 403],
+      ['ada', 200],
+    ] as const) {
+      await using session = new Session({ ca: data.roots, ...(await identity(name)) })
+      const response = await session.get(`${service.url}/healthz`)
+      assert.equal(response.status, status, await response.text())
+    }
   })
 
   it('says once what to do where its issuer is due and the key of the root elsewhere, and renews it once the key is back', async (t) => {

@@ -12,6 +12,7 @@ import type {
   CrlSource,
   DangerOptions,
   KeySource,
+  MoreCertificate,
   ProfileName,
   ProtocolVersion,
   TlsContext,
@@ -42,6 +43,8 @@ export interface TlsSources {
   passphrase?: string | undefined
   /** PKCS#12: bytes or a path; instead of `cert` and `key`. */
   pfx?: Uint8Array | string | undefined
+  /** Certificates beside `cert`, one for each kind of key: ECDSA, RSA, ML-DSA; what the client understands chooses. @defaultValue none */
+  moreCertificates?: readonly MoreCertificate[] | undefined
   /** The authorities that may sign client certificates. Needed by `verifyUser`. */
   ca?: CaSources | undefined
   /**
@@ -141,7 +144,7 @@ export interface ServeOptions extends TlsSources {
   metrics?: Metrics | undefined
   /**
    * Called before a client is refused whose certificate leads to an accepted root, but through an authority whose certificate or list
-   * this server does not hold: it may `reload` with newer ones, and the client is judged once more. Its request waits for it, for five
+   * this server does not hold: it may `reload` with newer ones, and the client is judged once more. Its request waits for it, for ten
    * seconds at most. Not with `strict`. @defaultValue such a client is refused
    */
   renewTrust?: (() => Promise<void>) | undefined
@@ -155,6 +158,7 @@ const SOURCE_OPTIONS: readonly (keyof TlsSources)[] = [
   'key',
   'passphrase',
   'pfx',
+  'moreCertificates',
   'ca',
   'crl',
   'context',

@@ -26,4 +26,4 @@ export function renewal(
   })
 }
 
-const LONGEST_MS = 5000
+const LONGEST_MS = 10_000
