@@ -22,6 +22,8 @@ export interface GuardOptions {
   maxAuthAgeMs?: number | undefined
   /** How strongly: 2 is a second factor, or a passkey. @defaultValue 1 */
   aal?: AssuranceLevel | undefined
+  /** The credential is bound to a certificate or key that this request proved: stolen alone it is worth nothing. @defaultValue false */
+  bound?: boolean | undefined
 }
 
 /** What a guard is made of. */
@@ -40,7 +42,7 @@ export type Admit = (who: AuthContext, peer: AuthPeer | undefined) => AuthContex
  * @throws {@link CoreError} `option-unknown`; {@link AuthError} `option-invalid`
  */
 export function admission(parts: AdmissionParts, options: GuardOptions): Admit {
-  checkOptions(options, ['roles', 'scopes', 'methods', 'maxAuthAgeMs', 'aal'], 'guard')
+  checkOptions(options, ['roles', 'scopes', 'methods', 'maxAuthAgeMs', 'aal', 'bound'], 'guard')
   checkAge(options.maxAuthAgeMs)
   return (who, peer) => {
     const lacking = lack(who, options, parts.clock)
@@ -62,10 +64,11 @@ export function admission(parts: AdmissionParts, options: GuardOptions): Admit {
 /** What is missing first. Fresh proof comes last: it mends nothing else. */
 function lack(
   who: AuthContext,
-  { roles, scopes, methods, maxAuthAgeMs, aal = 1 }: GuardOptions,
+  { roles, scopes, methods, maxAuthAgeMs, aal = 1, bound = false }: GuardOptions,
   clock: Clock,
 ): readonly [RefusalCode, RefusalDetail] | undefined {
   if (methods !== undefined && !methods.includes(who.via)) return ['method-refused', {}]
+  if (bound && who.cnf === undefined) return ['binding-missing', {}]
   if (roles !== undefined && !who.principal.roles.some((role) => roles.includes(role))) {
     return ['role-missing', {}]
   }

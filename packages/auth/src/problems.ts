@@ -17,6 +17,7 @@ export type RefusalCode =
   | 'role-missing'
   | 'scope-missing'
   | 'method-refused'
+  | 'binding-missing'
   | 'step-up-required'
   | 'cross-site-request'
   | 'tls-required'
@@ -183,6 +184,11 @@ const TABLE: Readonly<Record<RefusalCode, Row>> = {
   'method-refused': {
     status: 403,
     detail: 'signed in, but not in a way that is accepted here',
+  },
+  'binding-missing': {
+    status: 403,
+    detail: 'this takes credentials only that are bound to a certificate or key',
+    hint: 'come with a registered certificate, or get a token with one or with DPoP',
   },
   // RFC 9470: the session is good, and too long ago or too weak for this.
   'step-up-required': {

@@ -3,8 +3,10 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { scrubProcess } from '@countersign/testkit'
-import { codeOf, openDirect, sessionCookieOf, tokenOf } from './direct.ts'
+import { scrubProcess, testAuthority } from '@countersign/testkit'
+import { Certificate } from '@countersign/x509'
+import { thumbprintOf } from '../src/peer.ts'
+import { codeOf, openDirect, sessionCookieOf, TLS, tokenOf } from './direct.ts'
 import { PASSWORD } from './service.ts'
 
 scrubProcess()
@@ -146,6 +148,38 @@ describe('the audit log', () => {
     await signIn('ada')
     const [entry] = await auth.audit.list({ event: 'session_created' })
     assert.deepEqual([entry?.principalId, entry?.detail['subject']], [id, 'pwd'])
+  })
+})
+
+describe('a route that takes bound credentials only', () => {
+  it('lets in who holds the certificate, and nobody with what works alone', async (t) => {
+    const { app, auth, call, signIn } = await openDirect(t, { session: { bindCertificate: true } })
+    app.get('/bound', auth.guard({ bound: true }), (c) => c.text('ok'))
+    const [certificate = assert.fail()] = Certificate.parseAll(
+      testAuthority().issue({ names: ['ada.internal'], client: true }).chainPem,
+    )
+    const peer = { ...TLS, certificate }
+    await auth.users.add({ name: 'ada', password: PASSWORD })
+    const free = await auth.tokens.create('ada', { label: 'free' })
+    const x5tS256 = thumbprintOf(certificate)
+    const bound = await auth.tokens.create('ada', { label: 'bound', x5tS256 })
+    const attempts: [Parameters<typeof call>[1], string][] = [
+      [{ bearer: bound.token, peer }, '200'],
+      [{ cookie: await signIn('ada', { peer }), peer }, '200'],
+      [{ bearer: free.token, peer }, '403 binding-missing'],
+      [{ bearer: free.token }, '403 binding-missing'],
+      [{ cookie: await signIn('ada') }, '403 binding-missing'],
+      [{ bearer: bound.token }, '401 credentials-invalid'],
+      [{}, '401 credentials-required'],
+    ]
+    for (const [how, expected] of attempts) {
+      assert.equal(await codeOf(await call('/bound', how)), expected)
+    }
+    await auth.certificates.add('ada', certificate.pem)
+    assert.equal(await codeOf(await call('/bound', { peer })), '200')
+    assert.throws(() => auth.guard(Object.assign({ aal: 1 } as const, { bond: true })), {
+      code: 'option-unknown',
+    })
   })
 })
 
