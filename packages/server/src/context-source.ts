@@ -91,13 +91,13 @@ export function wantsHttps(options: ServeOptions): boolean {
  * @throws {@link ServerError} `option-invalid`; CoreError `option-unknown`
  */
 export function serverSource(options: ServeOptions, host: string): ServerSource {
-  const { cert, key, passphrase, pfx, ca, crl, context } = options
+  const { cert, key, passphrase, pfx, moreCertificates, ca, crl, context } = options
   const { profile, minVersion, maxVersion, danger, adhoc } = options
   const hosts = checkedHosts(options.hosts ?? {})
   return {
     main: {
       pattern: undefined,
-      sources: { cert, key, passphrase, pfx, ca, crl, context },
+      sources: { cert, key, passphrase, pfx, moreCertificates, ca, crl, context },
       fixed: {
         profile,
         minVersion,
@@ -132,10 +132,11 @@ export function termsSources({ main, hosts }: ServerSource): TermsSource[] {
 
 function mergeTerms(before: TermsSource, given: TlsSources): TermsSource {
   if (given.context !== undefined) return { ...before, sources: given }
-  const { cert, key, passphrase, pfx, ca, crl } = given
+  const { cert, key, passphrase, pfx, moreCertificates, ca, crl } = given
   const identity = cert !== undefined || pfx !== undefined
   if (before.sources.context !== undefined && !identity) {
-    if ([key, passphrase, ca, crl].every((one) => one === undefined)) return before
+    if ([key, passphrase, moreCertificates, ca, crl].every((one) => one === undefined))
+      return before
     throw new ServerError('option-conflict', 'this server was started with a context of its own', {
       option: 'context',
       hint: 'pass the new context, or certificate and key as well',
@@ -143,12 +144,13 @@ function mergeTerms(before: TermsSource, given: TlsSources): TermsSource {
   }
   const previous: TlsSources = before.sources
   const own = identity
-    ? { cert, key, passphrase, pfx }
+    ? { cert, key, passphrase, pfx, moreCertificates }
     : {
         cert: previous.cert,
         key: key ?? previous.key,
         passphrase: passphrase ?? previous.passphrase,
         pfx: previous.pfx,
+        moreCertificates: moreCertificates ?? previous.moreCertificates,
       }
   return {
     pattern: before.pattern,
@@ -160,7 +162,7 @@ function mergeTerms(before: TermsSource, given: TlsSources): TermsSource {
 
 /** A host's own options where it has them, else the server's; certificate and key go together, and so do `ca` and `crl`. */
 function hostSource(main: TermsSource, pattern: string, host: HostOptions): TermsSource {
-  const { context, cert, key, passphrase, pfx } = host
+  const { context, cert, key, passphrase, pfx, moreCertificates } = host
   const verifyUser = host.verifyUser ?? main.fixed.clientCertificates
   const fixed: FixedSettings = {
     ...main.fixed,
@@ -180,10 +182,9 @@ function hostSource(main: TermsSource, pattern: string, host: HostOptions): Term
       },
     )
   }
-  const { cert: mainCert, key: mainKey, passphrase: mainPassphrase, pfx: mainPfx } = main.sources
   const identity = inherits
-    ? { cert: mainCert, key: mainKey, passphrase: mainPassphrase, pfx: mainPfx }
-    : { cert, key, passphrase, pfx }
+    ? identityOf(main.sources)
+    : { cert, key, passphrase, pfx, moreCertificates }
   const trust = host.ca === undefined ? main.sources : host
   const crl = host.crl ?? trust.crl
   if (fixed.clientCertificates !== 'none' && trust.ca === undefined) {
@@ -202,6 +203,16 @@ function hostSource(main: TermsSource, pattern: string, host: HostOptions): Term
     fixed,
     adhoc: inherits ? main.adhoc : undefined,
   }
+}
+
+function identityOf({
+  cert,
+  key,
+  passphrase,
+  pfx,
+  moreCertificates,
+}: TlsSources): Pick<TlsSources, 'cert' | 'key' | 'passphrase' | 'pfx' | 'moreCertificates'> {
+  return { cert, key, passphrase, pfx, moreCertificates }
 }
 
 function checkedHosts(hosts: Readonly<Record<string, HostOptions>>): Map<string, HostOptions> {
@@ -251,7 +262,7 @@ function policyOf(verifyUser: boolean | 'ask' | 'require'): ClientCertificates {
 }
 
 function refuseConflicts(options: ServeOptions): void {
-  const { adhoc, context, cert, key, pfx, ca, verifyUser } = options
+  const { adhoc, context, cert, key, pfx, ca, verifyUser, moreCertificates, staple } = options
   if (adhoc !== undefined && adhoc !== false && (cert ?? key ?? pfx ?? context) !== undefined) {
     throw conflict('adhoc', 'adhoc makes the certificate that is also given', 'pass one of them')
   }
@@ -264,6 +275,14 @@ function refuseConflicts(options: ServeOptions): void {
         'the context holds it already: pass it when you make the context',
       )
     }
+  }
+  if (moreCertificates !== undefined && staple !== undefined && staple !== false) {
+    // A client would be sent the answer about the certificate that it was not shown.
+    throw conflict(
+      'staple',
+      'staple is about one certificate, and moreCertificates are given',
+      'leave one of them out',
+    )
   }
   // A host that verifies may have its authority from here.
   const hosts = Object.values(options.hosts ?? {})
@@ -290,6 +309,7 @@ const CONTEXT_INSTEAD_OF = [
   'key',
   'passphrase',
   'pfx',
+  'moreCertificates',
   'ca',
   'crl',
   'profile',
@@ -298,5 +318,13 @@ const CONTEXT_INSTEAD_OF = [
   'danger',
 ] as const
 
-const HTTPS_ONLY = ['hosts', 'strict', 'revocation', 'crlFetch', 'staple', 'watch'] as const
+const HTTPS_ONLY = [
+  'hosts',
+  'moreCertificates',
+  'strict',
+  'revocation',
+  'crlFetch',
+  'staple',
+  'watch',
+] as const
 const MOST_HOSTS = 10_000

@@ -87,7 +87,8 @@ function partsOf(
 }
 
 function chainOf({ context }: Terms): string {
-  return context.chain.map(({ fingerprint }) => fingerprint).join(' ')
+  const all = [context.chain, ...context.moreChains]
+  return all.map((chain) => chain.map(({ fingerprint }) => fingerprint).join(' ')).join(', ')
 }
 
 function trustOf({ context, lists }: Terms): string {

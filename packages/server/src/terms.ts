@@ -78,6 +78,7 @@ function buildContext({ sources, fixed, adhoc }: TermsSource): TlsContext {
           key: sources.key,
           passphrase: sources.passphrase,
           pfx: sources.pfx,
+          moreCertificates: sources.moreCertificates,
         }
       : { cert: adhoc.certificates, key: adhoc.key }
   // OpenSSL walks through a list at every handshake; only where it is to cut the connection does it get one. It wants all of them

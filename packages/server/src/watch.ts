@@ -88,8 +88,8 @@ export class FileWatch implements AsyncDisposable {
 
 /** Every file and folder that the sources name. */
 function pathsOf(sources: readonly TermsSource[]): string[] {
-  const paths = sources.flatMap(({ sources: { cert, key, pfx, ca, crl } }) =>
-    contextPaths({ purpose: 'client-auth', cert, key, pfx, ca, crl: withoutUrls(crl) }),
+  const paths = sources.flatMap(({ sources: { context: _, ...given } }) =>
+    contextPaths({ ...given, purpose: 'client-auth', crl: withoutUrls(given.crl) }),
   )
   return [...new Set(paths)]
 }

@@ -48,6 +48,8 @@ export class TlsContext {
   readonly certificate: Certificate | undefined
   /** Our own certificate and what is sent with it, leaf first. */
   readonly chain: readonly Certificate[]
+  /** The chains of `moreCertificates`, in their order. */
+  readonly moreChains: readonly (readonly Certificate[])[]
   readonly clientCertificates: ClientCertificates
   /** DER of the revocation lists. */
   readonly crls: readonly Uint8Array[]
@@ -96,6 +98,7 @@ export class TlsContext {
         : buildSecureContext(this.#settings)
     this.certificate = identity?.certificate
     this.chain = identity?.chain ?? []
+    this.moreChains = more.map(({ chain }) => chain)
     this.#checkIdentity(options)
     for (const { certificate, chain } of more) {
       checkStrength(chain)
