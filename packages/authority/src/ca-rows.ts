@@ -5,6 +5,7 @@
  */
 import type { CaKind, NewCa } from './ca-certificates.ts'
 import type { LedgerTables } from './ledger-schema.ts'
+import { wholeList } from './stored-list.ts'
 import type { SignedCrl } from './types.ts'
 
 /** What a new certificate authority is, beside its key and certificate. */
@@ -36,6 +37,8 @@ export function caRow(
     revocation_reason: null,
     crl_number: kind === 'root' ? 1 : 0,
     revocations: 0,
+    revocation_entries: 0,
+    crl_partition: 0,
   }
 }
 
@@ -59,10 +62,11 @@ export function certificateColumns(
 export function firstListRow(list: SignedCrl): LedgerTables['revocation_list'] {
   return {
     ca: list.ca,
+    crl_partition: 0,
     number: list.number,
     revocations: 0,
     this_update: list.thisUpdate.getTime(),
     next_update: list.nextUpdate.getTime(),
-    der: list.der,
+    ...wholeList(list.der),
   }
 }

@@ -67,6 +67,7 @@ export type {
   ListOptions,
   OpenAuthorityOptions,
   RetireOptions,
+  RevocationList,
   RolloverStatus,
   RollOptions,
   SignedCrl,

@@ -11,6 +11,7 @@ import { makeIssuer, makeRoot, type NewCa } from './ca-certificates.ts'
 import { caRow, firstListRow } from './ca-rows.ts'
 import { constrainedSpace } from './constraints.ts'
 import type { OpenedAuthority } from './authority.ts'
+import { parsePartitionSize } from './crl-partitions.ts'
 import { AuthorityError } from './errors.ts'
 import { ISSUER_KEY_FILE, ROOT_KEY_FILE } from './folder.ts'
 import { found, prepareFounding } from './founding.ts'
@@ -19,7 +20,7 @@ import { describeNameSpace } from './name-space.ts'
 import { OPEN_OPTIONS, openWith } from './open.ts'
 import { parsePolicy } from './policy.ts'
 import { addressesOf, parsePublicUrl } from './public-url.ts'
-import { signCrl } from './revocation.ts'
+import { signCrl } from './sign-crl.ts'
 import { parseTrustDomain, trustDomainOf } from './trust-domain.ts'
 import type { Authority, InitAuthorityOptions, SignedCrl } from './types.ts'
 import { backdate, checkedNow } from './validity.ts'
@@ -112,6 +113,7 @@ function readOptions(options: InitAuthorityOptions): Plan {
       : parseTrustDomain(options.trustDomain)
   if (constrain !== undefined) constrainedSpace(constrain, trustDomain)
   parsePolicy(options.policy)
+  parsePartitionSize(options.crlPartitionSize)
   const publicUrl = parsePublicUrl(options.publicUrl)
   const now = checkedNow(clock)
   return { organization: organization.trim(), keyType, trustDomain, constrain, publicUrl, now }

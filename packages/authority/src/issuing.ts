@@ -136,6 +136,7 @@ export function approveOne(
 /**
  * Signs a leaf with a new serial.
  *
+ * @param crlPartition - the part of the issuer's certificates whose list it names; 0 for the list about all of them
  * @throws {@link AuthorityError} `clock-wrong`, `root-expired`, `issuer-expired`, `lint-refused`
  */
 export function signLeaf(
@@ -143,11 +144,11 @@ export function signLeaf(
   rules: IssuingRules,
   signer: SyncSigner,
   now: Date,
-  serialNumber: Uint8Array = randomSerial(),
+  crlPartition: number,
 ): SignedLeaf {
   const { publicKey, profile, commonName, names, requester } = approved
   const { issuer, root, publicUrl } = rules
-  const { crlUrl, issuerUrl } = addressesOf(publicUrl, rules.issuerId)
+  const { crlUrl, issuerUrl } = addressesOf(publicUrl, rules.issuerId, crlPartition)
   const ocspUrl = responderUrl(publicUrl)
   const validity = leafValidity(now, approved.lifetimeMs, issuer, root)
   const certificate = buildLinted(
@@ -155,7 +156,7 @@ export function signLeaf(
       subject: Name.from({ commonName }),
       issuer: issuer.subject,
       publicKey,
-      serialNumber,
+      serialNumber: randomSerial(),
       notBefore: validity.notBefore,
       notAfter: validity.notAfter,
       subjectAltNames: names,
@@ -186,6 +187,7 @@ export function signLeaf(
     not_after: certificate.notAfter.getTime(),
     issued_at: now.getTime(),
     root: rules.rootId,
+    crl_partition: crlPartition,
   }
   const issued: Issued = {
     certificate,

@@ -4,7 +4,10 @@
  * - `authority` has one row or none: an authority is made once, and the second of two that try at once is refused by it.
  * - `certificate_authority` has a row for every generation of root and issuer.
  * - `certificate` is the ledger: whatever was signed is here before it leaves.
- * - `revocation_list` holds the newest list of each certificate authority, so that every process hands out the same.
+ * - `revocation` has the entry of every revoked certificate as it stands in a list, numbered for each certificate authority.
+ * - `revocation_list` holds the newest list of each certificate authority, and of each part of an issuer's certificates, so that every
+ *   process hands out the same: short ones whole, of long ones what stands around the entries.
+ * - `crl_partition` has a row for every part of an issuer's certificates that has a list of its own.
  * - `ca_certificate` has what else certifies the key of a certificate authority: cross-certificates, and its own of before.
  * - `rollover` has a row for every change of generation; one of each kind at most is open.
  * - `enrolment_token` has the hash of every token that is good for one certificate, until a day after its end.
@@ -54,6 +57,10 @@ export interface LedgerTables {
     crl_number: number
     /** How many certificates under it were revoked: tells a list that lacks one. */
     revocations: number
+    /** How many of them have a row in `revocation`: the number of the last one. Fewer where an older version revoked. */
+    revocation_entries: number
+    /** The part that new certificates belong to. */
+    crl_partition: number
   }
   certificate: {
     ca: string
@@ -72,15 +79,47 @@ export interface LedgerTables {
     root: string
     revoked_at: number | null
     revocation_reason: string | null
+    /** The part whose list it names; 0 where that is the list about everything, or none. */
+    crl_partition: number
+    /** The number of its row in `revocation`. */
+    revocation_ordinal: number | null
+  }
+  revocation: {
+    ca: string
+    /** From 1, without a gap. */
+    ordinal: number
+    crl_partition: number
+    not_after: number
+    revoked_at: number
+    /** DER. */
+    entry: Uint8Array
+  }
+  crl_partition: {
+    ca: string
+    /** From 1. */
+    number: number
+    /** Where its list is found: what its certificates name. */
+    url: string
   }
   revocation_list: {
     ca: string
+    /** 0 for the list about everything. */
+    crl_partition: number
     number: number
-    /** `certificate_authority.revocations` when it was made. */
+    /** `certificate_authority.revocations` when it was made: no later entry is in it. */
     revocations: number
     this_update: number
     next_update: number
-    der: Uint8Array
+    /** The whole list where `tail` is null; else what stands before the entries. */
+    head: Uint8Array
+    /** What stands behind the entries. */
+    tail: Uint8Array | null
+    /** The entries of a long list: those of certificates that end after this, */
+    ends_after: number
+    /** so many bytes, */
+    entries_length: number
+    /** of which this is the SHA-256, lower-case hex. */
+    entries_sha256: string
   }
   ca_certificate: {
     fingerprint: string
@@ -245,6 +284,53 @@ export const LEDGER_MIGRATIONS: Readonly<Record<string, Migration>> = {
         fingerprint {text}
       ) {table}`,
       'create index enrolment_token_ends on enrolment_token (expires_at)',
+    ],
+  },
+  '005-revocation-entries': {
+    statements: [
+      'alter table certificate_authority add column revocation_entries {integer} not null default 0',
+      'alter table certificate_authority add column crl_partition {integer} not null default 0',
+      'alter table certificate add column crl_partition {integer} not null default 0',
+      'alter table certificate add column revocation_ordinal {integer}',
+      // Empty but for what an older version revoked.
+      `create index certificate_unlisted on certificate (ca, serial)
+        where revoked_at is not null and revocation_ordinal is null`,
+      'create index certificate_partition on certificate (ca, crl_partition, not_after)',
+      `create table revocation (
+        ca {text} not null references certificate_authority (id),
+        ordinal {integer} not null,
+        crl_partition {integer} not null,
+        not_after {integer} not null,
+        revoked_at {integer} not null,
+        entry {bytes} not null,
+        primary key (ca, ordinal)
+      ) {keyed-table}`,
+      'create index revocation_partition on revocation (ca, crl_partition, ordinal)',
+      `create table crl_partition (
+        ca {text} not null references certificate_authority (id),
+        number {integer} not null,
+        url {text} not null,
+        primary key (ca, number)
+      ) {table}`,
+      'alter table revocation_list rename to revocation_list_whole',
+      `create table revocation_list (
+        ca {text} not null references certificate_authority (id),
+        crl_partition {integer} not null,
+        number {integer} not null,
+        revocations {integer} not null,
+        this_update {integer} not null,
+        next_update {integer} not null,
+        head {bytes} not null,
+        tail {bytes},
+        ends_after {integer} not null,
+        entries_length {integer} not null,
+        entries_sha256 {text} not null,
+        primary key (ca, crl_partition)
+      ) {table}`,
+      `insert into revocation_list (ca, crl_partition, number, revocations, this_update, next_update, head, ends_after,
+          entries_length, entries_sha256)
+        select ca, 0, number, revocations, this_update, next_update, der, 0, 0, '' from revocation_list_whole`,
+      'drop table revocation_list_whole',
     ],
   },
 }

@@ -15,7 +15,10 @@ import type { LedgerTables } from './ledger-schema.ts'
 import { tokenUsed } from './token-used.ts'
 
 /** A new entry of the ledger: a row of the table, not revoked. */
-export type NewEntry = Omit<LedgerTables['certificate'], 'revoked_at' | 'revocation_reason'>
+export type NewEntry = Omit<
+  LedgerTables['certificate'],
+  'revoked_at' | 'revocation_reason' | 'revocation_ordinal'
+>
 
 /** The certificate authority that signed, as the signer knew it. */
 export interface SignedUnder {
@@ -173,6 +176,7 @@ const COLUMNS = [
   'not_after',
   'issued_at',
   'root',
+  'crl_partition',
 ] as const
 /** SQLite takes 32,766 values in a statement, PostgreSQL 65,535. */
 const ROWS_A_STATEMENT = 500

@@ -100,6 +100,7 @@ export class OcspDelegation {
           not_after: certificate.notAfter.getTime(),
           issued_at: now.getTime(),
           root: this.#record.parent ?? '',
+          crl_partition: 0,
         },
       ],
       { id, fingerprint: issuer.fingerprint },

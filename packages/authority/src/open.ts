@@ -8,6 +8,7 @@ import { OpenedAuthority } from './authority.ts'
 import { readState } from './authority-state.ts'
 import { readSettings } from './ca-records.ts'
 import { constrainedSpace } from './constraints.ts'
+import { CrlPartitions, parsePartitionSize } from './crl-partitions.ts'
 import { AuthorityError } from './errors.ts'
 import { adoptStagedKeys } from './folder.ts'
 import { LEDGER_MIGRATIONS, type LedgerTables } from './ledger-schema.ts'
@@ -32,6 +33,7 @@ export async function openAuthority(options: OpenAuthorityOptions): Promise<Auth
 export async function openWith(options: OpenAuthorityOptions): Promise<OpenedAuthority> {
   const { store, folder, passphrase, authorize, clock = systemClock, onFault = noop } = options
   const policy = parsePolicy(options.policy)
+  const crlPartitionSize = parsePartitionSize(options.crlPartitionSize)
   const givenUrl = parsePublicUrl(options.publicUrl)
   await store.migrate('authority', LEDGER_MIGRATIONS)
   const database = store.database<LedgerTables>()
@@ -62,6 +64,7 @@ export async function openWith(options: OpenAuthorityOptions): Promise<OpenedAut
     policy,
     publicUrl: settings.public_url ?? undefined,
     onFault,
+    partitions: new CrlPartitions(store, clock, crlPartitionSize),
     renewals: options.renewals,
     createRoutes:
       createRoutes === undefined || authorize === undefined
@@ -85,5 +88,6 @@ export const OPEN_OPTIONS = [
   'authorize',
   'onFault',
   'renewals',
+  'crlPartitionSize',
   'clock',
 ] as const

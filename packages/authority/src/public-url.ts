@@ -7,16 +7,32 @@ import { AuthorityError } from './errors.ts'
 
 /** What a certificate says about where its issuer can be asked; nothing where the authority has no address. */
 export interface PublicAddresses {
-  /** The revocation list, whole. */
+  /** The revocation list: about everything, or about a part. */
   readonly crlUrl: string | undefined
   /** The certificate of whoever signed. */
   readonly issuerUrl: string | undefined
 }
 
-/** The addresses of one certificate authority, by its id: the routes of `routes.ts`. */
-export function addressesOf(publicUrl: string | undefined, id: string): PublicAddresses {
+/**
+ * The addresses of one certificate authority, by its id: the routes of `routes.ts`.
+ *
+ * @param partition - the part of its certificates whose list is meant; 0 for the list about all of them
+ */
+export function addressesOf(
+  publicUrl: string | undefined,
+  id: string,
+  partition = 0,
+): PublicAddresses {
   if (publicUrl === undefined) return { crlUrl: undefined, issuerUrl: undefined }
-  return { crlUrl: `${publicUrl}/crl/${id}.crl`, issuerUrl: `${publicUrl}/crl/${id}.crt` }
+  return {
+    crlUrl: `${publicUrl}/crl/${listName(id, partition)}.crl`,
+    issuerUrl: `${publicUrl}/crl/${id}.crt`,
+  }
+}
+
+/** What a list is called: `issuer-2026-a1b2`, and `issuer-2026-a1b2.3` where it is about a part. */
+export function listName(ca: string, partition: number): string {
+  return partition === 0 ? ca : `${ca}.${partition}`
 }
 
 /** The address of the OCSP responder, which is one for every issuer. */

@@ -34,7 +34,7 @@ import { keyEncryption, passphraseFileOf, sealRootKey, writeKey } from './folder
 import { removeKey } from './folder-upkeep.ts'
 import { formerRow } from './issuer-renewal.ts'
 import type { LedgerTables } from './ledger-schema.ts'
-import { signCrl } from './revocation.ts'
+import { signCrl } from './sign-crl.ts'
 import type { RollOptions } from './types.ts'
 import { backdate, checkedNow } from './validity.ts'
 

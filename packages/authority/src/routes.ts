@@ -77,11 +77,25 @@ export function createRoutes(authority: OpenedAuthority, authorize: Authorize): 
         ? notFound()
         : bytes(record.certificate.der, 'application/pkix-cert', 'public, max-age=86400')
     }
-    const crl = file.endsWith('.crl') ? await authority.crlOf(id) : undefined
+    const { ca = id, part } = /^(?<ca>.+)\.(?<part>[1-9]\d{0,8})$/.exec(id)?.groups ?? {}
+    const crl = file.endsWith('.crl') ? await authority.crlOf(ca, Number(part ?? 0)) : undefined
     if (crl === undefined) return notFound()
-    const headers = { 'last-modified': crl.thisUpdate.toUTCString(), etag: `"${crl.number}"` }
-    // Short: a revocation should not wait for a cache.
-    return bytes(crl.der, 'application/pkix-crl', 'public, max-age=60, must-revalidate', headers)
+    const headers = {
+      'last-modified': crl.thisUpdate.toUTCString(),
+      etag: `"${crl.number}"`,
+      // Short: a revocation should not wait for a cache.
+      'cache-control': 'public, max-age=60, must-revalidate',
+    }
+    if (context.req.header('if-none-match') === headers.etag) {
+      return new Response(null, { status: 304, headers })
+    }
+    return new Response(crl.stream(), {
+      headers: {
+        ...headers,
+        'content-type': 'application/pkix-crl',
+        'content-length': String(crl.size),
+      },
+    })
   })
 
   application.route('/', createOcspRoutes(authority.ocsp))

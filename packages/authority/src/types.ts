@@ -39,6 +39,11 @@ export interface OpenAuthorityOptions {
   onFault?: ((error: unknown) => void) | undefined
   /** Asked before a certificate is renewed, and told of the new one. @defaultValue nobody */
   renewals?: RenewalWatch | undefined
+  /**
+   * How many live certificates of an issuer share a revocation list before the next ones name a list of their own, which is about
+   * as many and no others. The list about all of them is there as well. @defaultValue 50000
+   */
+  crlPartitionSize?: number | undefined
   /** @defaultValue the machine's clock */
   clock?: Clock | undefined
 }
@@ -118,6 +123,21 @@ export interface SignedCrl {
   readonly number: number
   readonly thisUpdate: Date
   readonly nextUpdate: Date
+}
+
+/** A revocation list that may be long: its bytes come when they are asked for. */
+export interface RevocationList {
+  /** The certificate authority that signed it: `issuer-2026-a1b2`. */
+  readonly ca: string
+  readonly number: number
+  readonly thisUpdate: Date
+  readonly nextUpdate: Date
+  /** Bytes. */
+  readonly size: number
+  /** The whole list, DER. */
+  read(): Promise<Uint8Array>
+  /** The same in pieces, from the file where it is long. */
+  stream(): ReadableStream<Uint8Array>
 }
 
 /** How {@link Authority.upkeep} renews the issuer. */
@@ -279,6 +299,8 @@ export interface Authority {
    * @throws {@link AuthorityError} `crl-unavailable` where one has run out and its key is not here
    */
   crl(): Promise<readonly SignedCrl[]>
+  /** The same without their bytes: for whoever wants to know whether there is a newer one, or hands a long one on in pieces. */
+  revocationLists(): Promise<readonly RevocationList[]>
   /**
    * Looks whether another process has changed roots or issuers, and takes that over; whoever issues, renews or asks for a list has
    * it looked at once a second.

@@ -388,6 +388,6 @@ function verifies(
 
 async function openList(authority: Authority, id: string): Promise<CertificateRevocationList> {
   assert.ok('crlOf' in authority && typeof authority.crlOf === 'function')
-  const list: { der: Uint8Array } = await authority.crlOf(id)
-  return CertificateRevocationList.parse(list.der)
+  const list: { read: () => Promise<Uint8Array> } = await authority.crlOf(id)
+  return CertificateRevocationList.parse(await list.read())
 }
