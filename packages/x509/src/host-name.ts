@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { isIPv4 } from 'node:net'
 import { domainToASCII } from 'node:url'
 import { X509Error } from './errors.ts'
+import { isIPv4 } from './ip-text.ts'
 
 /**
  * A host name in the form that goes into a certificate: `Büro.example` becomes `xn--bro-hoa.example`. A wildcard may

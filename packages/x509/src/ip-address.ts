@@ -3,13 +3,12 @@
  *
  * @module
  */
-import { isIPv4, isIPv6 } from 'node:net'
+import { isIPv4, isIPv6 } from './ip-text.ts'
 
 /** The bytes of an address, or `undefined` where the text is none; zones (`%eth0`) are none. */
 export function ipToBytes(text: string): Uint8Array | undefined {
   if (isIPv4(text)) return Uint8Array.from(text.split('.').map(Number))
-  // The colon is asked for first: the pattern of isIPv6 takes milliseconds to compile, and host names never need it.
-  if (!text.includes(':') || !isIPv6(text) || text.includes('%')) return undefined
+  if (!isIPv6(text) || text.includes('%')) return undefined
   const [head = '', tail] = text.split('::')
   const front = groups(head)
   const back = tail === undefined ? [] : groups(tail)

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { isIP } from 'node:net'
 import type { Certificate } from './certificate.ts'
 import { X509Error } from './errors.ts'
 import { type GeneralName, printGeneralName } from './general-name.ts'
 import { normaliseHostName } from './host-name.ts'
+import { isIP } from './ip-text.ts'
 import { ALL, ALL_CLIENTS, type CertificateRule, LEAVES, type LintContext } from './lint-rule.ts'
 import { looksLikeHost } from './lint-profile.ts'
 import { OID } from './oid.ts'
@@ -130,7 +130,7 @@ export const NAME_RULES: readonly CertificateRule[] = [
     fix: 'Write addresses as iPAddress; with openssl that is IP:10.0.0.1.',
     refusedBy: ALL_CLIENTS,
     find: (_, context) =>
-      aboutDns(context, (name) => (isIP(name) === 0 ? undefined : 'is an IP address')),
+      aboutDns(context, (name) => (isIP(name) ? 'is an IP address' : undefined)),
   },
   {
     id: 'dns-name-underscore',
@@ -176,7 +176,7 @@ export const NAME_RULES: readonly CertificateRule[] = [
     find: (_, context) =>
       aboutDns(context, (name) => {
         // Each of these has a rule of its own.
-        if (!ASCII.test(name) || isIP(name) !== 0) return undefined
+        if (!ASCII.test(name) || isIP(name)) return undefined
         const rest = name.replaceAll('_', 'x').replace(/^\*\./, '')
         return rest.includes('*') ? undefined : hostFault(rest)
       }),

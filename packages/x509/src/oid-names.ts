@@ -12,7 +12,8 @@
  * @returns the name, or `undefined` for one not in the table
  */
 export function oidName(dotted: string): string | undefined {
-  return NAMES.get(dotted)
+  names ??= readTable()
+  return names.get(dotted)
 }
 
 /** One arc a line, then its members. */
@@ -181,8 +182,11 @@ const TABLE = `
 2.16.840.1.113730.1|12=Netscape SSL Server Name|13=Netscape Comment
 `
 
-const NAMES: ReadonlyMap<string, string> = new Map(
-  TABLE.trim()
+/** Read when it is first asked for: whoever signs or serves prints no names. */
+let names: ReadonlyMap<string, string> | undefined
+
+function readTable(): ReadonlyMap<string, string> {
+  const entries = TABLE.trim()
     .split('\n')
     .flatMap((line) => {
       const [arc, ...members] = line.split('|')
@@ -190,5 +194,6 @@ const NAMES: ReadonlyMap<string, string> = new Map(
         const [last = '', name = ''] = member.split('=')
         return [`${arc}.${last}`, name]
       })
-    }),
-)
+    })
+  return new Map(entries)
+}

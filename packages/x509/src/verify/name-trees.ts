@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { isIPv4 } from 'node:net'
 import type { GeneralName } from '../general-name.ts'
 import { ipToBytes } from '../ip-address.ts'
+import { isIPv4 } from '../ip-text.ts'
 import type { Name } from '../name.ts'
 
 /** What a comparison found. */

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { isIP } from 'node:net'
 import type { Certificate } from '../certificate.ts'
 import { DerReader } from '../der-reader.ts'
 import { TAG } from '../der-tags.ts'
 import { type GeneralName, printGeneralName } from '../general-name.ts'
+import { isIP } from '../ip-text.ts'
 import { OID } from '../oid.ts'
 import { oidName } from '../oid-names.ts'
 import { isHostName, isMailbox } from './name-trees.ts'
@@ -168,7 +168,7 @@ function checkCommonName(certificate: Certificate): Found | undefined {
 /** An address in any of the notations that some C library reads. */
 function isAddressLike(text: string): boolean {
   return (
-    isIP(text) !== 0 ||
+    isIP(text) ||
     /^(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x[0-9a-f]+|[0-9]+)){3}$|^0x[0-9a-f]{8}$/i.test(text)
   )
 }
