@@ -7,6 +7,7 @@ import { scrubProcess, testAuthority } from '@countersign/testkit'
 import { Certificate } from '@countersign/x509'
 import { thumbprintOf } from '../src/peer.ts'
 import { codeOf, openDirect, sessionCookieOf, TLS, tokenOf } from './direct.ts'
+import { addClient, claimsOf, clientIdentity, startOAuth } from './oauth-service.ts'
 import { PASSWORD } from './service.ts'
 
 scrubProcess()
@@ -203,5 +204,36 @@ describe('an access token', () => {
     const late = await bearerOf()
     assert.equal(await codeOf(await call('/private', { bearer: late })), '200')
     assert.equal(await codeOf(await call('/fresh', { bearer: late })), '401 step-up-required')
+  })
+})
+
+describe('a service that makes bound tokens only', () => {
+  it('makes none for who proves no certificate and no key', async (t) => {
+    const service = await startOAuth(t, { tokens: { boundOnly: true } })
+    const robot = await addClient(service, 'robot')
+    const proved = { grant_type: 'client_credentials', ...robot.proof(service) }
+    const refused = await service.token(proved)
+    assert.deepEqual([refused.status, refused.body['error']], [400, 'invalid_request'])
+    assert.equal(service.events.at(-1)?.reason, 'binding-missing')
+    const identity = clientIdentity('robot')
+    const [certificate = assert.fail()] = Certificate.parseAll(identity.chainPem)
+    await service.auth.certificates.add('robot', certificate.pem)
+    const form = { grant_type: 'client_credentials', client_id: 'robot' }
+    const { status, body } = await service.token(form, { as: identity })
+    assert.equal(status, 200, JSON.stringify(body))
+    assert.deepEqual(claimsOf(body['access_token'])['cnf'], {
+      'x5t#S256': thumbprintOf(certificate),
+    })
+  })
+
+  it('takes none along from a session that is bound to nothing', async (t) => {
+    const { auth, call, signIn } = await openDirect(t, {
+      issuer: 'https://service.internal',
+      tokens: { boundOnly: true },
+    })
+    await auth.users.add({ name: 'ada', password: PASSWORD })
+    const cookie = await signIn('ada')
+    const answer = await call('/auth/access-token', { cookie, json: {} })
+    assert.equal(await codeOf(answer), '403 binding-missing')
   })
 })

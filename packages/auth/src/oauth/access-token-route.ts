@@ -22,6 +22,9 @@ export async function answerAccessToken(
 ): Promise<Response> {
   const who = await signedIn(parts, c)
   if (who instanceof Response) return who
+  if (oauth.settings.boundOnly && who.session.context.cnf === undefined) {
+    return refuse(parts, 'binding-missing')
+  }
   const body = await readJson(parts, c, WANTED)
   if (body instanceof Response) return body
   const form = OAuthForm.of(body)

@@ -24,6 +24,8 @@ export interface TokenOptions {
   clientSecrets?: boolean | undefined
   /** Asks for a value of ours in every proof of possession (RFC 9449 §8). @defaultValue false */
   dpopNonces?: boolean | undefined
+  /** Makes only tokens that are bound to a certificate or key of whoever asks. @defaultValue false */
+  boundOnly?: boolean | undefined
   /** Issuers whose tokens are exchanged for ours. @defaultValue none */
   trustedIssuers?: readonly TrustedIssuer[] | undefined
 }
@@ -37,6 +39,7 @@ export interface TokenSettings {
   audiences: readonly string[]
   clientSecrets: boolean
   dpopNonces: boolean
+  boundOnly: boolean
   trustedIssuers: readonly TrustedIssuer[]
 }
 
@@ -63,6 +66,7 @@ export function readTokenOptions(options: TokenOptions): TokenSettings {
     audiences,
     clientSecrets: options.clientSecrets ?? false,
     dpopNonces: options.dpopNonces ?? false,
+    boundOnly: options.boundOnly ?? false,
     trustedIssuers: options.trustedIssuers ?? [],
   }
 }
@@ -101,5 +105,6 @@ const KNOWN = [
   'audiences',
   'clientSecrets',
   'dpopNonces',
+  'boundOnly',
   'trustedIssuers',
 ] as const satisfies readonly (keyof TokenOptions)[]

@@ -27,6 +27,10 @@ export async function answerToken(
     proved === undefined && x5tS256 === undefined
       ? undefined
       : { ...(x5tS256 === undefined ? {} : { x5tS256 }), ...proved }
+  if (cnf === undefined && parts.settings.boundOnly) {
+    const words = 'tokens are bound here: come with a registered certificate or a DPoP proof'
+    return new OAuthRefusal('invalid_request', words, { reason: 'binding-missing' })
+  }
   const answer = await parts.grants.answer({ form, client, cnf, peer })
   if (answer instanceof OAuthRefusal) return answer
   parts.onEvent({
