@@ -18,7 +18,6 @@ import {
 import type { CaKind } from './ca-certificates.ts'
 import { writePublicUrl } from './ca-records.ts'
 import { checkConstraints } from './constraints.ts'
-import type { CrlPartitions } from './crl-partitions.ts'
 import { AuthorityError } from './errors.ts'
 import { Enrolment } from './enrolment.ts'
 import { tidyFolder } from './folder-upkeep.ts'
@@ -46,6 +45,7 @@ import { type ChangingAuthority, signRootList } from './changing.ts'
 import { rollIssuer, rollRoot } from './rollover.ts'
 import { rolloverStatus } from './rollover-report.ts'
 import { retire, retireEnded } from './rollover-retire.ts'
+import { maySignItsList } from './takeover/checks.ts'
 import type { Issued, IssueRequest, RenewOptions } from './issue-types.ts'
 import type {
   Authority,
@@ -53,7 +53,6 @@ import type {
   LedgerEntry,
   ListOptions,
   RetireOptions,
-  RevocationList,
   RolloverStatus,
   RollOptions,
   SignedCrl,
@@ -71,7 +70,6 @@ export interface AuthorityParts extends AuthorityContext {
   /** Told what went wrong where an answer says nothing of it. */
   readonly onFault: (error: unknown) => void
   readonly createRoutes: ((authority: OpenedAuthority) => Hono) | undefined
-  readonly partitions: CrlPartitions
   readonly renewals: RenewalWatch | undefined
 }
 
@@ -89,7 +87,6 @@ export class OpenedAuthority implements Authority {
   readonly #ledger: Ledger
   readonly #writer: LedgerWriter
   readonly #revocation: Revocation
-  readonly #partitions: CrlPartitions
   readonly #createRoutes: AuthorityParts['createRoutes']
   readonly #renewals: RenewalWatch | undefined
   #state: AuthorityState
@@ -103,7 +100,7 @@ export class OpenedAuthority implements Authority {
   #routes: Hono | undefined
 
   constructor(parts: AuthorityParts) {
-    const { store, folder, clock, state, organization, onFault, partitions } = parts
+    const { store, clock, state, organization, onFault } = parts
     this.organization = organization
     this.trustDomain = parts.trustDomain
     this.constraints = parts.constraints
@@ -112,9 +109,8 @@ export class OpenedAuthority implements Authority {
     this.#publicUrl = parts.publicUrl
     this.#ledger = new Ledger(store.database<LedgerTables>())
     this.#writer = new LedgerWriter(store)
-    this.#partitions = partitions
-    this.#revocation = new Revocation({ store, folder, clock, partitions })
-    this.#revocation.setRecords(state.records)
+    this.#revocation = new Revocation(store, clock)
+    this.#revocation.setRecords(state.records.filter(maySignItsList))
     this.#state = state
     this.#rules = this.#makeRules()
     this.ocsp = new OcspResponder({
@@ -191,7 +187,7 @@ export class OpenedAuthority implements Authority {
     if (state.generation <= this.#state.generation) return false
     this.#state = state
     this.#rules = this.#makeRules()
-    this.#revocation.setRecords(state.records)
+    this.#revocation.setRecords(state.records.filter(maySignItsList))
     return true
   }
 
@@ -367,24 +363,14 @@ export class OpenedAuthority implements Authority {
   }
 
   async crl(): Promise<readonly SignedCrl[]> {
-    const lists = await this.revocationLists()
-    return await Promise.all(
-      lists.map(async (list) => {
-        const { ca, number, thisUpdate, nextUpdate } = list
-        return { ca, der: await list.read(), number, thisUpdate, nextUpdate }
-      }),
-    )
+    await this.current()
+    return await this.#revocation.crls()
   }
 
-  async revocationLists(): Promise<readonly RevocationList[]> {
+  /** The list of one certificate authority, by its id, or `undefined`. */
+  async crlOf(id: string): Promise<SignedCrl | undefined> {
     await this.current()
-    return await this.#revocation.lists()
-  }
-
-  /** The list of one certificate authority, by its id, about a part of its certificates or all of them (0), or `undefined`. */
-  async crlOf(id: string, partition = 0): Promise<RevocationList | undefined> {
-    await this.current()
-    return await this.#revocation.crl(id, partition)
+    return await this.#revocation.crl(id)
   }
 
   /**
@@ -398,15 +384,12 @@ export class OpenedAuthority implements Authority {
       const signer = await issuer.key.signer()
       const now = checkedNow(this.#context.clock)
       const signed: SignedLeaf[] = []
-      const parts: number[] = []
+      for (const [index, one] of approved.entries()) {
+        // Others get their turn between the signatures of a big batch.
+        if (index % SIGNATURES_A_TURN === SIGNATURES_A_TURN - 1) await nextTurn()
+        signed.push(signLeaf(one, rules, signer, now))
+      }
       try {
-        for (const [index, one] of approved.entries()) {
-          // Others get their turn between the signatures of a big batch.
-          if (index % SIGNATURES_A_TURN === SIGNATURES_A_TURN - 1) await nextTurn()
-          const part = await this.#partitions.next(issuer.id, rules.publicUrl)
-          parts.push(part)
-          signed.push(signLeaf(one, rules, signer, now, part))
-        }
         const under = { id: issuer.id, fingerprint: issuer.certificate.fingerprint }
         const entries = signed.map(({ entry }) => entry)
         const [first] = entries
@@ -417,8 +400,6 @@ export class OpenedAuthority implements Authority {
         const isStale = error instanceof StaleIssuerError
         if (attempt >= ATTEMPTS || !(isStale || isUniqueViolation(error))) throw error
         if (isStale) await this.refresh()
-      } finally {
-        this.#partitions.settle(issuer.id, parts)
       }
     }
   }

@@ -48,7 +48,8 @@ export async function signRootList(
 ): Promise<void> {
   for (const { id, key, certificate } of state.records) {
     if (rootKey === undefined || !certificate.publicKey.equals(rootKey.publicKey)) continue
-    if (key.isPresent) await revocation.crl(id)
+    key.lend(rootKey)
+    await revocation.crl(id)
   }
 }
 

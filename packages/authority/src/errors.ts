@@ -41,6 +41,8 @@ const STATUS = {
   'already-initialised': 500,
   'not-initialised': 500,
   'settings-differ': 500,
+  'import-refused': 409,
+  'index-malformed': 400,
   'folder-foreign': 500,
   'key-missing': 500,
   'key-malformed': 500,

@@ -74,3 +74,12 @@ export type {
   UpkeepOptions,
   UpkeepReport,
 } from './types.ts'
+export type { Skipped, TakenCertificate } from './takeover/entries.ts'
+export type { TakenAuthority } from './takeover/generations.ts'
+export {
+  importAuthority,
+  type ImportAuthorityOptions,
+  type ImportReport,
+  type TakenFindings,
+} from './takeover/import.ts'
+export { type IndexLine, parseOpensslIndex } from './takeover/openssl-index.ts'

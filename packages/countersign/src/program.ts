@@ -73,6 +73,11 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     group: AUTHORITY,
+    names: ['import'],
+    load: async () => (await import('./commands/import.ts')).addImport,
+  },
+  {
+    group: AUTHORITY,
     names: ['issue'],
     load: async () => (await import('./commands/issue.ts')).addIssue,
   },

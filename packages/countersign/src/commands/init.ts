@@ -17,13 +17,13 @@ import {
 } from '../command.ts'
 import { updateConfiguration } from '../configuration.ts'
 import { refuseWrongClock } from '../clock.ts'
-import { type DataFolder, refuseSharedFolder } from '../data-folder.ts'
+import { refuseSharedFolder } from '../data-folder.ts'
+import { type DualFlags, makePostQuantum, refuseWrongDual } from '../dual.ts'
 import { KEY_TYPES } from '../key-types.ts'
+import { noteKeys } from '../kept-keys.ts'
 import { givenPassphrase, openDataStore, readSecretFile } from '../open-data.ts'
-import type { Output } from '../output.ts'
-import { shellWord } from '../shell.ts'
 
-interface InitFlags extends SharedFlags {
+interface InitFlags extends SharedFlags, DualFlags {
   org?: string
   keyType?: KeyType
   constrain?: string[]
@@ -53,32 +53,38 @@ export function addInit(program: Command): void {
       '--root-passphrase-file <file>',
       'take the passphrase of the root’s key from here instead of making one',
     )
+    .option('--dual', 'make a second one of ML-DSA-65 beside it, in the folder ml-dsa')
     .addOption(databaseOption('sqlite:FILE or postgres://… instead of the folder’s own SQLite'))
     .action(async (flags: InitFlags) =>
       perform(flags, async ({ output, data }) => {
         refuseWrongClock()
+        refuseWrongDual(flags)
         refuseSharedFolder(data)
         ensurePrivateFolder(data.path)
         const { openStore } = await import('@countersign/store')
         await using store =
           flags.database === undefined ? await openDataStore(data) : await openStore(flags.database)
         const { initAuthority } = await import('@countersign/authority')
-        const authority = await initAuthority({
-          store,
-          folder: data.path,
+        const settings = {
           organization: flags.org,
-          keyType: flags.keyType,
           constrain: flags.constrain,
           passphrase: givenPassphrase(flags.passphraseFile),
           rootPassphrase:
             flags.rootPassphraseFile === undefined
               ? undefined
               : readSecretFile(flags.rootPassphraseFile, 'passphrase'),
+        }
+        const authority = await initAuthority({
+          ...settings,
+          store,
+          folder: data.path,
+          keyType: flags.keyType,
           rootKeyFile: flags.rootOut === undefined ? undefined : path.resolve(flags.rootOut),
         })
         if (flags.database !== undefined) {
           await updateConfiguration(data, { database: flags.database })
         }
+        const postQuantum = flags.dual === true ? await makePostQuantum(data, settings) : undefined
         const [root] = authority.roots
         output.result(
           {
@@ -88,6 +94,7 @@ export function addInit(program: Command): void {
             fingerprint: root?.fingerprint,
             issuer: authority.issuer.subject.toString(),
             trustDomain: authority.trustDomain,
+            ...(postQuantum === undefined ? {} : { postQuantum }),
           },
           [
             `made an authority in ${data.path}`,
@@ -95,34 +102,17 @@ export function addInit(program: Command): void {
             `  fingerprint  ${root?.fingerprint}`,
             `  issuer       ${authority.issuer.subject.toString()}`,
             `clients trust  ${data.roots}`,
+            ...(postQuantum === undefined
+              ? []
+              : [
+                  `and one of ML-DSA-65 in ${postQuantum.data}`,
+                  `  root         ${postQuantum.root}`,
+                  `  fingerprint  ${postQuantum.fingerprint}`,
+                  `clients trust  ${postQuantum.roots}, too`,
+                ]),
           ].join('\n'),
         )
-        if (flags.passphraseFile === undefined && givenPassphrase() === undefined) {
-          output.note(
-            `the issuer’s passphrase is in ${data.path}/passphrase: keep a copy elsewhere`,
-          )
-        }
-        noteRoot(output, data, flags)
+        noteKeys(output, data, flags)
       }),
     )
-}
-
-/** Where the root's key and its passphrase are, and what to do with them. */
-function noteRoot(
-  output: Output,
-  data: DataFolder,
-  { rootOut, rootPassphraseFile }: InitFlags,
-): void {
-  const secret =
-    rootPassphraseFile === undefined ? path.join(data.path, 'root.passphrase') : undefined
-  if (rootOut === undefined) {
-    const files = [path.join(data.path, 'root.key'), ...(secret === undefined ? [] : [secret])]
-    output.note(
-      `the root is needed once a year: move ${files.map(shellWord).join(' and ')} to another medium`,
-    )
-  } else if (secret !== undefined) {
-    output.note(
-      `the root’s key is in ${rootOut}, and its passphrase in ${secret}: keep them apart, and a copy of each`,
-    )
-  }
 }
