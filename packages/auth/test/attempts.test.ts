@@ -1,5 +1,6 @@
 /**
- * Every way to ask, with every state a credential can be in, over every transport: one table.
+ * Every way to ask, with every state a credential can be in, over every transport: one table. Access tokens and certificates have their
+ * own (`attempts-jwt.test.ts`, `attempts-certificates.test.ts`), and so have real connections (`packages/countersign/test/attempts-tls.test.ts`).
  *
  * A column is a transport: TLS; plain HTTP from elsewhere; plain HTTP on this machine; a connection of which nothing is known.
  * A cell is the status and the code of the answer.
@@ -9,7 +10,8 @@ import { after, before, describe, it } from 'node:test'
 import type { AuthPeer } from '@countersign/auth'
 import { scrubProcess } from '@countersign/testkit'
 import { makeSessions, makeTokens, OTHER, OWN } from './attempt-states.ts'
-import { type Call, codeOf, type Direct, openDirect, TLS, tokenOf } from './direct.ts'
+import { assertAnswer, crossSite, invalid, ok, plain, required, two } from './attempt-check.ts'
+import { type Call, type Direct, openDirect, TLS, tokenOf } from './direct.ts'
 
 scrubProcess()
 
@@ -19,12 +21,6 @@ const TRANSPORTS: [string, AuthPeer | undefined][] = [
   ['plain HTTP on this machine', { address: '127.0.0.1', encrypted: false }],
   ['a connection of which nothing is known', undefined],
 ]
-
-const ok = '200'
-const required = '401 credentials-required'
-const invalid = '401 credentials-invalid'
-const two = '400 two-credentials'
-const crossSite = '403 cross-site-request'
 
 /** What a state gets over TLS; over anything else it is `tls-required`, or `required` where nothing was seen. */
 type Row = [state: string, expected: string, elsewhere?: 'nothing is seen']
@@ -147,14 +143,10 @@ const GUARDS: [string, string, string][] = [
   ['/admin/principals', 'token of an administrator', '403 method-refused'],
 ]
 
-const CHALLENGES: Readonly<Record<string, string>> = {
-  [required]: 'Bearer realm="countersign"',
-  [invalid]:
-    'Bearer realm="countersign", error="invalid_token", error_description="the session or token is not valid, or no longer"',
-  [two]:
-    'Bearer realm="countersign", error="invalid_request", error_description="a request may carry one credential: a cookie or an Authorization header"',
-  '403 scope-missing':
-    'Bearer realm="countersign", error="insufficient_scope", error_description="the token may not be used for this", scope="reports:read"',
+/** What a challenge for more proof says besides. */
+const PROOF: Readonly<Record<string, string>> = {
+  '/fresh': 'max_age="900"',
+  '/strong': 'acr_values="aal2"',
 }
 
 describe('an attempt to be recognised', () => {
@@ -183,7 +175,7 @@ describe('an attempt to be recognised', () => {
     for (const [state, expected, elsewhere] of SESSIONS) {
       it(`session, ${state}, over ${transport}`, async () => {
         const secure = peer === TLS
-        const unseen = elsewhere === undefined ? '403 tls-required' : required
+        const unseen = elsewhere === undefined ? plain : required
         const cookie = sessions.get(state) ?? ''
         // Over plain HTTP the cookie has its plain name; one with the prefix is not ours there.
         const sent = secure ? cookie : cookie.replace('__Host-', '')
@@ -195,7 +187,7 @@ describe('an attempt to be recognised', () => {
       it(`API token, ${state}, over ${transport}`, async () => {
         const call = tokens.get(state)
         assert.ok(call !== undefined)
-        const unseen = elsewhere === undefined ? '403 tls-required' : required
+        const unseen = elsewhere === undefined ? plain : required
         const where = peer === TLS ? { ...TLS, ...call.peer } : peer
         await asked('/private', { ...call, peer: where }, peer === TLS ? expected : unseen)
       })
@@ -216,7 +208,7 @@ describe('an attempt to be recognised', () => {
     it(`a good session over plain HTTP with ${name}`, async () => {
       const cookie = (sessions.get('good') ?? '').replace('__Host-', '')
       const peer = { address: '127.0.0.1', encrypted: false }
-      await asked('/private', { cookie, peer, headers: { [name]: value } }, '403 tls-required')
+      await asked('/private', { cookie, peer, headers: { [name]: value } }, plain)
     })
   }
 
@@ -285,16 +277,7 @@ describe('an attempt to be recognised', () => {
 
   /** Asks, and holds status, code, type, challenge and caching against what they must be. */
   async function asked(path: string, call: Call, expected: string): Promise<void> {
-    const answer = await ready().call(path, call)
-    const { headers, status } = answer
-    const copy = answer.clone()
-    assert.equal(await codeOf(answer), expected)
-    if (status === 200) return
-    const problem = JSON.parse(await copy.text())
-    assert.equal(problem.type, `urn:countersign:problem:${problem.code}`)
-    assert.equal(headers.get('cache-control'), 'no-store')
-    const challenge = headers.get('www-authenticate')
-    if (status === 401) assert.match(challenge ?? '', /^Bearer realm="countersign"/)
-    if (expected in CHALLENGES) assert.equal(challenge, CHALLENGES[expected])
+    const more = expected === '401 step-up-required' ? PROOF[path] : undefined
+    await assertAnswer(await ready().call(path, call), expected, { more })
   }
 })
