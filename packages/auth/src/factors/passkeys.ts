@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Clock } from '@countersign/core'
 import { z } from 'zod'
 import type { CredentialRecord, Credentials } from '../credentials.ts'
@@ -223,9 +223,11 @@ export class Passkeys implements SecondFactor {
   async #redeemAnybody(challenge: string): Promise<boolean> {
     const { clock, oneTime, secrets } = this.#parts
     const text = Buffer.from(challenge, 'base64url').toString()
-    const [nonce = '', until = '', mac, ...rest] = text.split('.')
-    const expected = secrets.mac('passkey', `${nonce}.${until}`)
-    if (rest.length > 0 || mac === undefined || mac !== expected) return false
+    const [nonce = '', until = '', mac = '', ...rest] = text.split('.')
+    const expected = Buffer.from(secrets.mac('passkey', `${nonce}.${until}`) ?? '')
+    const given = Buffer.from(mac)
+    if (rest.length > 0 || expected.length === 0 || given.length !== expected.length) return false
+    if (!timingSafeEqual(given, expected)) return false
     const expires = Number(until)
     if (!(expires > clock().getTime())) return false
     return await oneTime.use('passkey', 'sign-in', nonce, expires)
