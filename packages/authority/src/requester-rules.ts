@@ -244,8 +244,7 @@ function parseRule(rule: RequesterRule, option: string): ParsedRule {
 }
 
 function parseWho(text: string, option: string): { kind: string; name: string } {
-  const [, kind = '', name = ''] =
-    /^(role|user|factor|acme|token|certificate):([^\p{C}]{1,200})$/u.exec(text) ?? []
+  const [, kind = '', name = ''] = PLAIN_WHO.exec(text) ?? WHO.exec(text) ?? []
   if (kind !== '' && !(kind === 'role' && name === '*')) return { kind, name }
   throw new AuthorityError('option-invalid', `${option}: "${text.slice(0, 100)}" says nobody`, {
     hint: 'write role:NAME, user:NAME, factor:NAME, acme:ACCOUNT, token:ID or certificate:NAME; * stands for all of a kind, except for roles',
@@ -266,3 +265,6 @@ const RULE_OPTIONS = ['who', 'names', 'profiles', 'keyTypes', 'maxDays', 'wildca
 const CERTIFIED_TYPES: ReadonlySet<string> = new Set<string>(KEY_TYPES)
 const MOST_RULES = 200
 const MOST_ENTRIES = 1000
+const WHO = /^(role|user|factor|acme|token|certificate):([^\p{C}]{1,200})$/u
+/** Nearly all of them; the classes of Unicode in the other one take a millisecond to compile. */
+const PLAIN_WHO = /^(role|user|factor|acme|token|certificate):([\w.@*-]{1,200})$/

@@ -5,7 +5,7 @@
  */
 import { writeSync } from 'node:fs'
 import { styleText } from 'node:util'
-import { CountersignError, errorMessage } from '@countersign/core'
+import { CountersignError, errorCode, errorMessage } from '@countersign/core'
 
 /** Prints the result of one command. */
 export class Output {
@@ -29,7 +29,8 @@ export class Output {
 
   /** A remark for people; it is no result and goes to stderr. */
   note(text: string): void {
-    process.stderr.write(`${printable(text)}\n`)
+    // Written as it is: the stream that Node would make of a pipe takes milliseconds to load.
+    writeAll(2, `${printable(text)}\n`)
   }
 
   /**
@@ -153,14 +154,20 @@ function mark(colour: 'red' | 'cyan', word: string): string {
  * Bytes to stdout, whole, before the process may end. A reader that went away (`| head`) ends the program quietly.
  */
 export function writeOut(data: string | Uint8Array): void {
+  if (!writeAll(1, data)) process.exit(0)
+}
+
+/** Says whether anybody is there to read it. */
+function writeAll(descriptor: 1 | 2, data: string | Uint8Array): boolean {
   let rest = typeof data === 'string' ? Buffer.from(data) : data
   while (rest.length > 0) {
     try {
-      rest = rest.subarray(writeSync(1, rest))
+      rest = rest.subarray(writeSync(descriptor, rest))
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') continue
-      if (error instanceof Error && 'code' in error && error.code === 'EPIPE') process.exit(0)
-      throw error
+      const code = errorCode(error)
+      if (code === 'EPIPE') return false
+      if (code !== 'EAGAIN') throw error
     }
   }
+  return true
 }
