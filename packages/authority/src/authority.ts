@@ -18,6 +18,7 @@ import {
 import type { CaKind } from './ca-certificates.ts'
 import { writePublicUrl } from './ca-records.ts'
 import { checkConstraints } from './constraints.ts'
+import type { CrlPartitions } from './crl-partitions.ts'
 import { AuthorityError } from './errors.ts'
 import { Enrolment } from './enrolment.ts'
 import { tidyFolder } from './folder-upkeep.ts'
@@ -53,6 +54,7 @@ import type {
   LedgerEntry,
   ListOptions,
   RetireOptions,
+  RevocationList,
   RolloverStatus,
   RollOptions,
   SignedCrl,
@@ -70,6 +72,7 @@ export interface AuthorityParts extends AuthorityContext {
   /** Told what went wrong where an answer says nothing of it. */
   readonly onFault: (error: unknown) => void
   readonly createRoutes: ((authority: OpenedAuthority) => Hono) | undefined
+  readonly partitions: CrlPartitions
   readonly renewals: RenewalWatch | undefined
 }
 
@@ -87,6 +90,7 @@ export class OpenedAuthority implements Authority {
   readonly #ledger: Ledger
   readonly #writer: LedgerWriter
   readonly #revocation: Revocation
+  readonly #partitions: CrlPartitions
   readonly #createRoutes: AuthorityParts['createRoutes']
   readonly #renewals: RenewalWatch | undefined
   #state: AuthorityState
@@ -100,7 +104,7 @@ export class OpenedAuthority implements Authority {
   #routes: Hono | undefined
 
   constructor(parts: AuthorityParts) {
-    const { store, clock, state, organization, onFault } = parts
+    const { store, folder, clock, state, organization, onFault, partitions } = parts
     this.organization = organization
     this.trustDomain = parts.trustDomain
     this.constraints = parts.constraints
@@ -109,7 +113,8 @@ export class OpenedAuthority implements Authority {
     this.#publicUrl = parts.publicUrl
     this.#ledger = new Ledger(store.database<LedgerTables>())
     this.#writer = new LedgerWriter(store)
-    this.#revocation = new Revocation(store, clock)
+    this.#partitions = partitions
+    this.#revocation = new Revocation({ store, folder, clock, partitions })
     this.#revocation.setRecords(state.records.filter(maySignItsList))
     this.#state = state
     this.#rules = this.#makeRules()
@@ -363,14 +368,24 @@ export class OpenedAuthority implements Authority {
   }
 
   async crl(): Promise<readonly SignedCrl[]> {
-    await this.current()
-    return await this.#revocation.crls()
+    const lists = await this.revocationLists()
+    return await Promise.all(
+      lists.map(async (list) => {
+        const { ca, number, thisUpdate, nextUpdate } = list
+        return { ca, der: await list.read(), number, thisUpdate, nextUpdate }
+      }),
+    )
   }
 
-  /** The list of one certificate authority, by its id, or `undefined`. */
-  async crlOf(id: string): Promise<SignedCrl | undefined> {
+  async revocationLists(): Promise<readonly RevocationList[]> {
     await this.current()
-    return await this.#revocation.crl(id)
+    return await this.#revocation.lists()
+  }
+
+  /** The list of one certificate authority, by its id, about a part of its certificates or all of them (0), or `undefined`. */
+  async crlOf(id: string, partition = 0): Promise<RevocationList | undefined> {
+    await this.current()
+    return await this.#revocation.crl(id, partition)
   }
 
   /**
@@ -384,12 +399,15 @@ export class OpenedAuthority implements Authority {
       const signer = await issuer.key.signer()
       const now = checkedNow(this.#context.clock)
       const signed: SignedLeaf[] = []
-      for (const [index, one] of approved.entries()) {
-        // Others get their turn between the signatures of a big batch.
-        if (index % SIGNATURES_A_TURN === SIGNATURES_A_TURN - 1) await nextTurn()
-        signed.push(signLeaf(one, rules, signer, now))
-      }
+      const parts: number[] = []
       try {
+        for (const [index, one] of approved.entries()) {
+          // Others get their turn between the signatures of a big batch.
+          if (index % SIGNATURES_A_TURN === SIGNATURES_A_TURN - 1) await nextTurn()
+          const part = await this.#partitions.next(issuer.id, rules.publicUrl)
+          parts.push(part)
+          signed.push(signLeaf(one, rules, signer, now, part))
+        }
         const under = { id: issuer.id, fingerprint: issuer.certificate.fingerprint }
         const entries = signed.map(({ entry }) => entry)
         const [first] = entries
@@ -400,6 +418,8 @@ export class OpenedAuthority implements Authority {
         const isStale = error instanceof StaleIssuerError
         if (attempt >= ATTEMPTS || !(isStale || isUniqueViolation(error))) throw error
         if (isStale) await this.refresh()
+      } finally {
+        this.#partitions.settle(issuer.id, parts)
       }
     }
   }
