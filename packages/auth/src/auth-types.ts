@@ -7,7 +7,7 @@ import type { Certificate } from '@countersign/x509'
 import type { Hono, MiddlewareHandler } from 'hono'
 import type { GuardOptions } from './admission.ts'
 import type { ApiTokenInfo, NewApiToken } from './api-tokens.ts'
-import type { AuditEntry, AuditFilter } from './audit-log.ts'
+import type { AuditEntry, AuditFilter, TakeEvents } from './audit-log.ts'
 import type { AuditVerdict } from './audit-verify.ts'
 import type { AuthContext } from './context.ts'
 import type { AuthEnv, GuardedHandler } from './guard.ts'
@@ -35,6 +35,17 @@ export interface Auth extends AsyncDisposable {
   readonly factors: AuthFactors
   readonly signingKeys: AuthSigningKeys
   readonly audit: AuthAudit
+
+  /**
+   * Who is at the other end of a request, for those whose own routes look at `peer.certificate`: behind a proxy of `clientCertFrom` its
+   * client, else the peer itself. All that follows does it by itself.
+   *
+   * @returns the peer, or the refusal to answer with where a pinned proxy tells what is not so
+   */
+  behind<Peer extends AuthPeer>(
+    request: Request,
+    peer: Peer | undefined,
+  ): Promise<Peer | undefined | Refusal>
 
   /**
    * Who sends a request.
@@ -237,4 +248,10 @@ export interface AuthAudit {
    * @param expected - the `head` of an earlier look, kept elsewhere: a log that was cut back since then shows
    */
   verify(expected?: { seq: number; hash: string }): Promise<AuditVerdict>
+  /**
+   * Takes over what another room of the same database has kept, at most 200 events: removed there and written here in one transaction.
+   *
+   * @returns how many there were
+   */
+  adopt(take: TakeEvents): Promise<number>
 }

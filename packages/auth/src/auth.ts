@@ -28,11 +28,12 @@ import { Factors } from './factors/factors.ts'
 import { HalfDone } from './factors/half-done.ts'
 import { MtlsMethod } from './factors/mtls-method.ts'
 import { Passkeys } from './factors/passkeys.ts'
+import { ProxiedCertificates } from './factors/proxied-certificates.ts'
 import { RecoveryFactor } from './factors/recovery-factor.ts'
 import { SecondFactors } from './factors/second-factors.ts'
 import { TotpFactor } from './factors/totp-factor.ts'
 import { Gate } from './gate.ts'
-import { type Decide, guardHandler, guardRoute } from './guard.ts'
+import { type Decide, guardHandler, guardRoute, type LookBehind } from './guard.ts'
 import { HashGate } from './hash-gate.ts'
 import { expressGuard, fastifyGuard } from './node-adapters.ts'
 import { type AuthOptions, readOptions } from './options.ts'
@@ -173,12 +174,20 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     methods,
   })
   const decide: Decide = (request, peer, mayRenew) => authenticator.decide(request, peer, mayRenew)
-  const guards = { clock, onEvent, refusals, decide }
+  const { clientCertFrom } = settings
+  const proxied =
+    clientCertFrom === undefined
+      ? undefined
+      : new ProxiedCertificates({ clock, onEvent, refusals, from: clientCertFrom })
+  const behind: LookBehind | undefined =
+    proxied === undefined ? undefined : (request, peer) => proxied.look(request, peer)
+  const guards = { clock, onEvent, refusals, decide, behind }
   const parts = {
     ...settings,
     onEvent,
     refusals,
     authenticator,
+    behind,
     sessions,
     renewal,
     signIn,
@@ -219,12 +228,16 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     signingKeys: signingKeysOf(oauth),
     audit: {
       list: (filter) => audit.list(filter),
+      adopt: (take) => audit.adopt(take),
       verify: async (expected) => {
         await audit.flush()
         return await verifyAudit(store, secrets, expected)
       },
     },
-    authenticate: async (request, peer, guard = {}) => {
+    behind: async (request, peer) => (proxied === undefined ? peer : proxied.look(request, peer)),
+    authenticate: async (request, connected, guard = {}) => {
+      const peer = behind === undefined ? connected : await behind(request, connected)
+      if (peer instanceof Refusal) return peer
       const caller = await decide(request, peer)
       if (caller instanceof Refusal) return caller
       return admission(guards, guard)(caller.context, peer)

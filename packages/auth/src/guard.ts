@@ -8,10 +8,11 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import type { Context, MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler, Next } from 'hono'
 import { type AdmissionParts, admission, type GuardOptions } from './admission.ts'
 import type { Caller } from './authenticator.ts'
 import type { AuthContext } from './context.ts'
+import type { Behind } from './factors/proxied-certificates.ts'
 import type { AuthPeer } from './peer.ts'
 import { Refusal } from './problems.ts'
 
@@ -45,9 +46,14 @@ export type Decide = (
   mayRenew?: boolean,
 ) => Caller | Refusal | Promise<Caller | Refusal>
 
+/** Who is at the other end, where a proxy may stand between. */
+export type LookBehind = (request: Request, peer: AuthPeer | undefined) => Behind | Promise<Behind>
+
 /** What the guards are made of. */
 export interface GuardParts extends AdmissionParts {
   decide: Decide
+  /** `undefined` where no proxy's word counts. */
+  behind: LookBehind | undefined
 }
 
 /**
@@ -57,8 +63,8 @@ export interface GuardParts extends AdmissionParts {
  */
 export function guardRoute(parts: GuardParts, options: GuardOptions): MiddlewareHandler<AuthEnv> {
   const admit = admission(parts, options)
-  return (c, next) => {
-    const peer = peerOf(c)
+  const { behind } = parts
+  const ask = (c: Context<AuthEnv>, next: Next, peer: AuthPeer | undefined) => {
     const proceed = (caller: Caller | Refusal): Promise<Response | void> => {
       const who = caller instanceof Refusal ? caller : admit(caller.context, peer)
       if (who instanceof Refusal) return Promise.resolve(answerOf(who, caller))
@@ -74,6 +80,13 @@ export function guardRoute(parts: GuardParts, options: GuardOptions): Middleware
     const decided = parts.decide(c.req.raw, peer, true)
     return decided instanceof Promise ? decided.then(proceed) : proceed(decided)
   }
+  return (c, next) => {
+    const peer = peerOf(c)
+    if (behind === undefined) return ask(c, next, peer)
+    return Promise.resolve(behind(c.req.raw, peer)).then((found) =>
+      found instanceof Refusal ? found.response() : ask(c, next, found),
+    )
+  }
 }
 
 /** A handler that refuses whoever may not pass, and hands the others on with `auth` in its context. */
@@ -83,7 +96,8 @@ export function guardHandler<Extra extends { peer: AuthPeer }>(
   options: GuardOptions,
 ): (request: Request, context: Extra) => Response | Promise<Response> {
   const admit = admission(parts, options)
-  return (request, context) => {
+  const { behind } = parts
+  const ask = (request: Request, context: Extra): Response | Promise<Response> => {
     const proceed = (caller: Caller | Refusal): Response | Promise<Response> => {
       const who = caller instanceof Refusal ? caller : admit(caller.context, context.peer)
       if (who instanceof Refusal) return answerOf(who, caller)
@@ -94,6 +108,12 @@ export function guardHandler<Extra extends { peer: AuthPeer }>(
     }
     const decided = parts.decide(request, context.peer, true)
     return decided instanceof Promise ? decided.then(proceed) : proceed(decided)
+  }
+  if (behind === undefined) return ask
+  return async (request, context) => {
+    const found = await behind(request, context.peer)
+    if (found instanceof Refusal) return found.response()
+    return await ask(request, { ...context, peer: found ?? {} })
   }
 }
 

@@ -1,6 +1,6 @@
 export type { GuardOptions } from './admission.ts'
 export type { ApiTokenInfo, NewApiToken } from './api-tokens.ts'
-export type { AuditEntry, AuditFilter } from './audit-log.ts'
+export type { AdoptedEvent, AuditEntry, AuditFilter, TakeEvents } from './audit-log.ts'
 export type { AuditFault, AuditVerdict } from './audit-verify.ts'
 export { createAuth } from './auth.ts'
 export type {
@@ -27,6 +27,7 @@ export type { CertificateAuthority, CertificateOrder } from './factors/certifica
 export type { CertificateRule } from './factors/certificate-rules.ts'
 export type { CertificateInfo, NewCertificateOptions } from './factors/client-certificates.ts'
 export type { FactorInfo, FactorType } from './factors/factors.ts'
+export type { ClientCertFrom, ClientCertTrust } from './factors/proxied-certificates.ts'
 export type { AuthBindings, AuthEnv, AuthVariables, GuardedHandler } from './guard.ts'
 export {
   callerOf,

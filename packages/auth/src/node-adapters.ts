@@ -100,22 +100,26 @@ function nodeGuard(
 ): (incoming: IncomingMessage) => Promise<Decided> {
   const admit = admission(parts, options)
   return async (incoming) => {
-    const peer = peerFor === undefined ? peerBehind(incoming.socket) : peerFor(incoming)
+    const connected = peerFor === undefined ? peerBehind(incoming.socket) : peerFor(incoming)
     const request = requestOf(incoming)
-    const caller: Caller | Refusal =
-      request === undefined
-        ? parts.refusals.of('malformed-request')
-        : await parts.decide(request, peer, true)
+    if (request === undefined) return await answerOf(parts.refusals.of('malformed-request'))
+    const peer = parts.behind === undefined ? connected : await parts.behind(request, connected)
+    if (peer instanceof Refusal) return await answerOf(peer)
+    const caller: Caller | Refusal = await parts.decide(request, peer, true)
     const who = caller instanceof Refusal ? caller : admit(caller.context, peer)
     const setCookie = caller instanceof Refusal ? undefined : caller.setCookie
     if (!(who instanceof Refusal)) {
       CALLERS.set(incoming, who)
       return { setCookie }
     }
-    const response = who.response()
-    const body = await response.text()
-    return { answer: { status: who.status, headers: [...response.headers], body }, setCookie }
+    return { ...(await answerOf(who)), setCookie }
   }
+}
+
+async function answerOf(refusal: Refusal): Promise<Decided> {
+  const response = refusal.response()
+  const body = await response.text()
+  return { answer: { status: refusal.status, headers: [...response.headers], body } }
 }
 
 /** As much of a message as says who sends it; `undefined` where it has no such form. */

@@ -12,6 +12,7 @@ import {
   type CertificateAuthority,
   readCertificateAuthority,
 } from './factors/certificate-authority.ts'
+import { type ClientCertFrom, readClientCertFrom } from './factors/proxied-certificates.ts'
 import { type CertificateRule, readCertificateRules } from './factors/certificate-rules.ts'
 import { isLoopbackHost } from './peer.ts'
 import { MIN_LENGTH_BOUNDS, type PasswordRules } from './password-rules.ts'
@@ -73,6 +74,8 @@ export interface AuthOptions {
   certificateRules?: readonly CertificateRule[] | undefined
   /** Who certifies the keys of users at `POST /auth/factors`, and revokes what ends here. @defaultValue nobody: 501 */
   certificateAuthority?: CertificateAuthority | undefined
+  /** The proxies whose word about their clients' certificates counts (`Client-Cert`, RFC 9440). @defaultValue nobody's */
+  clientCertFrom?: ClientCertFrom | undefined
   /** Whether what happens is written to the audit log in the store. @defaultValue true */
   audit?: boolean | undefined
   /** Hands the one-time code of a reset to its user, by whatever means a service has. @defaultValue an administrator does that */
@@ -101,6 +104,7 @@ export interface AuthSettings {
   tokens: TokenSettings
   certificateRules: readonly CertificateRule[]
   certificateAuthority: CertificateAuthority | undefined
+  clientCertFrom: ClientCertFrom | undefined
   audit: boolean
   sendResetCode: SendResetCode | undefined
   onEvent: OnAuthEvent
@@ -146,6 +150,7 @@ export function readOptions(options: AuthOptions): AuthSettings {
     tokens: readTokenOptions(options.tokens ?? {}),
     certificateRules: readCertificateRules(options.certificateRules ?? []),
     certificateAuthority: readCertificateAuthority(options.certificateAuthority),
+    clientCertFrom: readClientCertFrom(options.clientCertFrom),
     audit: options.audit ?? true,
     sendResetCode: options.sendResetCode,
     onEvent: options.onEvent ?? (() => {}),
@@ -276,6 +281,7 @@ const KNOWN = [
   'tokens',
   'certificateRules',
   'certificateAuthority',
+  'clientCertFrom',
   'audit',
   'sendResetCode',
   'onEvent',

@@ -23,7 +23,7 @@ import type { Passkeys } from './factors/passkeys.ts'
 import type { RecoveryFactor } from './factors/recovery-factor.ts'
 import type { SecondFactors } from './factors/second-factors.ts'
 import type { TotpFactor } from './factors/totp-factor.ts'
-import { type AuthEnv, peerOf } from './guard.ts'
+import { type AuthEnv, type LookBehind, peerOf } from './guard.ts'
 import { expiredLessonCookies, lessonCookies } from './lesson.ts'
 import { thumbprintOf } from './peer.ts'
 import type { ClientKeys } from './oauth/client-keys.ts'
@@ -48,6 +48,8 @@ export interface RouteParts {
   onEvent: OnAuthEvent
   refusals: Refusals
   authenticator: Authenticator
+  /** `undefined` where no proxy's word counts. */
+  behind: LookBehind | undefined
   sessions: Sessions
   renewal: SessionRenewal
   signIn: SignIn

@@ -11,14 +11,14 @@ import { adminRoutes } from './admin-routes.ts'
 import { addFactor, confirmFactor, listFactors, removeFactor } from './factors/factor-routes.ts'
 import { completeSignIn } from './factors/mfa-route.ts'
 import { passkeyLogin, passkeyOptions } from './factors/passkey-login-route.ts'
-import type { AuthEnv } from './guard.ts'
+import { type AuthEnv, peerOf } from './guard.ts'
 import { showSecret } from './lesson-route.ts'
 import { login } from './login-route.ts'
 import { answerAccessToken } from './oauth/access-token-route.ts'
 import { adminKeyRoutes } from './oauth/admin-key-routes.ts'
 import { oauthRoutes } from './oauth/oauth-routes.ts'
 import type { SendResetCode } from './options.ts'
-import type { RefusalCode, RefusalDetail } from './problems.ts'
+import { Refusal, type RefusalCode, type RefusalDetail } from './problems.ts'
 import { barred, type RouteParts, refuse } from './route-parts.ts'
 import { confirmReset, requestReset } from './reset-routes.ts'
 import {
@@ -45,6 +45,17 @@ export function authRoutes(
       await next()
       c.res.headers.set('cache-control', 'no-store')
     })
+  }
+  const { behind } = parts
+  if (behind !== undefined) {
+    for (const path of ['/login', '/login/*', '/auth/*', '/admin/*', '/get-info', '/oauth/*']) {
+      app.use(path, async (c, next) => {
+        const peer = await behind(c.req.raw, peerOf(c))
+        if (peer instanceof Refusal) return peer.response()
+        c.env = { ...c.env, peer }
+        return await next()
+      })
+    }
   }
   app.post('/login', (c) => login(parts, c))
   app.post('/login/mfa', (c) => completeSignIn(parts, c))

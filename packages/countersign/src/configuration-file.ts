@@ -20,6 +20,8 @@ export interface Configuration {
   publicUrl?: string | undefined
   /** How many processes serve. */
   workers?: number | undefined
+  /** Certificates of proxies whose `Client-Cert` counts: `sha256:…` or `spiffe://…`; nobody's where it is left out. */
+  clientCertFrom?: string[] | undefined
   /** Who may ask for which certificates; those of the authority where they are left out. */
   rules?: RequesterRule[] | undefined
 }
@@ -80,5 +82,6 @@ const schema = z.strictObject({
   listen: z.string().min(1).optional(),
   publicUrl: z.string().min(1).optional(),
   workers: z.int().min(1).max(MOST_WORKERS).optional(),
+  clientCertFrom: z.array(z.string()).min(1).max(100).optional(),
   rules: RULES.optional(),
 })

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import type { Auth } from '@countersign/auth'
+import { type Auth, Refusal } from '@countersign/auth'
 import type { Acme, Authority } from '@countersign/authority'
 import { consoleFolder } from '@countersign/console'
 import { CountersignError, problemResponse } from '@countersign/core'
 import { type FetchEnvironment, httpsOnly, serveFolder } from '@countersign/server'
 import type { Store } from '@countersign/store'
-import { Hono } from 'hono'
+import { Hono, type MiddlewareHandler } from 'hono'
 import { VERSION } from '../version.ts'
 import type { ServiceMetrics } from './metrics.ts'
 import { openApiDocument } from './openapi.ts'
@@ -22,6 +22,8 @@ export interface Rooms {
   auth: Auth
   acme: Acme
   numbers: ServiceMetrics
+  /** Whether a proxy's word about its clients' certificates may count. */
+  behindProxies: boolean
   /** A remark for the operator. */
   note: (text: string) => void
 }
@@ -34,6 +36,7 @@ export function buildApp(rooms: Rooms): Hono<{ Bindings: FetchEnvironment }> {
     await next()
     secure(context.res.headers, context.req.header('host'))
   })
+  if (rooms.behindProxies) app.use(lookBehind(auth))
   app.get('/healthz', (context) => context.json({ status: 'ok', version: VERSION }))
   app.get('/readyz', async () => readiness(store, authority))
   app.get('/metrics', async (context) => numbers.response(context.req.raw))
@@ -79,6 +82,16 @@ export function buildPlainApp(authority: Authority, note: (text: string) => void
   )
   app.onError((error) => toProblem(error, note))
   return app
+}
+
+/** Behind a pinned proxy every route sees its client, above all the one that renews the certificate of whoever asks. */
+function lookBehind(auth: Auth): MiddlewareHandler<{ Bindings: FetchEnvironment }> {
+  return async (context, next) => {
+    const peer = await auth.behind(context.req.raw, context.env.peer)
+    if (peer instanceof Refusal) return peer.response()
+    if (peer !== undefined) context.env = { ...context.env, peer }
+    return await next()
+  }
 }
 
 async function readiness(store: Store, authority: Authority): Promise<Response> {

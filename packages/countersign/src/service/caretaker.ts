@@ -72,6 +72,7 @@ export async function openCaretaker(parts: CaretakerParts): Promise<Caretaker> {
     database: options.database ?? configuration.database ?? `sqlite:${data.database}`,
     passphrase,
     rules: configuration.rules,
+    clientCertFrom: configuration.clientCertFrom,
     host,
     issuer,
     hashing,

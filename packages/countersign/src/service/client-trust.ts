@@ -11,6 +11,10 @@ import type { Certificate } from '@countersign/x509'
 export interface ClientTrust {
   readonly sources: Pick<TlsSources, 'ca' | 'crl'>
   readonly version: string
+  /** What is trusted, as values. */
+  readonly ca: readonly Certificate[]
+  /** The lists in DER. */
+  readonly lists: readonly Uint8Array[]
 }
 
 /**
@@ -32,6 +36,7 @@ export async function clientTrust(
   const ca: Certificate[] = [...authority.roots]
   // While issuers change, clients of the one before are judged by its list, which wants its certificate.
   if (former !== undefined && former.live > 0) ca.push(former.certificate)
-  const sources = { ca: ca.map(({ pem }) => pem).join(''), crl: lists.map(({ der }) => der) }
-  return { sources, version }
+  const crl = lists.map(({ der }) => der)
+  const sources = { ca: ca.map(({ pem }) => pem).join(''), crl }
+  return { sources, version, ca, lists: crl }
 }

@@ -17,6 +17,7 @@ import type { DataFolder } from '../data-folder.ts'
 import { type AcmeSettings, acmeOptions } from './acme-settings.ts'
 import { authorizeWith } from './authorize.ts'
 import { reportAcmeFaults, reportAuthorityFaults, type reportFaults } from './faults.ts'
+import { proxiedTrust } from './proxied-trust.ts'
 import type { SharedFacts } from './shared-facts.ts'
 
 /** What they are opened with. */
@@ -46,7 +47,7 @@ export interface OpenRooms extends AsyncDisposable {
 /** Opens them. @throws errors of the rooms */
 export async function openRooms(parts: RoomsParts): Promise<OpenRooms> {
   const { store, data, facts, publicUrl, faults, note, clock } = parts
-  const { host, issuer, hashing } = facts
+  const { clientCertFrom, host, issuer, hashing } = facts
   await using undo = new AsyncDisposableStack()
   const auth = undo.use(
     await createAuth({
@@ -57,6 +58,10 @@ export async function openRooms(parts: RoomsParts): Promise<OpenRooms> {
       issuer,
       keys: { path: data.authKeys },
       certificateAuthority: certifying(() => authority),
+      clientCertFrom:
+        clientCertFrom === undefined
+          ? undefined
+          : { proxies: clientCertFrom, trust: proxiedTrust(() => authority) },
       onEvent: faults,
     }),
   )

@@ -56,7 +56,15 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const care = undo.use(await openCaretaker({ options, settings, lock, port: port.port }))
   const { auth, authority, acme, store, upkeep, url, firstRun } = care
   const numbers = serviceMetrics(authority, clock)
-  const app = buildApp({ store, authority, auth, acme, numbers, note })
+  const app = buildApp({
+    store,
+    authority,
+    auth,
+    acme,
+    numbers,
+    behindProxies: settings.configuration.clientCertFrom !== undefined,
+    note,
+  })
   const { identity, trust } = upkeep.standing
   const server = undo.use(
     await serve(app, {

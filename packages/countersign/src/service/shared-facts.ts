@@ -18,6 +18,8 @@ export interface SharedFacts {
   readonly passphrase?: string | undefined
   /** Who may ask for which certificates. */
   readonly rules?: readonly RequesterRule[] | undefined
+  /** Certificates of proxies whose `Client-Cert` counts. */
+  readonly clientCertFrom?: readonly string[] | undefined
   /** What is listened on. */
   readonly host: string
   /** Who the service is to clients that get tokens. */
@@ -70,6 +72,7 @@ const FACTS: z.ZodType<SharedFacts> = z.strictObject({
   database: z.string(),
   passphrase: z.string().optional(),
   rules: RULES.optional(),
+  clientCertFrom: z.array(z.string()).optional(),
   host: z.string(),
   issuer: z.string(),
   hashing: z.strictObject({ permits: z.int().min(1), queue: z.int().min(1) }).optional(),

@@ -65,7 +65,15 @@ export async function startServiceWorker(
       return metricsResponse(isFamilies(families) ? families : [], request)
     },
   }
-  const app = buildApp({ store, authority, auth, acme, numbers, note })
+  const app = buildApp({
+    store,
+    authority,
+    auth,
+    acme,
+    numbers,
+    behindProxies: facts.clientCertFrom !== undefined,
+    note,
+  })
   const server = undo.use(
     await serve(app, {
       tickets: side.tickets,
