@@ -20,6 +20,7 @@ export interface BatchFlags extends ProfileFlags {
   csr?: string
   p12?: boolean
   legacy?: boolean
+  dual?: boolean
   passwordFile?: string
   keyType: KeyType
   days?: number
@@ -123,8 +124,8 @@ function refuseWrongUse(flags: BatchFlags, names: readonly string[]): void {
         ? '--csr'
         : flags.p12 === true
           ? '--p12'
-          : flags.legacy === true
-            ? '--legacy'
+          : flags.legacy === true || flags.dual === true
+            ? `--${flags.dual === true ? 'dual' : 'legacy'}`
             : flags.passwordFile !== undefined
               ? '--password-file'
               : undefined

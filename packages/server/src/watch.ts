@@ -88,9 +88,10 @@ export class FileWatch implements AsyncDisposable {
 
 /** Every file and folder that the sources name. */
 function pathsOf(sources: readonly TermsSource[]): string[] {
-  const paths = sources.flatMap(({ sources: { context: _, ...given } }) =>
-    contextPaths({ ...given, purpose: 'client-auth', crl: withoutUrls(given.crl) }),
-  )
+  const paths = sources.flatMap(({ sources: { cert, key, pfx, moreCertificates, ca, crl } }) => {
+    const identity = { cert, key, pfx, moreCertificates }
+    return contextPaths({ purpose: 'client-auth', ...identity, ca, crl: withoutUrls(crl) })
+  })
   return [...new Set(paths)]
 }
 

@@ -113,6 +113,8 @@ export function addInit(program: Command): void {
           ].join('\n'),
         )
         noteKeys(output, data, flags)
+        if (postQuantum !== undefined)
+          output.note(`the same holds for what is in ${postQuantum.data}`)
       }),
     )
 }

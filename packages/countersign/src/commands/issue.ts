@@ -39,6 +39,7 @@ interface IssueFlags
   legacy?: boolean
   passwordFile?: string
   force?: boolean
+  dual?: boolean
   from?: string
   tokenFile?: string
 }
@@ -53,6 +54,7 @@ export function addIssue(program: Command): void {
     .addOption(dataOption())
     .option('--client', 'for a client instead of a server')
     .option('--both', 'for a server that is a client as well')
+    .option('--dual', 'also NAME.ml-dsa.crt and its key, under the second authority of init --dual')
     .option('--csr <file>', 'sign the key of this request; its extensions are not copied')
     .option(
       '--batch <file>',
@@ -103,6 +105,11 @@ export function addIssue(program: Command): void {
           if (flags.force !== true) await refuseExistingKey(path.resolve(flags.out), names)
           const { issueFrom } = await import('../from-authority.ts')
           await issueFrom(names, { ...flags, from: flags.from }, { output, data })
+          return
+        }
+        if (flags.dual === true) {
+          const { issueDual } = await import('../issue-dual.ts')
+          await issueDual(names, flags, { output, data })
           return
         }
         const request = flags.csr === undefined ? undefined : await readRequest(flags.csr)
@@ -204,6 +211,11 @@ function refuseWrongUse(names: readonly string[], flags: IssueFlags): void {
       hint: `countersign issue ${URL.parse(url)?.hostname ?? 'HOST'}`,
     })
   }
+  const beside = NEVER_DUAL.find((name) => Reflect.get(flags, name) !== undefined)
+  if (flags.dual === true && (beside !== undefined || flags.keyType.startsWith('ml-dsa'))) {
+    const other = beside === undefined ? `--key-type ${flags.keyType}` : `--${beside}`
+    throw new ProgramError('usage', `--dual and ${other} exclude each other`)
+  }
   if (flags.legacy === true && flags.p12 !== true) {
     throw new ProgramError('usage', '--legacy needs --p12')
   }
@@ -238,6 +250,7 @@ function refuseWrongFrom(names: readonly string[], flags: IssueFlags): void {
   if (names.length === 0) throw new ProgramError('usage', 'give a name to be certified')
 }
 
+const NEVER_DUAL = ['acme', 'from', 'csr', 'p12'] as const
 const NEVER_FROM = {
   acme: '--acme',
   csr: '--csr',

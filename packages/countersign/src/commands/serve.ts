@@ -58,8 +58,8 @@ interface ServeFlags
   verifyUser?: boolean
   askUser?: boolean
   adhoc?: boolean
-  cert?: string
-  key?: string
+  cert?: string[]
+  key?: string[]
   ca?: string
   strict?: boolean
   proxyFrom?: string[]
@@ -81,8 +81,8 @@ export function addServe(program: Command): void {
     .option('--verify-user', 'refuse clients without a certificate of --ca (env: VERIFY_USER)')
     .option('--ask-user', 'ask clients for a certificate; a bad one is refused, none is fine')
     .option('--adhoc', 'HTTPS with a certificate made for this run')
-    .option('--cert <file>', 'certificate, leaf first (env: API_CRT; default: server.crt)')
-    .option('--key <file>', 'its key (env: API_KEY; default: server.key)')
+    .option('--cert <file>', 'certificate, leaf first (env: API_CRT; default: server.crt)', collect)
+    .option('--key <file>', 'its key (env: API_KEY; default: server.key)', collect)
     .option('--ca <file>', 'roots of the clients (env: API_CA_T; default: ca.crt)')
     .option('--strict', 'cut a refused client off in its handshake instead of telling it why')
     .option('--proxy-from <cidr>', 'take the PROXY protocol from these addresses', collect)
@@ -199,8 +199,9 @@ async function runWorkers(
 }
 
 /** What is read from files at the start and at every reload. */
-function filesOf({ cert, key, ca, crl }: ServeSettings): string[] {
-  return [cert, key, ca, ...listFiles(crl)].filter((file) => file !== undefined)
+function filesOf({ cert, key, ca, crl, moreCertificates = [] }: ServeSettings): string[] {
+  const more = moreCertificates.flatMap((one) => [one.cert, one.key])
+  return [cert, key, ca, ...more, ...listFiles(crl)].filter((file) => file !== undefined)
 }
 
 /** Everything `serve` of the server room is given, apart from the handler. */
@@ -212,6 +213,7 @@ interface ServeSettings extends RevocationSettings {
   adhoc: boolean
   cert?: string | undefined
   key?: string | undefined
+  moreCertificates?: { cert: string; key: string }[] | undefined
   ca?: string | undefined
   strict?: boolean | undefined
   proxyProtocol?: { from: string[] } | undefined
@@ -243,8 +245,7 @@ function settle(flags: ServeFlags): ServeSettings {
     https,
     verifyUser: flags.askUser === true ? 'ask' : verifyUser,
     adhoc,
-    cert: https && !adhoc ? (flags.cert ?? environment.cert ?? 'server.crt') : undefined,
-    key: https && !adhoc ? (flags.key ?? environment.key ?? 'server.key') : undefined,
+    ...(https && !adhoc ? identities(flags, environment) : {}),
     ca: asks ? (flags.ca ?? environment.ca ?? 'ca.crt') : undefined,
     http2: https ? flags.http2 : undefined,
     ...revocationSettings(flags, { https, asks }),
@@ -252,6 +253,28 @@ function settle(flags: ServeFlags): ServeSettings {
     proxyProtocol: flags.proxyFrom && { from: flags.proxyFrom },
     watch: https && !adhoc && flags.watch ? true : undefined,
   }
+}
+
+/** The first certificate with its key, and those of other kinds of keys. */
+function identities(
+  { cert: certs = [], key: keys = [] }: ServeFlags,
+  environment: ReturnType<typeof readServeEnvironment>,
+): Pick<ServeSettings, 'cert' | 'key' | 'moreCertificates'> {
+  const [cert = environment.cert ?? 'server.crt', ...moreCerts] = certs
+  const [key = environment.key ?? 'server.key', ...moreKeys] = keys
+  if (moreCerts.length !== moreKeys.length || moreCerts.length > MOST_CERTIFICATES) {
+    throw new ProgramError(
+      'usage',
+      `${certs.length} of --cert and ${keys.length} of --key do not go together`,
+      { hint: 'give each --cert with its own --key, at most four, each of another kind of key' },
+    )
+  }
+  if (moreCerts.length === 0) return { cert, key }
+  const moreCertificates = moreCerts.map((file, index) => ({
+    cert: file,
+    key: moreKeys[index] ?? '',
+  }))
+  return { cert, key, moreCertificates }
 }
 
 /** What the files that have changed came to. */
@@ -276,10 +299,12 @@ function publicUrl({ certificate, host, port, url }: Server): string {
 }
 
 /** A folder that holds the server's own key would hand it out. */
-function refuseKeyInFolder(folder: string, { key }: ServeSettings): void {
-  if (key === undefined) return
-  const inside = path.relative(realPath(folder), realPath(path.resolve(key)))
-  if (inside.startsWith('..') || path.isAbsolute(inside)) return
+function refuseKeyInFolder(folder: string, { key, moreCertificates = [] }: ServeSettings): void {
+  const keys = [key, ...moreCertificates.map((one) => one.key)].filter((one) => one !== undefined)
+  const inside = keys
+    .map((one) => path.relative(realPath(folder), realPath(path.resolve(one))))
+    .find((place) => !place.startsWith('..') && !path.isAbsolute(place))
+  if (inside === undefined) return
   throw new ProgramError(
     'usage',
     `${folder} holds the server's key (${inside}), and would be served with it`,
@@ -300,6 +325,10 @@ function modeOf({ https, verifyUser }: ServeSettings): string {
   return verifyUser ? 'mutual TLS' : 'HTTPS'
 }
 
+/** One of each kind of key beside the first: ECDSA, RSA, Ed25519, ML-DSA. */
+const MOST_CERTIFICATES = 3
+
 const ENVIRONMENT_HELP = `
+A second --cert with its --key is for another kind of key; the client chooses.
 Environment: HTTPS_ENABLED, VERIFY_USER (true or false), API_HOST, API_PORT,
 API_CRT, API_KEY, API_CA_T. An option beats its variable.`
