@@ -4,7 +4,13 @@
  *
  * @module
  */
-import { createDefaultContext, type TlsContext } from '@countersign/tls'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import {
+  createDefaultContext,
+  type TlsContext,
+  type TlsContextOptions,
+  TrustStore,
+} from '@countersign/tls'
 import { ClientJudge } from './client-judge.ts'
 import type { FixedSettings, TermsSource } from './context-source.ts'
 import { ServerError } from './errors.ts'
@@ -12,6 +18,7 @@ import { type FetchedLists, withoutUrls } from './fetched-lists.ts'
 import { RevocationIndex } from './revocation-index.ts'
 import type { LoadedList } from './list-reader.ts'
 import type { CrlOption } from './revocation-lists.ts'
+import type { TlsSources } from './options.ts'
 import { coversPattern, type Terms } from './sites.ts'
 
 /**
@@ -23,10 +30,12 @@ import { coversPattern, type Terms } from './sites.ts'
 export async function buildTerms(source: TermsSource, fetched: FetchedLists): Promise<Terms> {
   const { fixed, pattern, sources } = source
   const given = sources.context
-  const context = given === undefined ? buildContext(source) : checkContext(given, fixed)
+  const context = given === undefined ? await buildContext(source) : checkContext(given, fixed)
   checkPattern(context, pattern)
   const crl = given === undefined ? sources.crl : given.crls.length === 0 ? undefined : given.crls
   const lists = crl === undefined ? [] : await ownLists(crl, context)
+  // Making a context takes as long as a hundred answers: between it and what follows, those that wait have their turn.
+  await nextTurn()
   await fetched.prepare(source, context)
   return termsOf(context, lists, source, fetched)
 }
@@ -68,8 +77,8 @@ function termsOf(
   return { context, judge, lists, ownLists: own, strict: source.fixed.strict }
 }
 
-function buildContext({ sources, fixed, adhoc }: TermsSource): TlsContext {
-  const { ca, crl } = sources
+async function buildContext({ sources, fixed, adhoc }: TermsSource): Promise<TlsContext> {
+  const { crl } = sources
   const { strict, revocation: _, ...settings } = fixed
   const identity =
     adhoc === undefined
@@ -86,10 +95,21 @@ function buildContext({ sources, fixed, adhoc }: TermsSource): TlsContext {
   return createDefaultContext({
     purpose: 'client-auth',
     ...identity,
-    ca,
+    ...(await trustOf(sources, fixed)),
     ...(strict && withoutUrls(crl) === crl ? { crl } : {}),
     ...settings,
   })
+}
+
+/** The authorities of the clients, read in a turn of their own. */
+async function trustOf(
+  { ca }: TlsSources,
+  { clientCertificates }: FixedSettings,
+): Promise<Pick<TlsContextOptions, 'ca' | 'trust'>> {
+  if (ca === undefined || clientCertificates === 'none') return { ca }
+  const trust = TrustStore.resolve({ ca, env: false })
+  await nextTurn()
+  return { trust }
 }
 
 function checkContext(context: TlsContext, fixed: FixedSettings): TlsContext {
