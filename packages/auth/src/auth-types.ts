@@ -16,6 +16,7 @@ import type { CertificateInfo, NewCertificateOptions } from './factors/client-ce
 import type { FactorInfo } from './factors/factors.ts'
 import type { KeyInfo, NewKeyOptions } from './oauth/client-keys.ts'
 import type { SigningKeyInfo } from './oauth/signing-keys.ts'
+import type { FastifyPlugin, NodeRoutesOptions } from './node-routes.ts'
 import type { AuthPeer } from './peer.ts'
 import type { Refusal } from './problems.ts'
 import type { OnRevocation, Revocation } from './revocations.ts'
@@ -27,6 +28,10 @@ import type { NewUser, User } from './users.ts'
 export interface Auth extends AsyncDisposable {
   /** The routes under `/login`, `/auth` and `/admin`, as a Hono app to be mounted at the root. */
   readonly routes: Hono<AuthEnv>
+  /** The same routes in Express 5: `app.use(auth.expressRoutes())`, before anything that reads bodies. */
+  expressRoutes(options?: NodeRoutesOptions): ExpressMiddleware
+  /** The same routes in Fastify 5: `await app.register(auth.fastifyRoutes())`. */
+  fastifyRoutes(options?: NodeRoutesOptions): FastifyPlugin
   readonly users: AuthUsers
   readonly sessions: AuthSessions
   readonly tokens: AuthTokens

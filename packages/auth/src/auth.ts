@@ -36,6 +36,7 @@ import { Gate } from './gate.ts'
 import { type Decide, guardHandler, guardRoute, type LookBehind } from './guard.ts'
 import { HashGate } from './hash-gate.ts'
 import { expressGuard, fastifyGuard } from './node-adapters.ts'
+import { expressRoutes, fastifyRoutes } from './node-routes.ts'
 import { type AuthOptions, readOptions } from './options.ts'
 import { ClientKeys } from './oauth/client-keys.ts'
 import { DPOP_ALGORITHMS } from './oauth/dpop.ts'
@@ -217,8 +218,11 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     await revocations[Symbol.asyncDispose]()
     await audit[Symbol.asyncDispose]()
   }
+  const routes = authRoutes(parts, settings.sendResetCode)
   return {
-    routes: authRoutes(parts, settings.sendResetCode),
+    routes,
+    expressRoutes: (how) => expressRoutes(routes, how),
+    fastifyRoutes: (how) => fastifyRoutes(routes, how),
     users: usersOf(users),
     sessions: sessionsOf(users, sessions),
     tokens: tokensOf(users, principals, apiTokens),

@@ -26,6 +26,7 @@ export type AuthErrorCode =
   | 'scope-invalid'
   | 'user-disabled'
   | 'not-guarded'
+  | 'body-taken'
   | 'token-option-invalid'
   | 'jwk-invalid'
   | 'jwks-invalid'

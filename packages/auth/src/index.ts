@@ -37,6 +37,7 @@ export {
   type FastifyRequestLike,
   type NodeGuardOptions,
 } from './node-adapters.ts'
+export type { FastifyInstanceLike, FastifyPlugin, NodeRoutesOptions } from './node-routes.ts'
 export type { JwtAlgorithm } from './jwt/algorithms.ts'
 export type { SigningCertificates } from './jwt/certificate-keys.ts'
 export type { JsonObject } from './jwt/json-object.ts'

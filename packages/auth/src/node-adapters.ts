@@ -9,6 +9,7 @@ import type { Caller } from './authenticator.ts'
 import type { AuthContext } from './context.ts'
 import { AuthError } from './errors.ts'
 import { type GuardParts, peerBehind } from './guard.ts'
+import { nodeRequest } from './node-request.ts'
 import type { AuthPeer } from './peer.ts'
 import { Refusal } from './problems.ts'
 
@@ -101,7 +102,8 @@ function nodeGuard(
   const admit = admission(parts, options)
   return async (incoming) => {
     const connected = peerFor === undefined ? peerBehind(incoming.socket) : peerFor(incoming)
-    const request = requestOf(incoming)
+    // Only the origin is looked at: Express cuts its own path off `url` for what is mounted below it.
+    const request = nodeRequest(incoming, '/')
     if (request === undefined) return await answerOf(parts.refusals.of('malformed-request'))
     const peer = parts.behind === undefined ? connected : await parts.behind(request, connected)
     if (peer instanceof Refusal) return await answerOf(peer)
@@ -120,25 +122,6 @@ async function answerOf(refusal: Refusal): Promise<Decided> {
   const response = refusal.response()
   const body = await response.text()
   return { answer: { status: refusal.status, headers: [...response.headers], body } }
-}
-
-/** As much of a message as says who sends it; `undefined` where it has no such form. */
-function requestOf(incoming: IncomingMessage): Request | undefined {
-  const scheme = 'encrypted' in incoming.socket ? 'https' : 'http'
-  const { host = '' } = incoming.headers
-  // The whole target: Express cuts its own path off `url` for what is mounted below it. Only the origin is looked at.
-  const url = URL.parse(`${scheme}://${host}/`)
-  if (url === null || host === '') return undefined
-  const headers = new Headers()
-  for (const [name, values = []] of Object.entries(incoming.headersDistinct)) {
-    for (const value of values) headers.append(name, value)
-  }
-  try {
-    return new Request(url, { method: incoming.method ?? 'GET', headers })
-  } catch {
-    // CONNECT and TRACE: no request of the web's.
-    return undefined
-  }
 }
 
 const CALLERS = new WeakMap<IncomingMessage, AuthContext>()

@@ -18,8 +18,9 @@ export async function askTls(how: {
   headers: Record<string, string>
   method: string
   ca: string
+  body?: string
 }): Promise<Answer> {
-  const { port, path, headers, method, ca } = how
+  const { port, path, headers, method, ca, body } = how
   const { promise, resolve, reject } = Promise.withResolvers<Answer>()
   const options = { host: '127.0.0.1', servername: 'localhost', agent: false, ca }
   const sent = request({ ...options, port, path, headers, method }, (incoming) => {
@@ -35,6 +36,6 @@ export async function askTls(how: {
     })
   })
   sent.once('error', reject)
-  sent.end()
+  sent.end(body)
   return await promise
 }
