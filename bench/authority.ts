@@ -1,6 +1,6 @@
 /**
- * The authority as a program and with a long list: `countersign issue` against the least that Node can do, a batch of 1,000 against
- * mkcert, and what one revocation and the list after it cost with many revoked before.
+ * The authority in bulk and with a long list: a batch of 1,000 against mkcert, and what one revocation and the list after it cost with
+ * many revoked before. How soon one certificate is there is measured by `start.ts`.
  *
  * Usage: node bench/authority.ts [--revoked N] [--json FILE]
  *
@@ -18,18 +18,6 @@ import { outsideTool, scrubProcess } from '@countersign/testkit'
 import { PrivateKey } from '@countersign/x509'
 import { checkBars, compare, saveResults, type Subject } from './harness.ts'
 
-const LEAST_NAME = 'node: a key, a signature, two files'
-const LEAST = `
-import { generateKeyPairSync, sign } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
-const { privateKey, publicKey } = generateKeyPairSync('ec', {
-  namedCurve: 'P-256',
-  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-  publicKeyEncoding: { type: 'spki', format: 'der' },
-})
-writeFileSync('least.key', privateKey, { mode: 0o600 })
-writeFileSync('least.crt', sign('sha256', publicKey, privateKey))
-`
 const BATCH = 1000
 const ROUNDS = 3
 const ROWS = 500
@@ -44,27 +32,13 @@ const program = path.resolve('packages/countersign/bin/countersign.js')
 const data = path.join(folder, 'data')
 
 try {
-  await asProcess()
+  run(process.execPath, [program, 'init', '--data', data])
   await inBulk()
   await revoking(Number(values.revoked))
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
 saveResults()
-
-/** One key and one certificate a process. */
-async function asProcess(): Promise<void> {
-  const least = path.join(folder, 'least.mjs')
-  writeFileSync(least, LEAST)
-  run(process.execPath, [program, 'init', '--data', data])
-  const issue = ['issue', 'a.corp.internal', '--force', '--data', data, '--out', fresh()]
-  const subjects: Subject[] = [
-    { name: LEAST_NAME, run: () => rate(process.execPath, [least]) },
-    { name: 'countersign issue', run: () => rate(process.execPath, [program, ...issue]) },
-  ]
-  const comparison = await compare('a process that makes one certificate', 'per second', subjects)
-  checkBars(comparison, [{ subject: 'countersign issue', against: LEAST_NAME, atLeast: 1 / 1.3 }])
-}
 
 /** Keys and certificates in one call, against a process for each, which is all that the others have. */
 async function inBulk(): Promise<void> {

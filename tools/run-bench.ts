@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util'
 const MEASURES = [
   'serve',
   'serve-workers',
+  'start',
   'reload',
   'attack',
   'documents',
