@@ -13,9 +13,11 @@ import {
 import {
   Certificate,
   createRequest,
+  decodePkcs12,
   encodePem,
   KEY_TYPES,
   type KeyType,
+  type Pkcs12,
   PrivateKey,
 } from '@countersign/x509'
 import { openAuthority } from '@countersign/authority'
@@ -116,6 +118,20 @@ describe('countersign issue', () => {
     assert.deepEqual(rest, [])
     const key = createPrivateKey(readFileSync(files.key))
     assert.ok(new X509Certificate(leaf?.pem ?? '').checkPrivateKey(key))
+  })
+
+  it('writes PKCS#12 for programs of now and of old, with a password that it makes', async () => {
+    for (const legacy of [false, true]) {
+      const name = `p12-${legacy}.corp.internal`
+      const files = await issue(data, folder, name, '--p12', ...(legacy ? ['--legacy'] : []))
+      const made = `${files.pkcs12}.password`
+      for (const file of [files.pkcs12, made]) assert.equal(statSync(file).mode & 0o777, 0o600)
+      const password = readFileSync(made, 'utf8').trim()
+      assert.match(password, /^[\w-]{24}$/)
+      const read = (): Pkcs12 => decodePkcs12(readFileSync(files.pkcs12), password)
+      if (legacy) assert.throws(read, { code: 'pkcs12-legacy' })
+      else assert.ok(read().key)
+    }
   })
 
   it('does not write over a key unless told to', async () => {
