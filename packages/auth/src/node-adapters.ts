@@ -102,8 +102,7 @@ function nodeGuard(
   const admit = admission(parts, options)
   return async (incoming) => {
     const connected = peerFor === undefined ? peerBehind(incoming.socket) : peerFor(incoming)
-    // Only the origin is looked at: Express cuts its own path off `url` for what is mounted below it.
-    const request = nodeRequest(incoming, '/')
+    const request = nodeRequest(incoming, targetOf(incoming))
     if (request === undefined) return await answerOf(parts.refusals.of('malformed-request'))
     const peer = parts.behind === undefined ? connected : await parts.behind(request, connected)
     if (peer instanceof Refusal) return await answerOf(peer)
@@ -122,6 +121,13 @@ async function answerOf(refusal: Refusal): Promise<Decided> {
   const response = refusal.response()
   const body = await response.text()
   return { answer: { status: refusal.status, headers: [...response.headers], body } }
+}
+
+/** The whole path, which a proof of possession is for: Express cuts its own off `url` for what is mounted below it. */
+function targetOf(incoming: IncomingMessage): string {
+  const whole: unknown = 'originalUrl' in incoming ? incoming.originalUrl : incoming.url
+  // `*` of OPTIONS and the like has no path.
+  return typeof whole === 'string' && whole.startsWith('/') ? whole : '/'
 }
 
 const CALLERS = new WeakMap<IncomingMessage, AuthContext>()

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { createPublicKey, generateKeyPairSync, hash, type KeyObject, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:https'
 import { describe, it } from 'node:test'
-import { scrubProcess } from '@countersign/testkit'
+import { callerOf } from '@countersign/auth'
+import { scrubProcess, testAuthority } from '@countersign/testkit'
+import express from 'express'
+import fastify from 'fastify'
+import { askTls } from './ask-tls.ts'
 import {
   addClient,
   type Answer,
@@ -14,6 +20,9 @@ import {
 
 scrubProcess()
 
+const authority = testAuthority()
+const front = authority.issue({ names: ['localhost', '127.0.0.1'] })
+const frontOf = { tls: { cert: front.chainPem, key: front.keyPem }, ca: authority.rootPem }
 const KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 const OTHER = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 
@@ -50,6 +59,30 @@ async function boundToken(service: OAuthService): Promise<string> {
   assert.equal(status, 200, JSON.stringify(body))
   assert.equal(body['token_type'], 'DPoP')
   return String(body['access_token'])
+}
+
+/** Asks with a proof for an address, and with one for another. */
+async function tryBoth(
+  service: OAuthService,
+  token: string,
+  port: number,
+  path: string,
+): Promise<void> {
+  const ath = hash('sha256', token, 'base64url')
+  for (const [target, status] of [
+    [path, 200],
+    ['/', 401],
+  ] as const) {
+    const htu = `https://localhost:${port}${target}`
+    const { ca } = frontOf
+    const headers = {
+      host: `localhost:${port}`,
+      authorization: `DPoP ${token}`,
+      dpop: proof(service, { ath, htu }),
+    }
+    const answer = await askTls({ port, path: `${path}?q=1`, headers, method: 'GET', ca })
+    assert.equal(answer.status, status, `${target} ${answer.text}`)
+  }
 }
 
 describe('a token that is bound to a key', () => {
@@ -215,5 +248,46 @@ describe('a service that asks for nonces', () => {
     assert.equal((await call({ nonce: refused.headers.get('dpop-nonce') })).status, 200)
     service.pass(600_000)
     assert.equal((await ask({ nonce })).body['error'], 'use_dpop_nonce')
+  })
+})
+
+describe('a token that is bound to a key, in other frameworks', () => {
+  it('is good in Express, below a path as well', async (t) => {
+    const service = await startOAuth(t)
+    const token = await boundToken(service)
+    const app = express()
+    const below = express.Router()
+    below.get('/mine', service.auth.express(), (request, response) => {
+      response.send(callerOf(request).principal.name)
+    })
+    app.use('/reports', below)
+    const server = createServer(frontOf.tls, app)
+    const listening = once(server, 'listening')
+    server.listen(0, '127.0.0.1')
+    await listening
+    t.after(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    const address = server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    await tryBoth(service, token, port, '/reports/mine')
+  })
+
+  it('is good in Fastify', async (t) => {
+    const service = await startOAuth(t)
+    const token = await boundToken(service)
+    const app = fastify({ https: frontOf.tls })
+    app.route({
+      method: 'GET',
+      url: '/reports/mine',
+      onRequest: service.auth.fastify(),
+      handler: async (request) => callerOf(request).principal.name,
+    })
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    t.after(async () => app.close())
+    const address = app.server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    await tryBoth(service, token, port, '/reports/mine')
   })
 })
