@@ -94,7 +94,12 @@ export interface AuthSettings {
   allowPlainLoopback: boolean
   lessonErrors: boolean
   lessonCookies: boolean
-  passwords: { minLength: number; contextWords: readonly string[]; enforced: boolean }
+  passwords: {
+    minLength: number
+    contextWords: readonly string[]
+    isListed: PasswordRules['isListed']
+    enforced: boolean
+  }
   cost: Argon2Cost
   gate: HashGateOptions
   limits: typeof DEFAULT_LIMITS
@@ -178,14 +183,18 @@ function refuseOffLoopback(
 function readRules(
   rules: PasswordRules,
   serviceName: string,
-): { minLength: number; contextWords: readonly string[] } {
-  checkOptions(rules, ['minLength', 'contextWords'], 'createAuth: passwords')
+): Omit<AuthSettings['passwords'], 'enforced'> {
+  checkOptions(rules, ['minLength', 'contextWords', 'isListed'], 'createAuth: passwords')
   const { lowest, highest, usual } = MIN_LENGTH_BOUNDS
   const minLength = rules.minLength ?? usual
   if (!Number.isInteger(minLength) || minLength < lowest || minLength > highest) {
     throw invalid('passwords.minLength', `must be a whole number from ${lowest} to ${highest}`)
   }
-  return { minLength, contextWords: [serviceName, ...(rules.contextWords ?? [])] }
+  const { contextWords = [], isListed } = rules
+  if (isListed !== undefined && typeof isListed !== 'function') {
+    throw invalid('passwords.isListed', 'must be a function')
+  }
+  return { minLength, contextWords: [serviceName, ...contextWords], isListed }
 }
 
 function readHashing(hashing: HashingOptions): { cost: Argon2Cost; gate: HashGateOptions } {

@@ -14,6 +14,8 @@ export interface PasswordRules {
   minLength?: number | undefined
   /** Words that no password may consist of, beside the user's name and the service's: the company, the product. @defaultValue none */
   contextWords?: readonly string[] | undefined
+  /** Whether a password is on a list of your own, of leaked or much used ones; what it throws refuses the password. @defaultValue no list */
+  isListed?: ((password: string) => boolean | Promise<boolean>) | undefined
 }
 
 /** Why a password is refused. */
@@ -24,6 +26,7 @@ export type WeakPasswordReason =
   | 'common'
   | 'repeated'
   | 'contains-name'
+  | 'listed'
 
 /** Bytes a password may have; 64 MiB of password would cost 0.3 s to hash. */
 const MAX_PASSWORD_BYTES = 1024

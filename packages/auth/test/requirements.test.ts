@@ -58,6 +58,56 @@ describe('a password', () => {
   })
 })
 
+describe('a list of passwords', () => {
+  it('of the service refuses what is on it, for whoever sets it and however', async (t) => {
+    const listed = new Set(['qazwsxedcrfvtgb', '1qaz2wsx3edc4rfv'])
+    const asked: string[] = []
+    const { auth, call, signIn } = await openDirect(t, {
+      passwords: {
+        isListed: async (password) => {
+          asked.push(password)
+          return await Promise.resolve(listed.has(password))
+        },
+      },
+    })
+    const refusal = { code: 'password-weak', reasons: ['listed'] }
+    for (const password of listed) {
+      await assert.rejects(auth.users.add({ name: 'ada', password }), refusal)
+    }
+    await auth.users.add({ name: 'ada', password: PASSWORD })
+    await assert.rejects(auth.users.setPassword('ada', 'qazwsxedcrfvtgb'), refusal)
+    const cookie = await signIn('ada')
+    const change = { current: PASSWORD, new: 'qazwsxedcrfvtgb' }
+    assert.equal(
+      await codeOf(await call('/auth/password', { cookie, json: change })),
+      '422 weak-password',
+    )
+    const token = await auth.createResetCode('ada')
+    const reset = { token, new: 'qazwsxedcrfvtgb' }
+    assert.equal(
+      await codeOf(await call('/auth/reset/confirm', { json: reset })),
+      '422 weak-password',
+    )
+    const better = { token, new: 'another five words of hers' }
+    assert.equal((await call('/auth/reset/confirm', { json: better })).status, 204)
+    // What is refused by itself is shown to no list.
+    await assert.rejects(auth.users.add({ name: 'eve', password: 'short' }), {
+      code: 'password-weak',
+    })
+    assert.ok(!asked.includes('short'))
+  })
+
+  it('that cannot be asked lets no password through', async (t) => {
+    const { auth } = await openDirect(t, {
+      passwords: { isListed: () => Promise.reject(new Error('the list is away')) },
+    })
+    await assert.rejects(auth.users.add({ name: 'ada', password: PASSWORD }), /the list is away/)
+    assert.equal(await auth.users.find('ada'), undefined)
+    const passwords = JSON.parse('{"isListed":["a"]}')
+    await assert.rejects(openDirect(t, { passwords }), { code: 'option-invalid' })
+  })
+})
+
 describe('a cookie', () => {
   it('is __Host-, Secure, HttpOnly, SameSite and small, whoever sets it; its value is in no body and no other answer', async (t) => {
     const { auth, call } = await openDirect(t)
