@@ -36,6 +36,15 @@ export interface AuditFilter {
   event?: string | undefined
 }
 
+/** An event of another room: its kind may be one that sign-in does not know. */
+export type AdoptedEvent = Omit<AuthEvent, 'type'> & { type: string }
+
+/** Removes the oldest events of another room, in a transaction, and answers them. */
+export type TakeEvents = (
+  transaction: Transaction<AuthTables>,
+  limit: number,
+) => Promise<readonly AdoptedEvent[]>
+
 /** The audit log of one store. */
 export class AuditLog implements AsyncDisposable {
   readonly #store: Store
@@ -80,6 +89,22 @@ export class AuditLog implements AsyncDisposable {
     if (key !== undefined) this.#waiting.set(key, pending)
     // SQLite waits for the disk with everybody else behind it: under a flood of events that happens once a second.
     this.#schedule(Math.max(FLUSH_MS, this.#begun + FLOOD_MS - performance.now()))
+  }
+
+  /**
+   * Takes over what another room of the same database has kept: removed there and written here in one transaction, so that it is in one
+   * of the two places at any time.
+   *
+   * @param take - removes the oldest, at most so many, and answers them
+   * @returns how many there were
+   */
+  async adopt(take: TakeEvents): Promise<number> {
+    return await this.#store.transaction<AuthTables, number>(async (transaction) => {
+      const events = await take(transaction, BATCH)
+      if (events.length === 0 || !this.#enabled) return events.length
+      await this.#insert(transaction, events.map(pendingOf), 0)
+      return events.length
+    })
   }
 
   /** Writes what waits. Says whether all of it is in the database. */
@@ -234,7 +259,7 @@ interface Pending {
   count: number
 }
 
-function pendingOf(event: AuthEvent): Pending {
+function pendingOf(event: AdoptedEvent): Pending {
   const { type, time, reason, name, sid, subject, error } = event
   const detail: Record<string, unknown> = {}
   for (const [key, value] of Object.entries({ reason, name, sid, subject })) {

@@ -8,6 +8,7 @@ import { checkOptions } from '@countersign/core'
 import { isUniqueViolation } from '@countersign/store'
 import { Certificate, parseGeneralName, type RevocationReason, X509Error } from '@countersign/x509'
 import type { Hono } from 'hono'
+import { type AuditTrail, type NewEvent, subjectOf } from './audit-trail.ts'
 import {
   type AuthorityContext,
   type AuthorityState,
@@ -33,7 +34,7 @@ import {
 } from './issuing.ts'
 import { Ledger } from './ledger.ts'
 import type { LedgerTables } from './ledger-schema.ts'
-import { LedgerWriter, StaleIssuerError } from './ledger-writer.ts'
+import { LedgerWriter, type NewEntry, StaleIssuerError } from './ledger-writer.ts'
 import type { NameSpace } from './name-space.ts'
 import { OcspResponder } from './ocsp-responder.ts'
 import { checkNames, type Policy } from './policy.ts'
@@ -73,6 +74,7 @@ export interface AuthorityParts extends AuthorityContext {
   readonly onFault: (error: unknown) => void
   readonly createRoutes: ((authority: OpenedAuthority) => Hono) | undefined
   readonly partitions: CrlPartitions
+  readonly audit: AuditTrail | undefined
   readonly renewals: RenewalWatch | undefined
 }
 
@@ -91,6 +93,7 @@ export class OpenedAuthority implements Authority {
   readonly #writer: LedgerWriter
   readonly #revocation: Revocation
   readonly #partitions: CrlPartitions
+  readonly #audit: AuditTrail | undefined
   readonly #createRoutes: AuthorityParts['createRoutes']
   readonly #renewals: RenewalWatch | undefined
   #state: AuthorityState
@@ -112,9 +115,11 @@ export class OpenedAuthority implements Authority {
     this.#policy = parts.policy
     this.#publicUrl = parts.publicUrl
     this.#ledger = new Ledger(store.database<LedgerTables>())
-    this.#writer = new LedgerWriter(store)
+    this.#writer = new LedgerWriter(store, parts.audit)
+    const { audit } = parts
+    this.#audit = audit
     this.#partitions = partitions
-    this.#revocation = new Revocation({ store, folder, clock, partitions })
+    this.#revocation = new Revocation({ store, folder, clock, partitions, audit })
     this.#revocation.setRecords(state.records.filter(maySignItsList))
     this.#state = state
     this.#rules = this.#makeRules()
@@ -131,6 +136,7 @@ export class OpenedAuthority implements Authority {
       clock,
       rules: () => this.#rules,
       issue: async (request, tokenId) => this.#issueOne(request, { tokenId }),
+      audit: parts.audit,
     })
     this.#createRoutes = parts.createRoutes
     this.#renewals = parts.renewals
@@ -233,8 +239,13 @@ export class OpenedAuthority implements Authority {
   }
 
   #changing(): ChangingAuthority {
-    const { publicUrl } = this
-    return { ...this.#context, state: this.#state, publicUrl, revocation: this.#revocation }
+    return {
+      ...this.#context,
+      state: this.#state,
+      publicUrl: this.publicUrl,
+      revocation: this.#revocation,
+      audit: this.#audit,
+    }
   }
 
   #makeRules(): IssuingRules {
@@ -276,7 +287,9 @@ export class OpenedAuthority implements Authority {
   }
 
   async unlock(): Promise<void> {
-    await this.#state.issuer.key.signer()
+    const { id, key } = this.#state.issuer
+    await key.signer()
+    await this.#audit?.keyOpened(id)
   }
 
   permits(name: string, by?: Asker): boolean {
@@ -309,16 +322,34 @@ export class OpenedAuthority implements Authority {
     request: IssueRequest,
     { isRenewal = false, tokenId }: { isRenewal?: boolean; tokenId?: string } = {},
   ): Promise<Issued> {
-    const approved = approve(request, this.#rules, isRenewal)
-    const [issued] = await this.#signAndStore([approved], tokenId)
+    const approved = await this.#noting(request, () => approve(request, this.#rules, isRenewal))
+    const [issued] = await this.#signAndStore([approved], { isRenewal, tokenId })
     if (issued === undefined) throw new TypeError('one request gives one certificate')
     return issued
   }
 
   async issueMany(requests: readonly IssueRequest[]): Promise<Issued[]> {
-    return await this.#signAndStore(
-      requests.map((request, index) => approveOne(request, this.#rules, index)),
-    )
+    const approved: ApprovedRequest[] = []
+    for (const [index, request] of requests.entries()) {
+      approved.push(await this.#noting(request, () => approveOne(request, this.#rules, index)))
+    }
+    return await this.#signAndStore(approved)
+  }
+
+  /** Whoever is refused is written down. */
+  async #noting<T>({ requester, by, names }: IssueRequest, check: () => T): Promise<T> {
+    try {
+      return check()
+    } catch (error) {
+      const asked = names === undefined ? 'a request' : names.join(', ')
+      const who = typeof requester === 'string' ? requester : 'nobody'
+      await this.#audit?.refused(
+        who,
+        `issue ${asked}${by === undefined ? '' : ` via ${by.via}`}`,
+        error,
+      )
+      throw error
+    }
   }
 
   async renew(serialOrFingerprint: string, options: RenewOptions): Promise<Issued> {
@@ -363,8 +394,9 @@ export class OpenedAuthority implements Authority {
   async revoke(
     serialOrFingerprint: string,
     reason: RevocationReason = 'unspecified',
+    requester?: string,
   ): Promise<LedgerEntry> {
-    return await this.#revocation.revoke(serialOrFingerprint, reason)
+    return await this.#revocation.revoke(serialOrFingerprint, reason, requester)
   }
 
   async crl(): Promise<readonly SignedCrl[]> {
@@ -392,11 +424,15 @@ export class OpenedAuthority implements Authority {
    * Signs outside of the transaction, which is held only for the insert; a serial that is taken is drawn again, and an issuer
    * that changed meanwhile signs anew.
    */
-  async #signAndStore(approved: readonly ApprovedRequest[], tokenId?: string): Promise<Issued[]> {
+  async #signAndStore(
+    approved: readonly ApprovedRequest[],
+    { isRenewal = false, tokenId }: { isRenewal?: boolean; tokenId?: string | undefined } = {},
+  ): Promise<Issued[]> {
     for (let attempt = 1; ; attempt++) {
       const { issuer } = await this.current()
       const rules = this.#rules
       const signer = await issuer.key.signer()
+      await this.#audit?.keyOpened(issuer.id)
       const now = checkedNow(this.#context.clock)
       const signed: SignedLeaf[] = []
       const parts: number[] = []
@@ -411,8 +447,18 @@ export class OpenedAuthority implements Authority {
         const under = { id: issuer.id, fingerprint: issuer.certificate.fingerprint }
         const entries = signed.map(({ entry }) => entry)
         const [first] = entries
-        if (tokenId === undefined || first === undefined) await this.#writer.add(entries, under)
-        else await this.#writer.addSpending(first, under, tokenId)
+        const type = isRenewal ? 'certificate_renewed' : 'certificate_issued'
+        const events = approved.map(({ via }, index) => issueEvent(type, entries[index], via))
+        if (tokenId === undefined || first === undefined) {
+          await this.#writer.add(entries, under, events)
+        } else {
+          const used = {
+            type: 'authn_token_used',
+            name: first.requester,
+            subject: tokenId,
+          } as const
+          await this.#writer.addSpending(first, under, tokenId, [used, ...events])
+        }
         return signed.map(({ issued }) => issued)
       } catch (error) {
         const isStale = error instanceof StaleIssuerError
@@ -423,6 +469,13 @@ export class OpenedAuthority implements Authority {
       }
     }
   }
+}
+
+/** @param via - the rule that allowed it */
+function issueEvent(type: NewEvent['type'], entry: NewEntry | undefined, via: string): NewEvent {
+  const { serial = '', names = '', requester, profile = '' } = entry ?? {}
+  const subject = subjectOf(serial, names)
+  return { type, name: requester, subject, reason: `profile ${profile}, rule for ${via}` }
 }
 
 const SIGNATURES_A_TURN = 100

@@ -9,7 +9,7 @@
  */
 import type { Clock } from '@countersign/core'
 import type { Store } from '@countersign/store'
-import { signLongCrl } from '@countersign/x509'
+import { Certificate, signLongCrl } from '@countersign/x509'
 import type { CaRecord } from './ca-records.ts'
 import { AuthorityError } from './errors.ts'
 import type { LedgerTables } from './ledger-schema.ts'
@@ -275,7 +275,21 @@ export class CaList {
       .where('revoked_at', 'is not', null)
       .where('not_after', '>', ended)
       .execute()
-    return [...issuers, ...leaves]
+    // What the key of a revoked issuer had before it was renewed leads as far as its newest certificate.
+    const former = await database
+      .selectFrom('ca_certificate as former')
+      .innerJoin('certificate_authority as ca', 'ca.id', 'former.ca')
+      .select(['former.certificate', 'ca.revoked_at', 'ca.revocation_reason'])
+      .where('former.signer', '=', this.id)
+      .where('former.kind', '=', 'former')
+      .where('ca.revoked_at', 'is not', null)
+      .where('former.not_after', '>', ended)
+      .execute()
+    const renewed = former.map(({ certificate, ...row }) => {
+      const { serialNumber } = Certificate.parse(certificate, 'the ledger')
+      return { ...row, serial: serialNumber }
+    })
+    return [...issuers, ...renewed, ...leaves]
   }
 
   get #key(): { ca: string; crl_partition: number } {

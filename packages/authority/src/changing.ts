@@ -6,6 +6,7 @@
  */
 import type { Transaction } from '@countersign/store'
 import type { PrivateKey, SyncSigner } from '@countersign/x509'
+import type { AuditTrail } from './audit-trail.ts'
 import type { AuthorityContext, AuthorityState } from './authority-state.ts'
 import type { CertifyRequest } from './ca-certificates.ts'
 import type { CaRecord } from './ca-records.ts'
@@ -20,6 +21,7 @@ export interface ChangingAuthority extends AuthorityContext {
   readonly state: AuthorityState
   readonly publicUrl: string | undefined
   readonly revocation: Revocation
+  readonly audit: AuditTrail | undefined
 }
 
 /**

@@ -7,6 +7,7 @@
 import { type Clock, checkOptions } from '@countersign/core'
 import { json, type Kysely, type Store } from '@countersign/store'
 import { createHash, randomBytes } from 'node:crypto'
+import type { AuditTrail } from './audit-trail.ts'
 import { AuthorityError } from './errors.ts'
 import type { LedgerTables } from './ledger-schema.ts'
 import { checkConstraints } from './constraints.ts'
@@ -31,6 +32,7 @@ export interface EnrolmentParts {
   readonly rules: () => IssuingRules
   /** Signs, and uses up the token of this id with it. */
   readonly issue: (request: IssueRequest, tokenId: string) => Promise<Issued>
+  readonly audit: AuditTrail | undefined
 }
 
 /** Makes, lists, revokes and uses enrolment tokens. */
@@ -47,7 +49,7 @@ export class Enrolment implements EnrolmentTokens {
    * @throws {@link AuthorityError} `token-option-invalid`, `too-many-tokens`, `profile-unknown`, and as names are refused
    */
   async create(wanted: NewEnrolmentToken): Promise<{ token: string; info: EnrolmentToken }> {
-    const { store, clock } = this.#parts
+    const { store, clock, audit } = this.#parts
     const { policy, trustDomain, constraints } = this.#parts.rules()
     checkOptions(wanted, ['names', 'profile', 'maxDays', 'ttlMs', 'requester'], 'enrolment token')
     const { names, maxDays, ttlMs = DEFAULT_TTL_MS, requester } = wanted
@@ -83,7 +85,7 @@ export class Enrolment implements EnrolmentTokens {
       used_at: null,
       fingerprint: null,
     }
-    await store.transaction<EnrolmentTables, void>(async (transaction) => {
+    await store.transaction<LedgerTables, void>(async (transaction) => {
       // Used ones stay for a while, so that who uses one again is told.
       await transaction
         .deleteFrom('enrolment_token')
@@ -103,6 +105,14 @@ export class Enrolment implements EnrolmentTokens {
         )
       }
       await transaction.insertInto('enrolment_token').values(row).execute()
+      await audit?.record(transaction, [
+        {
+          type: 'authn_token_created',
+          name: requester,
+          subject: `${row.id} ${names.join(', ')}`,
+          reason: `enrolment, profile ${profile}`,
+        },
+      ])
     })
     const { id, hash: _hash, ...rest } = row
     return { token, info: infoOf({ id, ...rest, names: names.map((name) => name.trim()) }) }
@@ -124,13 +134,18 @@ export class Enrolment implements EnrolmentTokens {
 
   /** Takes a token back. @returns whether there was one that could still be used */
   async revoke(id: string): Promise<boolean> {
-    const gone = await this.#database
-      .deleteFrom('enrolment_token')
-      .where('id', '=', id)
-      .where('used_at', 'is', null)
-      .returning('id')
-      .executeTakeFirst()
-    return gone !== undefined
+    const { store, audit } = this.#parts
+    return await store.transaction<LedgerTables, boolean>(async (transaction) => {
+      const gone = await transaction
+        .deleteFrom('enrolment_token')
+        .where('id', '=', id)
+        .where('used_at', 'is', null)
+        .returning('id')
+        .executeTakeFirst()
+      if (gone === undefined) return false
+      await audit?.record(transaction, [{ type: 'authn_token_revoked', subject: id }])
+      return true
+    })
   }
 
   /**

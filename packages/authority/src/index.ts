@@ -16,6 +16,12 @@ export {
 export type { AcmeLimits } from './acme/limits.ts'
 export { LOOPBACK_NETWORKS, PRIVATE_NETWORKS } from './acme/networks.ts'
 export type { AcmeProfile } from './acme/state.ts'
+export {
+  type AuthorityEvent,
+  type AuthorityEvents,
+  type AuthorityEventType,
+  openAuthorityEvents,
+} from './audit-trail.ts'
 export type { Authorize, Caller } from './authorize.ts'
 export {
   AuthorityError,

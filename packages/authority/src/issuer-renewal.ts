@@ -70,7 +70,7 @@ function namesList(certificate: Certificate, url: string): boolean {
 
 /** Stores it, unless another process was quicker, or has given the authority another address. */
 async function replace(
-  { store, publicUrl }: ChangingAuthority,
+  { store, publicUrl, audit }: ChangingAuthority,
   issuer: CaRecord,
   signer: string,
   certificate: Certificate,
@@ -95,6 +95,9 @@ async function replace(
       .insertInto('ca_certificate')
       .values(formerRow(issuer, signer, now))
       .execute()
+    await audit?.record(transaction, [
+      { type: 'authority_renewed', subject: `${issuer.id} under ${signer}`, reason },
+    ])
     await nextGeneration(transaction)
     return true
   })

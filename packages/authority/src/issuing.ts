@@ -56,6 +56,8 @@ export interface ApprovedRequest extends RequestedSubject {
   readonly profile: ProfileName
   readonly lifetimeMs: number
   readonly requester: string
+  /** Which kind of rule allowed it. */
+  readonly via: Asker['via']
 }
 
 /** A signed certificate and its entry of the ledger. */
@@ -107,6 +109,7 @@ export function approve(
     profile,
     lifetimeMs: lifetimeMs({ maxDays }, profile, days),
     requester,
+    via: (request.by ?? OPERATOR).via,
   }
 }
 

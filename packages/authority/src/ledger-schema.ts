@@ -10,11 +10,13 @@
  * - `crl_partition` has a row for every part of an issuer's certificates that has a list of its own.
  * - `ca_certificate` has what else certifies the key of a certificate authority: cross-certificates, and its own of before.
  * - `rollover` has a row for every change of generation; one of each kind at most is open.
+ * - `authority_event` has what happened until the audit log has taken it over; see `audit-trail.ts`.
  * - `enrolment_token` has the hash of every token that is good for one certificate, until a day after its end.
  *
  * @module
  */
-import type { JsonColumn, Migration } from '@countersign/store'
+import type { Generated, JsonColumn, Migration } from '@countersign/store'
+import type { AuthorityEventType } from './audit-trail.ts'
 import type { CaKind } from './ca-certificates.ts'
 import type { LedgerProfile, ProfileName } from './profiles.ts'
 
@@ -149,6 +151,14 @@ export interface LedgerTables {
     started_at: number
     published_at: number | null
     retired_at: number | null
+  }
+  authority_event: {
+    id: Generated<number>
+    ts: number
+    event: AuthorityEventType
+    actor: string
+    subject: string
+    reason: string | null
   }
   enrolment_token: {
     id: string
@@ -331,6 +341,18 @@ export const LEDGER_MIGRATIONS: Readonly<Record<string, Migration>> = {
           entries_length, entries_sha256)
         select ca, 0, number, revocations, this_update, next_update, der, 0, 0, '' from revocation_list_whole`,
       'drop table revocation_list_whole',
+    ],
+  },
+  '006-events': {
+    statements: [
+      `create table authority_event (
+        id {id},
+        ts {integer} not null,
+        event {text} not null,
+        actor {text} not null,
+        subject {text} not null,
+        reason {text}
+      ) {table}`,
     ],
   },
 }

@@ -11,6 +11,7 @@ import {
   type Store,
   type Transaction,
 } from '@countersign/store'
+import type { AuditTrail, NewEvent } from './audit-trail.ts'
 import type { LedgerTables } from './ledger-schema.ts'
 import { tokenUsed } from './token-used.ts'
 
@@ -37,12 +38,14 @@ export class StaleIssuerError extends Error {
 /** Adds entries to the ledger. */
 export class LedgerWriter {
   readonly #store: Store
+  readonly #audit: AuditTrail | undefined
   readonly #insertOne: PreparedQuery<NewEntry & { under: string }, { serial: string }>
   #waiting: Waiting[] = []
   #isWriting = false
 
-  constructor(store: Store) {
+  constructor(store: Store, audit?: AuditTrail) {
     this.#store = store
+    this.#audit = audit
     const database = store.database<LedgerTables>()
     this.#insertOne = store.prepare((parameter: ParameterOf<NewEntry & { under: string }>) => {
       const row = database
@@ -63,12 +66,17 @@ export class LedgerWriter {
    * Adds entries, all or none; they are committed when the promise resolves.
    *
    * @param under - who signed them all
+   * @param events - for the audit log, together with them
    * @throws {@link StaleIssuerError}; StoreError `unique-violation` where a serial is taken, and as every query
    */
-  async add(entries: readonly NewEntry[], under: SignedUnder): Promise<void> {
+  async add(
+    entries: readonly NewEntry[],
+    under: SignedUnder,
+    events: readonly NewEvent[] = [],
+  ): Promise<void> {
     if (entries.length === 0) return
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#waiting.push({ entries, under, resolve, reject })
+    this.#waiting.push({ entries, under, events, resolve, reject })
     if (!this.#isWriting) void this.#writeAll()
     await promise
   }
@@ -78,7 +86,12 @@ export class LedgerWriter {
    *
    * @throws {@link AuthorityError} `token-used` where somebody was quicker; {@link StaleIssuerError}; StoreError as {@link add}
    */
-  async addSpending(entry: NewEntry, under: SignedUnder, tokenId: string): Promise<void> {
+  async addSpending(
+    entry: NewEntry,
+    under: SignedUnder,
+    tokenId: string,
+    events: readonly NewEvent[] = [],
+  ): Promise<void> {
     await this.#store.transaction<LedgerTables, void>(async (transaction) => {
       const spent = await transaction
         .updateTable('enrolment_token')
@@ -91,6 +104,7 @@ export class LedgerWriter {
       if (spent === undefined) throw tokenUsed()
       await refuseStale(transaction, under)
       await transaction.insertInto('certificate').values(entry).execute()
+      await this.#audit?.record(transaction, events)
     })
   }
 
@@ -125,7 +139,8 @@ export class LedgerWriter {
     const entries = together.flatMap((waiting) => waiting.entries)
     const [first] = entries
     const [{ under } = { under: undefined }] = together
-    if (entries.length === 1 && first !== undefined && under !== undefined) {
+    const events = this.#audit === undefined ? [] : together.flatMap((waiting) => waiting.events)
+    if (entries.length === 1 && events.length === 0 && first !== undefined && under !== undefined) {
       const stored = await this.#insertOne.all({ ...first, under: under.fingerprint })
       if (stored.length === 0) throw new StaleIssuerError(under.id)
       return
@@ -137,6 +152,7 @@ export class LedgerWriter {
         const rows = entries.slice(start, start + ROWS_A_STATEMENT)
         await transaction.insertInto('certificate').values(rows).execute()
       }
+      await this.#audit?.record(transaction, events)
     })
   }
 }
@@ -159,6 +175,7 @@ async function refuseStale(
 interface Waiting {
   readonly entries: readonly NewEntry[]
   readonly under: SignedUnder
+  readonly events: readonly NewEvent[]
   resolve(): void
   reject(error: unknown): void
 }

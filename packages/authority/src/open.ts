@@ -4,6 +4,7 @@
  * @module
  */
 import { checkOptions, ensurePrivateFolder, systemClock } from '@countersign/core'
+import { AuditTrail } from './audit-trail.ts'
 import { OpenedAuthority } from './authority.ts'
 import { readState } from './authority-state.ts'
 import { readSettings } from './ca-records.ts'
@@ -31,7 +32,15 @@ export async function openAuthority(options: OpenAuthorityOptions): Promise<Auth
 
 /** Opens, with options that were checked. */
 export async function openWith(options: OpenAuthorityOptions): Promise<OpenedAuthority> {
-  const { store, folder, passphrase, authorize, clock = systemClock, onFault = noop } = options
+  const {
+    store,
+    folder,
+    passphrase,
+    authorize,
+    clock = systemClock,
+    onFault = noop,
+    audit,
+  } = options
   const policy = parsePolicy(options.policy)
   const crlPartitionSize = parsePartitionSize(options.crlPartitionSize)
   const givenUrl = parsePublicUrl(options.publicUrl)
@@ -64,6 +73,7 @@ export async function openWith(options: OpenAuthorityOptions): Promise<OpenedAut
     policy,
     publicUrl: settings.public_url ?? undefined,
     onFault,
+    audit: audit === undefined ? undefined : new AuditTrail(store, clock, audit.actor, onFault),
     partitions: new CrlPartitions(store, clock, crlPartitionSize),
     renewals: options.renewals,
     createRoutes:
@@ -88,6 +98,7 @@ export const OPEN_OPTIONS = [
   'authorize',
   'onFault',
   'renewals',
+  'audit',
   'crlPartitionSize',
   'clock',
 ] as const

@@ -10,6 +10,7 @@
  */
 import type { Clock } from '@countersign/core'
 import type { Store } from '@countersign/store'
+import { type AuditTrail, subjectOf } from './audit-trail.ts'
 import { CaList } from './ca-list.ts'
 import type { CaRecord } from './ca-records.ts'
 import type { CrlPartitions } from './crl-partitions.ts'
@@ -30,6 +31,7 @@ export interface RevocationParts {
   readonly folder: string
   readonly clock: Clock
   readonly partitions: CrlPartitions
+  readonly audit: AuditTrail | undefined
 }
 
 /** Revokes, and has the lists signed. */
@@ -38,11 +40,13 @@ export class Revocation {
   readonly #clock: Clock
   readonly #partitions: CrlPartitions
   readonly #files: ListFiles
+  readonly #audit: AuditTrail | undefined
   #lists: readonly CaList[] = []
   /** The lists of parts, by their names. */
   #ofParts = new Map<string, CaList>()
 
-  constructor({ store, folder, clock, partitions }: RevocationParts) {
+  constructor({ store, folder, clock, partitions, audit }: RevocationParts) {
+    this.#audit = audit
     this.#store = store
     this.#clock = clock
     this.#partitions = partitions
@@ -63,9 +67,14 @@ export class Revocation {
   /**
    * Revokes one certificate; one that is revoked keeps its date and reason.
    *
+   * @param requester - who wants it, for the audit log
    * @throws {@link AuthorityError} `certificate-unknown`, `reason-unknown`, `clock-wrong`
    */
-  async revoke(serialOrFingerprint: string, reason: string): Promise<LedgerEntry> {
+  async revoke(
+    serialOrFingerprint: string,
+    reason: string,
+    requester?: string,
+  ): Promise<LedgerEntry> {
     const revocationReason = parseRevocationReason(reason)
     const now = checkedNow(this.#clock).getTime()
     const key = readKey(serialOrFingerprint)
@@ -82,6 +91,10 @@ export class Revocation {
       if (row.revoked_at !== null) return entryOf(row)
       const revoked = { ...row, revoked_at: now, revocation_reason: revocationReason }
       await markRevoked(transaction, revoked)
+      const subject = subjectOf(revoked.serial, revoked.names)
+      await this.#audit?.record(transaction, [
+        { type: 'certificate_revoked', name: requester, subject, reason: revocationReason },
+      ])
       return entryOf(revoked)
     })
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Transaction } from '@countersign/store'
 import type { CaKind } from './ca-certificates.ts'
 import type { CaRecord } from './ca-records.ts'
 import { type ChangingAuthority, nextGeneration } from './changing.ts'
@@ -64,6 +65,10 @@ export async function retire(
       .where('step', '=', 'published')
       .where('old_ca', 'in', going)
       .execute()
+    // Where certificates under it still hold, nobody is to refuse them for its sake.
+    if (kind === 'issuer' && left.live === 0) await takeBack(transaction, open.old_ca, now)
+    const events = going.map((id) => ({ type: 'authority_retired', subject: id }) as const)
+    await authority.audit?.record(transaction, events)
     await nextGeneration(transaction)
   })
 }
@@ -88,6 +93,27 @@ export async function retireEnded(authority: ChangingAuthority): Promise<string[
     retired.push(id)
   }
   return retired
+}
+
+/** Puts an issuer that is retired on the list of its root, which is signed when the root's key is next here. */
+async function takeBack(
+  transaction: Transaction<LedgerTables>,
+  id: string,
+  now: Date,
+): Promise<void> {
+  const issuer = await transaction
+    .updateTable('certificate_authority')
+    .set({ revoked_at: now.getTime(), revocation_reason: 'superseded' })
+    .where('id', '=', id)
+    .where('revoked_at', 'is', null)
+    .returning('parent')
+    .executeTakeFirst()
+  if (issuer === undefined || issuer.parent === null) return
+  await transaction
+    .updateTable('certificate_authority')
+    .set((eb) => ({ revocations: eb('revocations', '+', 1) }))
+    .where('id', '=', issuer.parent)
+    .execute()
 }
 
 /** Until when the list of an issuer is asked for, in milliseconds since 1970. */

@@ -157,6 +157,9 @@ async function change(
         .executeTakeFirstOrThrow()
       if (numUpdatedRows === 0n) throw underway(`${old.id} has been replaced meanwhile`)
       await more(transaction)
+      await authority.audit?.record(transaction, [
+        { type: 'authority_rolled', subject: `${made.id} after ${old.id}` },
+      ])
       await nextGeneration(transaction)
     })
   } catch (error) {

@@ -155,7 +155,11 @@ export function createRoutes(authority: OpenedAuthority, authorize: Authorize): 
     if (typeof reason !== 'string') {
       throw new AuthorityError('reason-unknown', 'reason must be a string')
     }
-    const entry = await authority.revoke(context.req.param('serial'), parseRevocationReason(reason))
+    const entry = await authority.revoke(
+      context.req.param('serial'),
+      parseRevocationReason(reason),
+      caller.name,
+    )
     return json(entryDocument(entry))
   })
 

@@ -40,6 +40,11 @@ export interface OpenAuthorityOptions {
   /** Asked before a certificate is renewed, and told of the new one. @defaultValue nobody */
   renewals?: RenewalWatch | undefined
   /**
+   * Keeps what happens, in the same transaction, for an audit log that takes it over ({@link openAuthorityEvents}); `actor` did it where
+   * a call does not say who. @defaultValue nothing is kept
+   */
+  audit?: { readonly actor: string } | undefined
+  /**
    * How many live certificates of an issuer share a revocation list before the next ones name a list of their own, which is about
    * as many and no others. The list about all of them is there as well. @defaultValue 50000
    */
@@ -288,10 +293,15 @@ export interface Authority {
   /**
    * Revokes a certificate; one that is revoked stays as it is. The next {@link crl} has it.
    *
+   * @param requester - who wants it, for the audit log
    * @returns the entry as it is now
    * @throws {@link AuthorityError} `certificate-unknown`, `reason-unknown`
    */
-  revoke(serialOrFingerprint: string, reason?: RevocationReason): Promise<LedgerEntry>
+  revoke(
+    serialOrFingerprint: string,
+    reason?: RevocationReason,
+    requester?: string,
+  ): Promise<LedgerEntry>
   /**
    * The newest revocation list of every certificate authority, issuers first; made anew when something was revoked or
    * half of its time is over. Who checks a whole chain needs all of them.

@@ -10,6 +10,7 @@ import type { Authority } from '@countersign/authority'
 import type { Auth } from '@countersign/auth'
 import { errorMessage } from '@countersign/core'
 import type { Store } from '@countersign/store'
+import { accountName } from './account-name.ts'
 import { readConfiguration } from './configuration.ts'
 import { type DataFolder, nonEmpty, requireAuthority } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
@@ -57,6 +58,7 @@ export async function withAuthority<T>(
     folder: data.path,
     passphrase: givenPassphrase(),
     policy: { rules },
+    audit: { actor: accountName() },
   })
   return await work(authority)
 }
@@ -85,6 +87,7 @@ export async function withAuthorityAndUsers<T>(
     folder: data.path,
     passphrase: givenPassphrase(),
     policy: { rules },
+    audit: { actor: accountName() },
     renewals: renewalsWatchedBy(auth),
   })
   return await work(authority, auth)

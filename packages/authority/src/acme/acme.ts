@@ -6,6 +6,7 @@
 import { checkOptions, type Clock, systemClock } from '@countersign/core'
 import type { Store } from '@countersign/store'
 import type { Hono } from 'hono'
+import { AuditTrail } from '../audit-trail.ts'
 import { AuthorityError } from '../errors.ts'
 import type { Authority } from '../types.ts'
 import { AcmeAccounts } from './account-list.ts'
@@ -54,6 +55,8 @@ export interface AcmeOptions extends AcmeDataOptions {
   validationTimeoutMs?: number | undefined
   /** Told what went wrong where the answer says nothing of it. @defaultValue nobody is told */
   onFault?: ((error: unknown) => void) | undefined
+  /** Whether accounts and orders are kept for an audit log, as the authority keeps what it does. @defaultValue false */
+  audit?: boolean | undefined
   /** Refuses good nonces, for tests of clients: asked for each. @defaultValue none is refused */
   refuseNonce?: (() => boolean) | undefined
 }
@@ -122,6 +125,7 @@ export async function createAcme(options: AcmeOptions): Promise<Acme> {
     database,
     clock,
     authority,
+    audit: options.audit === true ? new AuditTrail(store, clock, 'acme', onFault) : undefined,
     nonces: new Nonces(database, await readNonceKey(database), clock, refuseNonce),
     externalAccounts: data.externalAccounts,
     externalAccountRequired: options.externalAccountRequired ?? true,
@@ -215,5 +219,6 @@ const OPTIONS = [
   'retryPausesMs',
   'validationTimeoutMs',
   'onFault',
+  'audit',
   'refuseNonce',
 ] as const

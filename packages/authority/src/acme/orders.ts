@@ -229,6 +229,10 @@ async function insertOrder(state: AcmeState, order: OrderRow): Promise<OrderRow>
       .insertInto('acme_order')
       .values({ ...order, status, identifiers: json(identifiers), error: null })
       .execute()
+    const names = identifiers.map(({ value }) => value).join(', ')
+    await state.audit?.record(transaction, [
+      { type: 'acme_order_created', name: `acme ${account}`, subject: `${order.id} ${names}` },
+    ])
     await transaction
       .insertInto('acme_order_authorization')
       .values(

@@ -32,7 +32,9 @@ export async function revokeCertificate(state: AcmeState, request: SignedRequest
   if (entry.revokedAt !== undefined) {
     throw new AcmeProblem('alreadyRevoked', 'the certificate was revoked before')
   }
-  await state.authority.revoke(certificate.fingerprint, reason)
+  const { account } = request
+  const who = account === undefined ? 'the key of the certificate' : `acme ${account.id}`
+  await state.authority.revoke(certificate.fingerprint, reason, who)
 }
 
 async function mayRevoke(

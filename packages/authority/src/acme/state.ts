@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '@countersign/core'
 import { isUniqueViolation, type Kysely, type Store } from '@countersign/store'
+import type { AuditTrail } from '../audit-trail.ts'
 import type { Authority } from '../types.ts'
 import type { ExternalAccountKeys } from './external-accounts.ts'
 import type { AcmeLimits } from './limits.ts'
@@ -26,6 +27,7 @@ export interface AcmeState {
   readonly database: Kysely<AcmeTables>
   readonly clock: Clock
   readonly authority: Authority
+  readonly audit: AuditTrail | undefined
   readonly nonces: Nonces
   readonly externalAccounts: ExternalAccountKeys
   readonly externalAccountRequired: boolean

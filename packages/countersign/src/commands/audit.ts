@@ -1,5 +1,5 @@
 /**
- * `countersign audit`: what happened at sign-in, and whether the log of it is whole.
+ * `countersign audit`: what happened at sign-in and in the authority, and whether the log of it is whole.
  *
  * @module
  */
@@ -7,7 +7,6 @@ import type { AuditEntry, AuditVerdict } from '@countersign/auth'
 import { type Command, InvalidArgumentError } from 'commander'
 import { addCommand, dataOption, perform, type SharedFlags, wholeNumber } from '../command.ts'
 import { EXIT, ProgramError } from '../errors.ts'
-import { withAuth } from '../open-data.ts'
 import { table } from '../output.ts'
 
 interface ListFlags extends SharedFlags {
@@ -22,7 +21,11 @@ interface VerifyFlags extends SharedFlags {
 
 /** Adds the command and what is below it. */
 export function addAudit(program: Command): void {
-  const audit = addCommand(program, 'audit', 'list what happened at sign-in, or verify the log')
+  const audit = addCommand(
+    program,
+    'audit',
+    'list what happened at sign-in and in the authority, or verify the log',
+  )
     .addOption(dataOption())
     .option('--limit <rows>', 'how many of the latest rows', wholeNumber(1, 1000), 100)
     .option('--since <time>', 'only rows since this time, as in 2026-11-22T08:00:00Z', readTime)
@@ -30,9 +33,8 @@ export function addAudit(program: Command): void {
     .action(async (flags: ListFlags) =>
       perform(flags, async ({ output, data }) => {
         const { limit, since, event } = flags
-        const entries = await withAuth(data, async (auth) =>
-          auth.audit.list({ limit, since, event }),
-        )
+        const { withAuditLog } = await import('../authority-events.ts')
+        const entries = await withAuditLog(data, async (log) => log.list({ limit, since, event }))
         // Oldest first, as one reads; the latest stands last, where the terminal ends.
         const rows = entries.toReversed()
         output.result(rows, rows.length === 0 ? '' : table([HEADING, ...rows.map(rowOf)]))
@@ -50,7 +52,8 @@ export function addAudit(program: Command): void {
     .action(async (_: VerifyFlags, command: Command) =>
       perform(command.optsWithGlobals(), async ({ output, data }) => {
         const { head: expected } = command.opts<VerifyFlags>()
-        const verdict = await withAuth(data, async (auth) => auth.audit.verify(expected))
+        const { withAuditLog } = await import('../authority-events.ts')
+        const verdict = await withAuditLog(data, async (log) => log.verify(expected))
         if (!verdict.ok) throw brokenLog(verdict)
         const { rows, head } = verdict
         const line = `${head.seq}:${head.hash}`

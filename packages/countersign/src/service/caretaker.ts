@@ -5,9 +5,11 @@
  * @module
  */
 import { existsSync } from 'node:fs'
-import { createAuthority } from '@countersign/authority'
+import type { Auth } from '@countersign/auth'
+import { type AuthorityEvents, createAuthority, openAuthorityEvents } from '@countersign/authority'
 import { systemClock } from '@countersign/core'
-import { openStore, type Store } from '@countersign/store'
+import { openStore, type Store, StoreError } from '@countersign/store'
+import { adoptEvents } from '../authority-events.ts'
 import { updateConfiguration } from '../configuration.ts'
 import type { DataFolder } from '../data-folder.ts'
 import { openDataStore, openExistingStore } from '../open-data.ts'
@@ -92,6 +94,7 @@ export async function openCaretaker(parts: CaretakerParts): Promise<Caretaker> {
     }),
   )
   const { auth, authority } = rooms
+  const events = await openAuthorityEvents(store)
   const names = certifiedNames(settings, authority)
   const asksUsers = options.userCertificates ?? true
   const upkeep = await Upkeep.begin({ authority, data, names, asksUsers, faults, note, clock })
@@ -108,6 +111,7 @@ export async function openCaretaker(parts: CaretakerParts): Promise<Caretaker> {
       await using started = new AsyncDisposableStack()
       started.use(every(options.renewalCheckMs ?? 1000, upkeep.look, note))
       started.use(every(600_000, async () => auth.sweep(), note))
+      started.use(every(1000, async () => keepLog(auth, events), note))
       started.use(every(60_000, async () => rooms.acme.sweep(), note))
       await lock.announce(url)
       const setupCode = (await auth.needsSetup()) ? await auth.createSetupCode() : undefined
@@ -115,6 +119,15 @@ export async function openCaretaker(parts: CaretakerParts): Promise<Caretaker> {
       return { setupCode, [Symbol.asyncDispose]: async () => timers.disposeAsync() }
     },
     [Symbol.asyncDispose]: async () => owned.disposeAsync(),
+  }
+}
+
+/** While the database is away, events wait where they are, and that it is away is told by others. */
+async function keepLog(auth: Auth, events: AuthorityEvents): Promise<void> {
+  try {
+    await adoptEvents(auth, events)
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
   }
 }
 

@@ -26,7 +26,7 @@ export async function clientTrust(
   authority: Authority,
   before: ClientTrust | undefined,
 ): Promise<ClientTrust> {
-  const lists = await authority.crl()
+  const lists = await authority.revocationLists()
   const version = [...authority.roots, ...authority.chain]
     .map(({ fingerprint }) => fingerprint)
     .concat(lists.map(({ ca, number }) => `${ca} ${number}`))
@@ -36,7 +36,7 @@ export async function clientTrust(
   const ca: Certificate[] = [...authority.roots]
   // While issuers change, clients of the one before are judged by its list, which wants its certificate.
   if (former !== undefined && former.live > 0) ca.push(former.certificate)
-  const crl = lists.map(({ der }) => der)
+  const crl = await Promise.all(lists.map(async (list) => list.read()))
   const sources = { ca: ca.map(({ pem }) => pem).join(''), crl }
   return { sources, version, ca, lists: crl }
 }

@@ -74,6 +74,7 @@ export async function openRooms(parts: RoomsParts): Promise<OpenRooms> {
     authorize: authorizeWith(auth),
     renewals: renewalsWatchedBy(auth),
     onFault: reportAuthorityFaults(note),
+    audit: { actor: 'the service' },
     clock,
   })
   const acme = undo.use(
@@ -83,6 +84,7 @@ export async function openRooms(parts: RoomsParts): Promise<OpenRooms> {
       authority,
       folder: data.path,
       onFault: reportAcmeFaults(note),
+      audit: true,
       clock,
     }),
   )

@@ -1,0 +1,183 @@
+/**
+ * What the authority did and refused, for an audit log that it does not know: rows that are written in the transaction of the deed, and
+ * stay until somebody takes them over into their log. So neither is ever there without the other.
+ *
+ * The words are those of OWASP's logging vocabulary where it has one (`authz_fail`, `authn_token_created`, `user_created`), else our
+ * own in its manner. Nothing secret is in an event.
+ *
+ * @module
+ */
+import { type Clock, CountersignError } from '@countersign/core'
+import { type Selectable, sql, type Store, type Transaction } from '@countersign/store'
+import { LEDGER_MIGRATIONS, type LedgerTables } from './ledger-schema.ts'
+
+/** The kinds of events. */
+export type AuthorityEventType =
+  | 'certificate_issued'
+  | 'certificate_renewed'
+  | 'certificate_revoked'
+  /** A certificate authority has another certificate, or a next generation: the subject says which. */
+  | 'authority_renewed'
+  | 'authority_rolled'
+  | 'authority_retired'
+  | 'authority_key_opened'
+  | 'acme_order_created'
+  | 'authn_token_created'
+  | 'authn_token_revoked'
+  | 'authn_token_used'
+  | 'authz_fail'
+  | 'user_created'
+
+/** Something that happened. */
+export interface AuthorityEvent {
+  readonly type: AuthorityEventType
+  readonly time: Date
+  /** Who did it: a user, `root` of the operating system, `token ID`, `acme ACCOUNT …`, `certificate SERIAL`. */
+  readonly name: string
+  /** To what: a serial and names, `root-2026-a1b2`, the id of a token. */
+  readonly subject: string
+  /** Why, or by which rule; of a refusal its code. */
+  readonly reason: string | undefined
+}
+
+/** An event that is happening; who and when are the authority's to say where they are left out. */
+export interface NewEvent {
+  readonly type: AuthorityEventType
+  readonly name?: string | undefined
+  readonly subject: string
+  readonly reason?: string | undefined
+}
+
+/** Writes events. */
+export class AuditTrail {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #actor: string
+  readonly #onFault: (error: unknown) => void
+  readonly #opened = new Set<string>()
+  readonly #refused = new Map<string, { quietUntil: number; count: number }>()
+
+  /**
+   * @param actor - who acts where a call does not say
+   * @param onFault - gets what went wrong where a refusal could not be written: it is a refusal all the same
+   */
+  constructor(store: Store, clock: Clock, actor: string, onFault: (error: unknown) => void) {
+    this.#store = store
+    this.#clock = clock
+    this.#actor = actor
+    this.#onFault = onFault
+  }
+
+  /** Writes events in the transaction of what they tell: they are there if it is. */
+  async record<Tables>(
+    transaction: Transaction<Tables>,
+    events: readonly NewEvent[],
+  ): Promise<void> {
+    for (let start = 0; start < events.length; start += ROWS_A_STATEMENT) {
+      const rows = events.slice(start, start + ROWS_A_STATEMENT).map((event) => {
+        const { ts, event: type, actor, subject, reason } = this.#rowOf(event)
+        return sql`(${ts}, ${type}, ${actor}, ${subject}, ${reason})`
+      })
+      await sql`insert into authority_event (ts, event, actor, subject, reason)
+        values ${sql.join(rows)}`.execute(transaction)
+    }
+  }
+
+  /** Says that a key was opened, once for each as long as the process runs. */
+  async keyOpened(ca: string): Promise<void> {
+    if (this.#opened.has(ca)) return
+    this.#opened.add(ca)
+    try {
+      await this.#write({ type: 'authority_key_opened', subject: ca })
+    } catch (error) {
+      this.#opened.delete(ca)
+      throw error
+    }
+  }
+
+  /** Says that something was refused. The same refusal over and over is one row a minute, with a count: strangers fill no disk. */
+  async refused(name: string, subject: string, error: unknown): Promise<void> {
+    const reason = error instanceof CountersignError ? String(error.code) : 'failed'
+    const key = JSON.stringify([name, subject, reason])
+    const now = performance.now()
+    const known = this.#refused.get(key)
+    if (known !== undefined && now < known.quietUntil) {
+      known.count += 1
+      return
+    }
+    if (this.#refused.size >= MOST_REFUSED) this.#refused.clear()
+    this.#refused.set(key, { quietUntil: now + QUIET_MS, count: 0 })
+    const times =
+      known === undefined || known.count === 0 ? '' : `, and ${known.count} times before`
+    try {
+      await this.#write({ type: 'authz_fail', name, subject, reason: `${reason}${times}` })
+    } catch (fault) {
+      this.#onFault(fault)
+    }
+  }
+
+  async #write(event: NewEvent): Promise<void> {
+    const database = this.#store.database<LedgerTables>()
+    await database.insertInto('authority_event').values(this.#rowOf(event)).execute()
+  }
+
+  #rowOf({ type, name = this.#actor, subject, reason }: NewEvent): EventRow {
+    return {
+      ts: this.#clock().getTime(),
+      event: type,
+      actor: name.slice(0, LONGEST),
+      subject: subject.slice(0, LONGEST),
+      reason: reason?.slice(0, LONGEST) ?? null,
+    }
+  }
+}
+
+/** The events of the authority in a database, for whoever keeps an audit log in the same one. */
+export interface AuthorityEvents {
+  /** Whether any wait to be taken. */
+  pending(): Promise<boolean>
+  /** Removes the oldest, at most so many, and answers them; in the transaction that writes them elsewhere. */
+  take<Tables>(transaction: Transaction<Tables>, limit: number): Promise<AuthorityEvent[]>
+}
+
+/** Opens them; the authority itself need not be open. @throws StoreError */
+export async function openAuthorityEvents(store: Store): Promise<AuthorityEvents> {
+  await store.migrate('authority', LEDGER_MIGRATIONS)
+  const database = store.database<LedgerTables>()
+  return {
+    async pending() {
+      const row = await database
+        .selectFrom('authority_event')
+        .select('id')
+        .limit(1)
+        .executeTakeFirst()
+      return row !== undefined
+    },
+    async take(transaction, limit) {
+      const { rows } = await sql<Selectable<LedgerTables['authority_event']>>`
+        select * from authority_event order by id limit ${limit}`.execute(transaction)
+      if (rows.length === 0) return []
+      const ids = sql.join(rows.map(({ id }) => id))
+      await sql`delete from authority_event where id in (${ids})`.execute(transaction)
+      return rows.map((row) => ({
+        type: row.event,
+        time: new Date(row.ts),
+        name: row.actor,
+        subject: row.subject,
+        reason: row.reason ?? undefined,
+      }))
+    },
+  }
+}
+
+/** A certificate as an event names it. @param names - one a line */
+export function subjectOf(serial: string, names: string): string {
+  return `${serial} ${names.replaceAll('\n', ', ')}`
+}
+
+type EventRow = Omit<LedgerTables['authority_event'], 'id'>
+
+const ROWS_A_STATEMENT = 500
+const LONGEST = 500
+const QUIET_MS = 60_000
+const MOST_REFUSED = 1000
