@@ -89,8 +89,8 @@ describe('access tokens of a running service', () => {
     return { status: response.status, body: { ...Object(body) } }
   }
 
-  describe('SEEDS A7: JSON Web Tokens with claims, and private keys instead of tokens', () => {
-    it('with our client', async () => {
+  describe('A7: JSON Web Tokens with claims, and private keys instead of tokens', () => {
+    it('A7 with our client', async () => {
       const { url, roots } = running()
       const answer = await token(url, assertionOf('seed', seedKeys.privateKey, url))
       const bearer = String(answer.body['access_token'])
@@ -107,7 +107,7 @@ describe('access tokens of a running service', () => {
       await refused.bytes()
     })
 
-    it('with curl', async (t) => {
+    it('A7 with curl', async (t) => {
       const curl = requireTool(t, 'curl')
       if (curl === undefined) return
       const { url, roots } = running()
@@ -136,7 +136,7 @@ describe('access tokens of a running service', () => {
       assert.partialDeepStrictEqual(JSON.parse(who.stdout), { principal: { name: 'seed' } })
     })
 
-    it('with python3-requests and PyJWT', async (t) => {
+    it('A7 with python3-requests and PyJWT', async (t) => {
       const python = requirePython(t, { modules: ['requests', 'jwt', 'cryptography'] })
       if (python === undefined) return
       const { url, roots } = running()
