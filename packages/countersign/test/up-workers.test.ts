@@ -265,6 +265,7 @@ describe('up with workers', () => {
   it('opens the access log again in every worker', async () => {
     renameSync(log, `${log}.1`)
     command.child.kill('SIGHUP')
+    await command.waitForOutput(/SIGHUP: certificate, roots and lists are those of now/)
     await until(async () => existsSync(log), 'there is a new log')
     // Each says so with its next answer.
     await until(async () => {
@@ -324,6 +325,26 @@ describe('up, asked for what is none', () => {
   })
 })
 
+describe('up with workers that cannot start', () => {
+  it('ends, and says why', async () => {
+    const nowhere = path.join(folder, 'missing', 'access.log')
+    const { code, stderr } = await runProgram([
+      'up',
+      '--data',
+      path.join(folder, 'of-no-use'),
+      '--listen',
+      '127.0.0.1:0',
+      '--workers',
+      '2',
+      '--access-log',
+      nowhere,
+    ])
+    assert.equal(code, 1, stderr)
+    assert.match(stderr, /missing\/access\.log/)
+    assert.match(stderr, /a worker ended before it served/)
+  })
+})
+
 describe('the data folder of up --user', {
   skip: process.platform === 'win32' && 'needs users',
 }, () => {
@@ -374,10 +395,9 @@ describe('up --user', { skip: SKIP }, () => {
 
   it('runs every process as that user, and writes nothing as another', async () => {
     for (const workers of [1, 2]) {
-      const { command, said } = await start(
-        ['--data', place, '--user', 'nobody', '--workers', String(workers)],
-        {},
-      )
+      const args = ['--data', place, '--user', 'nobody', '--workers', String(workers)]
+      const { command: running, said } = await start(args)
+      await using command = running
       const pids = [command.child.pid ?? 0, ...(said.workers ?? [])]
       assert.equal(pids.length, workers === 1 ? 1 : 3)
       for (const pid of pids) assert.equal(idsOf(pid), `${uid} ${uid} ${uid} ${uid}`)

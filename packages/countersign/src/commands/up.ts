@@ -21,10 +21,11 @@ import { defaultDataPath } from '../data-folder.ts'
 import { localExitCodeOf } from '../exit-code.ts'
 import type { Output } from '../output.ts'
 import { activatedSocket } from '../serve/activation.ts'
+import { onHangup } from '../serve/hangup.ts'
 import { ServiceNotifier } from '../serve/notify.ts'
 import { serviceUser } from '../serve/privileges.ts'
 import { addUserOption, type UserFlags } from '../serve/processes.ts'
-import { accessLogOf, addLogOption, followHangUp, type ObserveFlags } from '../serve/observe.ts'
+import { accessLogOf, addLogOption, type ObserveFlags } from '../serve/observe.ts'
 import { shellWord } from '../shell.ts'
 import { stopSignal } from '../stop-signal.ts'
 import type { Service } from '../service/service.ts'
@@ -76,8 +77,16 @@ export function addUp(program: Command): void {
       async ({ output, data }) => {
         const { workerSide } = await import('@countersign/server')
         const side = await workerSide()
-        if (side === undefined) await run(flags, data, output)
-        else await runWorker(side, optionsOf(flags, data, output))
+        if (side === undefined) {
+          await run(flags, data, output)
+          return
+        }
+        try {
+          await runWorker(side, optionsOf(flags, data, output))
+        } finally {
+          // One that could not even start ends as well, and with it the start.
+          side.end()
+        }
       },
       localExitCodeOf,
     ),
@@ -94,12 +103,26 @@ async function run(flags: UpFlags, data: DataFolder, output: Output): Promise<vo
   const options = { ...optionsOf(flags, data, output), socket, user }
   await using service = await startWith(options, workers)
   announce(output, service, data)
-  using _ = followHangUp(flags, async () => service.reopenAccessLog())
+  using _ = followHangup(flags, service, { output, notifier })
   await notifier.ready(`listening on ${service.url}`)
   const signal = await stopped
   output.note(`${signal}: answering what is under way, then stopping`)
   await notifier.stopping()
   await service.close()
+}
+
+/** A terminal that is closed ends what was started from it, unless there is a log to be opened again. */
+function followHangup(
+  { accessLog }: UpFlags,
+  service: Service,
+  told: Parameters<typeof onHangup>[1],
+): Disposable | undefined {
+  if (process.stdin.isTTY && accessLog === undefined) return undefined
+  const reload = async (): Promise<string> => {
+    await service.reload()
+    return 'certificate, roots and lists are those of now'
+  }
+  return onHangup(reload, told)
 }
 
 async function startWith(options: ServiceOptions, workers: number): Promise<Service> {
@@ -117,12 +140,9 @@ async function runWorker(side: WorkerSide, options: ServiceOptions): Promise<voi
   const signal = stopSignal()
   // The first process says what is to be done then; a terminal that is closed tells all of them.
   process.on('SIGHUP', () => {})
-  {
-    await using worker = await startServiceWorker(options, side)
-    worker.begin()
-    await Promise.race([signal, side.stopped])
-  }
-  side.end()
+  await using worker = await startServiceWorker(options, side)
+  worker.begin()
+  await Promise.race([signal, side.stopped])
 }
 
 function optionsOf(flags: UpFlags, data: DataFolder, output: Output): ServiceOptions {

@@ -54,7 +54,7 @@ export function addObserveOptions(command: Command): void {
 }
 
 /** Opens the access log again at SIGHUP, where there is one. */
-export function followHangUp(
+function followHangUp(
   { accessLog }: Pick<ObserveFlags, 'accessLog'>,
   reopen: () => Promise<void>,
 ): Disposable {

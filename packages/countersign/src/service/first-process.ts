@@ -77,7 +77,10 @@ export async function startFirstProcess(options: ServiceOptions, count: number):
       return workers.pids
     },
     routes: [],
-    reopenAccessLog: async () => tell({ type: 'reopen' }),
+    reload: async () => {
+      tell({ type: 'reopen' })
+      await upkeep.look()
+    },
     close,
     [Symbol.asyncDispose]: close,
   }

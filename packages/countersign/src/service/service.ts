@@ -32,8 +32,8 @@ export interface Service extends AsyncDisposable {
   workers?: readonly number[] | undefined
   /** The routes behind TLS. */
   routes: readonly Route[]
-  /** Opens the file of the access log again, after it was moved away. */
-  reopenAccessLog(): Promise<void>
+  /** Opens the file of the access log again, and takes over certificate, roots and lists as they are now. */
+  reload(): Promise<void>
   /** Stops accepting, answers what is under way, closes. */
   close(): Promise<void>
 }
@@ -96,7 +96,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     setupCode,
     firstRun,
     routes: app.routes,
-    reopenAccessLog: async () => server.reopenAccessLog(),
+    reload: async () => {
+      await server.reopenAccessLog()
+      await upkeep.look()
+    },
     close,
     [Symbol.asyncDispose]: close,
   }
