@@ -2,20 +2,21 @@
  * The authority in bulk and with a long list: a batch of 1,000 against mkcert, and what one revocation and the list after it cost with
  * many revoked before. How soon one certificate is there is measured by `start.ts`.
  *
- * Usage: node bench/authority.ts [--revoked N] [--json FILE]
+ * Usage: node bench/authority.ts [--revoked N] [--only revoked] [--json FILE]
  *
  * @module
  */
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { loadavg, tmpdir } from 'node:os'
 import path from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
-import { createAuthority } from '@countersign/authority'
-import { openStore } from '@countersign/store'
+import { type Authority, createAuthority, openAuthority } from '@countersign/authority'
+import { openStore, type Store } from '@countersign/store'
 import { outsideTool, scrubProcess } from '@countersign/testkit'
-import { PrivateKey } from '@countersign/x509'
+import { encodeRevoked, PrivateKey } from '@countersign/x509'
 import { checkBars, compare, saveResults, type Subject } from './harness.ts'
 
 const BATCH = 1000
@@ -25,15 +26,27 @@ let folders = 0
 
 scrubProcess()
 const { values } = parseArgs({
-  options: { revoked: { type: 'string', default: '100000' }, json: { type: 'string' } },
+  options: {
+    revoked: { type: 'string', default: '100000' },
+    /** Of `revoked` alone. */
+    only: { type: 'string' },
+    measure: { type: 'string' },
+    json: { type: 'string' },
+  },
 })
+if (values.measure !== undefined) {
+  await measure(values.measure)
+  process.exit()
+}
 const folder = mkdtempSync(path.join(tmpdir(), 'countersign-bench-'))
 const program = path.resolve('packages/countersign/bin/countersign.js')
 const data = path.join(folder, 'data')
 
 try {
-  run(process.execPath, [program, 'init', '--data', data])
-  await inBulk()
+  if (values.only !== 'revoked') {
+    run(process.execPath, [program, 'init', '--data', data])
+    await inBulk()
+  }
   await revoking(Number(values.revoked))
 } finally {
   rmSync(folder, { recursive: true, force: true })
@@ -74,48 +87,106 @@ async function inBulk(): Promise<void> {
   checkBars(comparison, bars)
 }
 
-/** One revocation, and the list after it, with `count` revoked before; as many rows as that are written to the ledger first. */
+/**
+ * One revocation, and the list after it, with `count` revoked before; as many rows as that are written to the ledger first. Each in a
+ * process of its own: what it takes of memory is above what a process has that has opened the authority and signed a short list.
+ */
 async function revoking(count: number): Promise<void> {
   const own = fresh()
-  await using store = await openStore(`sqlite:${path.join(own, 'ledger.db')}`)
-  const authority = await createAuthority({ store, folder: own })
+  const url = `sqlite:${path.join(own, 'ledger.db')}`
+  {
+    await using store = await openStore(url)
+    const authority = await createAuthority({ store, folder: own })
+    await authority.crl()
+    await fill(store, authority, count)
+  }
+  run(process.execPath, [...process.execArgv, import.meta.filename, '--measure', own], {
+    cwd: process.cwd(),
+    stdio: 'inherit',
+  })
+  console.log(`at load ${loadavg()[0]?.toFixed(1)}`)
+}
+
+/** Writes certificates that were revoked, with their entries, as {@link Authority.revoke} does. */
+async function fill(store: Store, authority: Authority, count: number): Promise<void> {
   const { publicKey } = PrivateKey.generateSync('p256')
   const request = { names: ['a.corp.internal'], publicKey, requester: 'bench' }
-  const serials: string[] = []
-  for (let index = 0; index < ROUNDS; index++) {
-    serials.push((await authority.issue({ ...request, profile: 'server' })).serialNumber)
-  }
+  await authority.issue({ ...request, profile: 'server' })
+  const [first] = await authority.list()
   await store.transaction<Ledger, void>(async (transaction) => {
     const row = await transaction
       .selectFrom('certificate')
       .selectAll()
       .limit(1)
       .executeTakeFirstOrThrow()
+    const [ca, notAfter, revokedAt] = [
+      first?.issuer,
+      Number(row['not_after']),
+      Date.now() - 120_000,
+    ]
     for (let done = 0; done < count; done += ROWS) {
-      const rows = Array.from({ length: Math.min(ROWS, count - done) }, () => ({
+      const rows = Array.from({ length: Math.min(ROWS, count - done) }, (_, index) => ({
         ...row,
         serial: `4${randomBytes(16).toString('hex').toUpperCase().slice(1)}`,
         fingerprint: randomBytes(32).toString('hex'),
         certificate: new Uint8Array(1),
-        revoked_at: Date.now() - 1000,
+        revoked_at: revokedAt,
         revocation_reason: 'superseded',
+        revocation_ordinal: done + index + 1,
       }))
       await transaction.insertInto('certificate').values(rows).execute()
+      const entries = rows.map(({ serial, revocation_ordinal: ordinal }) => ({
+        ca,
+        ordinal,
+        crl_partition: 0,
+        not_after: notAfter,
+        revoked_at: revokedAt,
+        entry: encodeRevoked({
+          serialNumber: serial,
+          date: new Date(revokedAt),
+          reason: 'superseded',
+        }),
+      }))
+      await transaction.insertInto('revocation').values(entries).execute()
     }
-    await transaction.updateTable('certificate_authority').set({ revocations: count }).execute()
+    await transaction
+      .updateTable('certificate_authority')
+      .set({ revocations: count, revocation_entries: count })
+      .where('id', '=', String(ca))
+      .execute()
   })
+}
+
+/** What it costs in a process that has just opened the authority. */
+async function measure(own: string): Promise<void> {
+  await using store = await openStore(`sqlite:${path.join(own, 'ledger.db')}`)
+  const authority = await openAuthority({ store, folder: own })
+  const { publicKey } = PrivateKey.generateSync('p256')
+  const request = { names: ['a.corp.internal'], publicKey, requester: 'bench' }
+  const serials: string[] = []
+  for (let index = 0; index < ROUNDS; index++) {
+    serials.push((await authority.issue({ ...request, profile: 'server' })).serialNumber)
+  }
+  const base = process.memoryUsage().rss
   for (const serial of serials) {
     const revoke = await cpuOf(async () => authority.revoke(serial, 'superseded'))
-    const list = await cpuOf(async () => authority.crl())
-    const memory = Math.round(process.resourceUsage().maxRSS / 1024)
+    const delay = monitorEventLoopDelay({ resolution: 1 })
+    delay.enable()
+    const started = performance.now()
+    const list = await cpuOf(async () => authority.revocationLists())
+    const wall = performance.now() - started
+    delay.disable()
+    const [issuer] = await authority.revocationLists()
+    const above = process.resourceUsage().maxRSS / 1024 - base / 2 ** 20
     console.log(
-      `${count} revoked: one more ${revoke.toFixed(1)} ms, the list ${list.toFixed(0)} ms of CPU time; at most ${memory} MB`,
+      `a list of ${((issuer?.size ?? 0) / 2 ** 20).toFixed(1)} MiB: one more revoked ${revoke.toFixed(1)} ms, the list ${list.toFixed(0)} ms of CPU time (${wall.toFixed(0)} ms), nobody waits longer than ${(delay.max / 1e6).toFixed(0)} ms, at most ${above.toFixed(0)} MiB above ${(base / 2 ** 20).toFixed(0)}`,
     )
   }
 }
 
 interface Ledger {
   certificate: Record<string, unknown>
+  revocation: Record<string, unknown>
   certificate_authority: Record<string, unknown>
 }
 
@@ -141,7 +212,7 @@ function rate(
 function run(
   command: string,
   args: readonly string[],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; stdio?: 'inherit' } = {},
 ): void {
   const { status, stderr } = spawnSync(command, args, { cwd: folder, encoding: 'utf8', ...options })
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`)
