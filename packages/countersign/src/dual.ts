@@ -33,7 +33,7 @@ export interface PostQuantumFacts {
 }
 
 /** The folder of the second authority. */
-export function postQuantumFolder(data: DataFolder): DataFolder {
+function postQuantumFolder(data: DataFolder): DataFolder {
   return dataFolder(path.join(data.path, 'ml-dsa'))
 }
 
