@@ -32,6 +32,7 @@ export interface AuthenticatorParts {
   /** Whether plain HTTP is good enough on this machine itself. */
   allowPlainLoopback: boolean
   lessonCookies: boolean
+  lessonErrors: boolean
 }
 
 /** What the session's cookie is called. */
@@ -95,10 +96,13 @@ export class Authenticator {
     return this.#session(recent, cookie, peer)
   }
 
-  /** Whether credentials may pass over this connection. */
-  isPrivate(peer: AuthPeer | undefined): boolean {
-    if (peer?.encrypted === true) return true
-    return this.#parts.allowPlainLoopback && isLoopback(peer?.address)
+  /** Why no credentials may pass over this connection; `undefined` where they may. */
+  barrier(peer: AuthPeer | undefined): 'tls-required' | 'loopback-only' | undefined {
+    const { allowPlainLoopback, lessonCookies, lessonErrors } = this.#parts
+    const here = isLoopback(peer?.address)
+    // The address that was named at the start may not be the one that was bound.
+    if ((lessonCookies || lessonErrors) && !here) return 'loopback-only'
+    return peer?.encrypted === true || (allowPlainLoopback && here) ? undefined : 'tls-required'
   }
 
   /** The name of the session's cookie on this connection. */
@@ -134,7 +138,10 @@ export class Authenticator {
     token: string | typeof DUPLICATE | undefined,
     authorization: string | null,
   ): readonly [RefusalCode, string] | undefined {
-    if (!this.isPrivate(peer)) return ['tls-required', 'plain-http']
+    const barrier = this.barrier(peer)
+    if (barrier !== undefined) {
+      return [barrier, barrier === 'tls-required' ? 'plain-http' : barrier]
+    }
     if (authorization !== null) {
       if (token !== undefined) return ['two-credentials', 'cookie-and-authorization']
       // Two headers of that name arrive as one with a comma, which no token has.

@@ -21,6 +21,7 @@ export type RefusalCode =
   | 'step-up-required'
   | 'cross-site-request'
   | 'tls-required'
+  | 'loopback-only'
   | 'too-many-attempts'
   | 'temporary-reduced-capacity'
   | 'store-unavailable'
@@ -206,6 +207,11 @@ const TABLE: Readonly<Record<RefusalCode, Row>> = {
     status: 403,
     detail: 'credentials are taken over HTTPS only',
     hint: 'use the https:// address',
+  },
+  'loopback-only': {
+    status: 403,
+    detail: 'the lesson is for the machine that it runs on alone',
+    hint: 'ask there, or start the service without loginErrors and lessonCookies',
   },
   'too-many-attempts': {
     status: 429,

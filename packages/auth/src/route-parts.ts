@@ -143,11 +143,8 @@ function admitOf(parts: RouteParts, options: GuardOptions | undefined): Admit {
 export function barred(parts: RouteParts, c: RouteContext): Response | undefined {
   const { authenticator, clock, onEvent } = parts
   const peer = peerOf(c)
-  const code = !authenticator.isPrivate(peer)
-    ? 'tls-required'
-    : isCrossSite(c.req.raw.headers, authenticator.origin(c.req.raw, peer))
-      ? 'cross-site-request'
-      : undefined
+  const isForged = isCrossSite(c.req.raw.headers, authenticator.origin(c.req.raw, peer))
+  const code = authenticator.barrier(peer) ?? (isForged ? 'cross-site-request' : undefined)
   if (code === undefined) return undefined
   onEvent({ type: 'authz_fail', time: clock(), reason: code, address: peer?.address })
   return refuse(parts, code)

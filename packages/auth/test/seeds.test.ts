@@ -7,6 +7,7 @@ import { describe, it } from 'node:test'
 import { createAuth } from '@countersign/auth'
 import { openStore } from '@countersign/store'
 import { scrubProcess, temporaryFolder } from '@countersign/testkit'
+import { codeOf, openDirect } from './direct.ts'
 import { cookieOf, PASSWORD, type ServiceOptions, startService } from './service.ts'
 
 scrubProcess()
@@ -143,6 +144,32 @@ describe('SEEDS A2: failures of a sign-in', () => {
     }
     for (const host of ['127.0.0.1', '127.8.8.8', '::1', '[::1]', 'localhost']) {
       await createAuth({ store, host, loginErrors: 'lesson', lessonCookies: true })
+    }
+  })
+})
+
+describe('SEEDS A2: the lesson on another address than it was told', () => {
+  it('answers nobody who is not on this machine', async (t) => {
+    const { auth, call } = await openDirect(t, { ...LESSON, allowPlainLoopback: true })
+    await auth.users.add({ name: 'Alice', password: 'alice_pw' })
+    const form = { username: 'Alice', password: 'alice_pw' }
+    const here = { address: '127.0.0.1', encrypted: true }
+    const cookie = (await call('/login', { form, peer: here })).headers
+      .getSetCookie()
+      .map((line) => line.split(';')[0])
+      .join('; ')
+    assert.equal((await call('/private', { cookie, peer: here })).status, 200)
+    for (const address of ['192.168.1.5', '2001:db8::1', undefined]) {
+      const peer = { address, encrypted: true }
+      for (const answer of [
+        await call('/login', { form, peer }),
+        await call('/login', { form: { username: 'Mallory', password: 'x' }, peer }),
+        await call('/get-info', { cookie, peer }),
+        await call('/private', { cookie, peer }),
+      ]) {
+        assert.equal(await codeOf(answer), '403 loopback-only', address)
+        assert.deepEqual(answer.headers.getSetCookie(), [])
+      }
     }
   })
 })
