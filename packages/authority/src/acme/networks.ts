@@ -4,8 +4,7 @@
  *
  * @module
  */
-import { Resolver } from 'node:dns/promises'
-import { isIP } from 'node:net'
+import type { Resolver } from 'node:dns/promises'
 import { errorCode } from '@countersign/core'
 import { bytesToIp, ipToBytes } from '@countersign/x509'
 import { AuthorityError } from '../errors.ts'
@@ -60,7 +59,9 @@ export class Networks {
         `${host} is at ${found.join(', ')}, outside of the networks that validation may reach; the operator lists them with --acme-allow`,
       )
     }
-    const first = [6, 4].map((family) => reachable.find((address) => isIP(address) === family))
+    const first = [16, 4].map((bytes) =>
+      reachable.find((address) => ipToBytes(address)?.length === bytes),
+    )
     return first.filter((address) => address !== undefined)
   }
 
@@ -94,7 +95,7 @@ export class Networks {
   }
 
   async #lookUp(host: string, signal: AbortSignal): Promise<string[]> {
-    if (isIP(host) !== 0) return [host]
+    if (ipToBytes(host) !== undefined) return [host]
     // RFC 6761 §6.3: it is never asked for.
     if (host === 'localhost' || host.endsWith('.localhost')) return ['::1', '127.0.0.1']
     return await this.#asking(signal, async (resolver) => {
@@ -122,7 +123,9 @@ export class Networks {
 }
 
 function resolverFor(server: string | undefined): Resolver {
-  const resolver = new Resolver({ timeout: 2000, tries: 2 })
+  // Loaded here: whoever issues from the command line looks no name up.
+  const dns = process.getBuiltinModule('node:dns/promises')
+  const resolver = new dns.Resolver({ timeout: 2000, tries: 2 })
   if (server === undefined) return resolver
   try {
     resolver.setServers([server])

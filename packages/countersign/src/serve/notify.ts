@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { execFile } from 'node:child_process'
 import { errorCode, errorMessage } from '@countersign/core'
 
 /** Tells systemd, where it wants to know; nothing anywhere else. */
@@ -73,6 +72,8 @@ export class ServiceNotifier implements AsyncDisposable {
   }
 
   async #run(env: NodeJS.ProcessEnv, words: string[]): Promise<void> {
+    // Most servers start without systemd, and a millisecond sooner without what starts programs.
+    const { execFile } = await import('node:child_process')
     const { promise, resolve } = Promise.withResolvers<void>()
     // With its own PID where it may not speak for ours, which is why the unit needs NotifyAccess=all.
     execFile('systemd-notify', words, { env, timeout: LONGEST_MS }, (error) => {

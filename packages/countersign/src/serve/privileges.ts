@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { execFileSync } from 'node:child_process'
 import { errorMessage } from '@countersign/core'
 import { ProgramError } from '../errors.ts'
 
@@ -94,19 +93,22 @@ function memberships(name: string): number[] {
 function idsOf(args: readonly string[], fault: string): number[] {
   try {
     // It knows what the C library knows: LDAP and the like as well as /etc/passwd.
-    const text = execFileSync('id', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    const text = output('id', args)
     return text.trim().split(' ').map(Number).filter(Number.isSafeInteger)
   } catch (cause) {
     throw unknown(fault, cause)
   }
 }
 
+/** What a program says; the module that starts it is loaded here, since most servers keep the rights that they have. */
+function output(program: string, args: readonly string[]): string {
+  const { execFileSync } = process.getBuiltinModule('node:child_process')
+  return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+}
+
 function groupId(group: string): number {
   try {
-    const text = execFileSync('getent', ['group', group], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
+    const text = output('getent', ['group', group])
     const id = text.split(':')[2] ?? ''
     if (/^\d+$/.test(id)) return Number(id)
   } catch (cause) {
