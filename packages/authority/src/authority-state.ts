@@ -19,6 +19,7 @@ import {
 import { AuthorityError } from './errors.ts'
 import type { LedgerTables } from './ledger-schema.ts'
 import type { NameSpace } from './name-space.ts'
+import type { RemoteSigner } from './remote-signer.ts'
 
 /** What never changes while an authority is open. */
 export interface AuthorityContext {
@@ -27,6 +28,8 @@ export interface AuthorityContext {
   readonly folder: string
   /** The one that was given; else the folder's own is read. */
   readonly passphrase: string | undefined
+  /** Signs for issuers whose keys are not in the folder. */
+  readonly remoteSigner?: RemoteSigner | undefined
   readonly organization: string
   readonly trustDomain: string
   /** What it may ever sign, or `undefined` where that is everything. */
@@ -67,16 +70,16 @@ export async function readGeneration(store: Store): Promise<number> {
 
 /** Reads it all. @param before - what was read before, whose open keys stay open */
 export async function readState(
-  context: Pick<AuthorityContext, 'store' | 'folder' | 'passphrase'>,
+  context: Pick<AuthorityContext, 'store' | 'folder' | 'passphrase' | 'remoteSigner'>,
   before?: AuthorityState,
 ): Promise<AuthorityState> {
-  const { store, folder, passphrase } = context
+  const { store, folder, passphrase, remoteSigner: remote } = context
   return await store.transaction<LedgerTables, AuthorityState>(async (transaction) => {
     const { generation } = await transaction
       .selectFrom('authority')
       .select('generation')
       .executeTakeFirstOrThrow()
-    const records = await readCaRecords(transaction, folder, passphrase, before?.records)
+    const records = await readCaRecords(transaction, folder, passphrase, remote, before?.records)
     return stateOf(generation, records, await readCrossCertificates(transaction))
   })
 }

@@ -288,7 +288,7 @@ export class OpenedAuthority implements Authority {
 
   async unlock(): Promise<void> {
     const { id, key } = this.#state.issuer
-    await key.signer()
+    await key.anySigner()
     await this.#audit?.keyOpened(id)
   }
 
@@ -431,7 +431,7 @@ export class OpenedAuthority implements Authority {
     for (let attempt = 1; ; attempt++) {
       const { issuer } = await this.current()
       const rules = this.#rules
-      const signer = await issuer.key.signer()
+      const signer = await issuer.key.anySigner()
       await this.#audit?.keyOpened(issuer.id)
       const now = checkedNow(this.#context.clock)
       const signed: SignedLeaf[] = []
@@ -442,7 +442,7 @@ export class OpenedAuthority implements Authority {
           if (index % SIGNATURES_A_TURN === SIGNATURES_A_TURN - 1) await nextTurn()
           const part = await this.#partitions.next(issuer.id, rules.publicUrl)
           parts.push(part)
-          signed.push(signLeaf(one, rules, signer, now, part))
+          signed.push(await signLeaf(one, rules, signer, now, part))
         }
         const under = { id: issuer.id, fingerprint: issuer.certificate.fingerprint }
         const entries = signed.map(({ entry }) => entry)

@@ -4,7 +4,13 @@
  *
  * @module
  */
-import { type Certificate, PrivateKey, type SyncSigner, X509Error } from '@countersign/x509'
+import {
+  type Certificate,
+  PrivateKey,
+  type Signer,
+  type SyncSigner,
+  X509Error,
+} from '@countersign/x509'
 import path from 'node:path'
 import { AuthorityError } from './errors.ts'
 import {
@@ -15,6 +21,7 @@ import {
   readOptional,
   readPassphrase,
 } from './folder.ts'
+import type { RemoteSigner } from './remote-signer.ts'
 
 /** Where the key of a certificate authority is. */
 export interface CaKeyPlace {
@@ -23,6 +30,8 @@ export interface CaKeyPlace {
   readonly file: string
   /** The one that was given; else the folder's own is read. */
   readonly passphrase: string | undefined
+  /** Who signs where the key is not in the folder. @defaultValue nobody */
+  readonly remote?: RemoteSigner | undefined
   /** What the key must fit. */
   readonly certificate: Certificate
 }
@@ -38,7 +47,23 @@ export class CaKey {
 
   /** Whether the file is there, and the passphrase beside it that a root's needs; either may be kept elsewhere. */
   get isPresent(): boolean {
+    return this.#isHere || this.#place.remote !== undefined
+  }
+
+  get #isHere(): boolean {
     return this.#signer !== undefined || hasKey(this.#place.folder, this.#place.file)
+  }
+
+  /**
+   * The signer, which may be one whose key lives elsewhere.
+   *
+   * @throws {@link AuthorityError} as {@link signer}
+   */
+  async anySigner(): Promise<Signer> {
+    const { remote, certificate } = this.#place
+    return remote === undefined || this.#isHere
+      ? await this.signer()
+      : remote(certificate.publicKey)
   }
 
   /**

@@ -15,6 +15,7 @@ import { AuthorityError } from './errors.ts'
 import type { LedgerTables } from './ledger-schema.ts'
 import type { ListFiles } from './list-files.ts'
 import { ListSpool } from './list-spool.ts'
+import { askSigner, isUnavailable } from './remote-signer.ts'
 import { addMissingEntries, encodedEntries } from './revocation-entries.ts'
 import { LIST_LIFETIME_MS, listTimes, signCrl, type RevokedRow } from './sign-crl.ts'
 import { listName } from './public-url.ts'
@@ -72,22 +73,30 @@ export class CaList {
       const stored = await this.#stored(number)
       if (stored !== undefined) return stored
     }
+    let away: unknown
     if (this.record.key.isPresent) {
-      if (this.#signing !== undefined) {
-        // That list may have been begun before the revocation that this caller knows of.
-        await this.#signing
-        return await this.current()
+      try {
+        if (this.#signing !== undefined) {
+          // That list may have been begun before the revocation that this caller knows of.
+          await this.#signing
+          return await this.current()
+        }
+        this.#signing = this.sign(undefined, now).finally(() => {
+          this.#signing = undefined
+        })
+        return await this.#signing
+      } catch (error) {
+        // The next call asks again; what was signed before holds meanwhile.
+        if (!isUnavailable(error)) throw error
+        away = error
       }
-      this.#signing = this.sign(undefined, now).finally(() => {
-        this.#signing = undefined
-      })
-      return await this.#signing
     }
     // An offline root signs its list when its key is here; until then the one it left behind holds.
     if (number !== null && until !== null && now.getTime() < until) {
       const stored = await this.#stored(number)
       if (stored !== undefined) return stored
     }
+    if (away !== undefined) throw away
     throw new AuthorityError(
       'crl-unavailable',
       `the revocation list of ${this.id} has run out, and its key is not here`,
@@ -100,7 +109,8 @@ export class CaList {
   /** @param until - its end, where that is not the usual one */
   async sign(until?: Date, now: Date = this.#now()): Promise<StoredList> {
     const { store } = this.#parts
-    const signer = await this.record.key.signer()
+    // A key that cannot be opened takes no number.
+    await this.record.key.anySigner()
     const {
       crl_number: number,
       revocations,
@@ -118,6 +128,7 @@ export class CaList {
     }
     if (this.record.kind === 'issuer')
       return await this.#signEntries(number, revocations, until, now)
+    const signer = await this.record.key.signer()
     const list = signCrl(this.record, signer, number, now, await this.#revokedIssuers(now), until)
     return await this.#keep({
       ...this.#key,
@@ -142,18 +153,17 @@ export class CaList {
     const partition = this.partition === 0 ? undefined : this.partition
     await using spool = new ListSpool(() => files.folder())
     await spool.fill(encodedEntries(store, { ca, partition, upTo, endsAfter, thisUpdate }))
-    const { head, tail } = await signLongCrl(
-      {
-        issuer: certificate,
-        crlNumber: BigInt(number),
-        thisUpdate,
-        nextUpdate,
-        issuingDistributionPoint: point,
-        entriesLength: spool.length,
-        entries: () => spool.parts(),
-      },
-      await this.record.key.signer(),
-    )
+    const signer = await this.record.key.anySigner()
+    const template = {
+      issuer: certificate,
+      crlNumber: BigInt(number),
+      thisUpdate,
+      nextUpdate,
+      issuingDistributionPoint: point,
+      entriesLength: spool.length,
+      entries: () => spool.parts(),
+    }
+    const { head, tail } = await askSigner(async () => signLongCrl(template, signer))
     const row = {
       ...this.#key,
       number,

@@ -9,6 +9,7 @@ import type { CaKind } from './ca-certificates.ts'
 import { CaKey } from './ca-key.ts'
 import { AuthorityError } from './errors.ts'
 import type { CaState, LedgerTables } from './ledger-schema.ts'
+import type { RemoteSigner } from './remote-signer.ts'
 
 /** A certificate authority of ours. */
 export interface CaRecord {
@@ -58,6 +59,7 @@ export async function readCaRecords(
   database: Kysely<LedgerTables>,
   folder: string,
   passphrase: string | undefined,
+  remote: RemoteSigner | undefined,
   before: readonly CaRecord[] = [],
 ): Promise<CaRecord[]> {
   const rows = await database
@@ -70,7 +72,13 @@ export async function readCaRecords(
     const known = before.find((one) => one.id === id)
     if (known?.state === state && known.certificate.fingerprint === fingerprint) return known
     const certificate = Certificate.parse(row.certificate, `the certificate of ${id}`)
-    const place = { folder, file: row.key_file, passphrase, certificate }
+    const place = {
+      folder,
+      file: row.key_file,
+      passphrase,
+      remote: kind === 'issuer' ? remote : undefined,
+      certificate,
+    }
     return {
       id,
       kind,

@@ -53,6 +53,8 @@ const STATUS = {
   'root-expired': 503,
   'issuer-expired': 503,
   'crl-unavailable': 503,
+  'signer-unavailable': 503,
+  'signer-refused': 502,
   'rollover-underway': 409,
   'rollover-missing': 409,
   'rollover-in-use': 409,

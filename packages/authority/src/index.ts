@@ -89,3 +89,5 @@ export {
   type TakenFindings,
 } from './takeover/import.ts'
 export { type IndexLine, parseOpensslIndex } from './takeover/openssl-index.ts'
+export type { RemoteSigner } from './remote-signer.ts'
+export { checkToSign, type SigningRules, type SigningSubject } from './signing-check.ts'

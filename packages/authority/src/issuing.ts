@@ -12,7 +12,7 @@ import {
   Name,
   type PublicKey,
   randomSerial,
-  type SyncSigner,
+  type Signer,
   X509Error,
 } from '@countersign/x509'
 import { keyIdOf } from './ca-certificates.ts'
@@ -21,7 +21,7 @@ import { AuthorityError } from './errors.ts'
 import { checkKeyStrength } from './key-strength.ts'
 import type { NewEntry } from './ledger-writer.ts'
 import type { NameSpace } from './name-space.ts'
-import { buildLinted } from './lint-before-sign.ts'
+import { buildLintedLater } from './lint-before-sign.ts'
 import { checkNames, lifetimeMs, type Policy } from './policy.ts'
 import { type Asker, checkRules } from './requester-rules.ts'
 import { addressesOf, responderUrl } from './public-url.ts'
@@ -142,19 +142,19 @@ export function approveOne(
  * @param crlPartition - the part of the issuer's certificates whose list it names; 0 for the list about all of them
  * @throws {@link AuthorityError} `clock-wrong`, `root-expired`, `issuer-expired`, `lint-refused`
  */
-export function signLeaf(
+export async function signLeaf(
   approved: ApprovedRequest,
   rules: IssuingRules,
-  signer: SyncSigner,
+  signer: Signer,
   now: Date,
   crlPartition: number,
-): SignedLeaf {
+): Promise<SignedLeaf> {
   const { publicKey, profile, commonName, names, requester } = approved
   const { issuer, root, publicUrl } = rules
   const { crlUrl, issuerUrl } = addressesOf(publicUrl, rules.issuerId, crlPartition)
   const ocspUrl = responderUrl(publicUrl)
   const validity = leafValidity(now, approved.lifetimeMs, issuer, root)
-  const certificate = buildLinted(
+  const certificate = await buildLintedLater(
     {
       subject: Name.from({ commonName }),
       issuer: issuer.subject,

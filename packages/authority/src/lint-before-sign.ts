@@ -10,9 +10,12 @@ import {
   type CertificateTemplate,
   createLinter,
   signAgain,
+  signAgainLater,
+  type Signer,
   type SyncSigner,
 } from '@countersign/x509'
 import { AuthorityError } from './errors.ts'
+import { askSigner } from './remote-signer.ts'
 
 /** What the authority makes. */
 export type MadeProfile = 'root' | 'issuer' | 'server' | 'client' | 'both' | 'ocsp'
@@ -28,11 +31,33 @@ export function buildLinted(
   signer: SyncSigner,
   profile: MadeProfile,
 ): Certificate {
+  return signAgain(lintedDraft(template, signer, profile), signer)
+}
+
+/**
+ * The same with a key that may live elsewhere.
+ *
+ * @throws {@link AuthorityError} as {@link buildLinted}, and whatever the signer says: `signer-unavailable`, `signer-refused`
+ */
+export async function buildLintedLater(
+  template: CertificateTemplate,
+  signer: Signer,
+  profile: MadeProfile,
+): Promise<Certificate> {
+  const draft = lintedDraft(template, signer, profile)
+  return await askSigner(async () => signAgainLater(draft, signer))
+}
+
+function lintedDraft(
+  template: CertificateTemplate,
+  signer: Signer,
+  profile: MadeProfile,
+): Certificate {
   const { publicKey, signatureAlgorithm } = signer
   const draft = buildCertificate(template, { publicKey, signatureAlgorithm, sign: throwAway })
   const findings = LINTERS[profile](draft).filter(({ severity }) => severity === 'error')
   const [first] = findings
-  if (first === undefined) return signAgain(draft, signer)
+  if (first === undefined) return draft
   throw new AuthorityError(
     'lint-refused',
     `a certificate that clients would refuse is not signed: ${first.message} (${first.id})`,

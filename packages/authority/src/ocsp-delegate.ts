@@ -16,7 +16,7 @@ import { keyIdOf } from './ca-certificates.ts'
 import type { CaRecord } from './ca-records.ts'
 import { AuthorityError } from './errors.ts'
 import type { LedgerWriter } from './ledger-writer.ts'
-import { buildLinted } from './lint-before-sign.ts'
+import { buildLintedLater } from './lint-before-sign.ts'
 import { backdate } from './validity.ts'
 
 /** A responder that may answer for an issuer. */
@@ -70,7 +70,7 @@ export class OcspDelegation {
     }
     const key = await PrivateKey.generate(issuer.publicKey.type ?? 'p256')
     const start = backdate(now)
-    const certificate = buildLinted(
+    const certificate = await buildLintedLater(
       {
         subject: Name.from({ organization: this.#organization, commonName: COMMON_NAME }),
         issuer: issuer.subject,
@@ -82,7 +82,7 @@ export class OcspDelegation {
         authorityKeyId: keyIdOf(issuer),
         extraExtensions: [NO_CHECK],
       },
-      await issuerKey.signer(),
+      await issuerKey.anySigner(),
       'ocsp',
     )
     await this.#writer.add(

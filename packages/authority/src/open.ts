@@ -57,11 +57,13 @@ export async function openWith(options: OpenAuthorityOptions): Promise<OpenedAut
   // Whoever only issues from the command line should not pay for loading a web framework.
   const createRoutes =
     authorize === undefined ? undefined : (await import('./routes.ts')).createRoutes
-  const state = await readState({ store, folder, passphrase })
+  const { remoteSigner } = options
+  const state = await readState({ store, folder, passphrase, remoteSigner })
   const authority = new OpenedAuthority({
     store,
     folder,
     passphrase,
+    remoteSigner,
     clock,
     state,
     organization: settings.organization,
@@ -93,6 +95,7 @@ export const OPEN_OPTIONS = [
   'store',
   'folder',
   'passphrase',
+  'remoteSigner',
   'policy',
   'publicUrl',
   'authorize',

@@ -131,7 +131,7 @@ async function change(
   const encryption = kind === 'issuer' ? await keyEncryption(folder, passphrase) : undefined
   // A wrong passphrase shows here, and not when the new key is needed.
   const known = authority.state.issuer.key
-  if (known.isPresent) await known.signer()
+  if (known.isPresent) await known.anySigner()
   const now = checkedNow(authority.clock)
   const keyFile = `${made.id}.key`
   const claim = await begin(authority, kind, old, made, keyFile)

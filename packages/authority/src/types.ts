@@ -12,6 +12,7 @@ import type { EnrolmentTokens } from './enrolment-types.ts'
 import type { Issued, IssueRequest, RenewOptions } from './issue-types.ts'
 import type { PolicyOptions } from './policy.ts'
 import type { LedgerProfile } from './profiles.ts'
+import type { RemoteSigner } from './remote-signer.ts'
 import type { RenewalWatch } from './renewal-watch.ts'
 import type { Asker } from './requester-rules.ts'
 
@@ -23,6 +24,8 @@ export interface OpenAuthorityOptions {
   folder: string
   /** Opens the key files but a root's, which has its own. @defaultValue the text of the file `passphrase` in the folder, if there is one */
   passphrase?: string | undefined
+  /** Signs for an issuer whose key is not in the folder. @defaultValue nobody: the key must be there */
+  remoteSigner?: RemoteSigner | undefined
   /** What may be asked for. @defaultValue every valid name, 90 days at most */
   policy?: PolicyOptions | undefined
   /**

@@ -14,6 +14,7 @@ import { accountName } from './account-name.ts'
 import { readConfiguration } from './configuration.ts'
 import { type DataFolder, nonEmpty, requireAuthority } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
+import type { OpenSigner } from './signer/remote-signer.ts'
 
 /** The store that a data folder names: `countersign.toml`, else its own SQLite file, which is made where it is missing. */
 export async function openDataStore(data: DataFolder): Promise<Store> {
@@ -52,11 +53,13 @@ export async function withAuthority<T>(
 ): Promise<T> {
   await using store = await openExistingStore(data)
   const { openAuthority } = await import('@countersign/authority')
+  await using signer = await signerOf(data)
   const { rules } = await readConfiguration(data)
   const authority = await openAuthority({
     store,
     folder: data.path,
     passphrase: givenPassphrase(),
+    remoteSigner: signer?.remoteSigner,
     policy: { rules },
     audit: { actor: accountName() },
   })
@@ -76,6 +79,7 @@ export async function withAuthorityAndUsers<T>(
   const { createAuth } = await import('@countersign/auth')
   const { openAuthority } = await import('@countersign/authority')
   const { certifying, renewalsWatchedBy } = await import('./certificate-owners.ts')
+  await using signer = await signerOf(data)
   const { rules } = await readConfiguration(data)
   await using auth = await createAuth({
     store,
@@ -86,11 +90,19 @@ export async function withAuthorityAndUsers<T>(
     store,
     folder: data.path,
     passphrase: givenPassphrase(),
+    remoteSigner: signer?.remoteSigner,
     policy: { rules },
     audit: { actor: accountName() },
     renewals: renewalsWatchedBy(auth),
   })
   return await work(authority, auth)
+}
+
+/** The signer that the folder names; whoever signs with a key of its own does not load it. */
+async function signerOf(data: DataFolder): Promise<OpenSigner | undefined> {
+  if (!existsSync(path.join(data.path, 'signer.json'))) return undefined
+  const { openSigner } = await import('./signer/remote-signer.ts')
+  return await openSigner(data)
 }
 
 /**

@@ -108,6 +108,11 @@ const COMMANDS: readonly Entry[] = [
   },
   {
     group: AUTHORITY,
+    names: ['signer'],
+    load: async () => (await import('./commands/signer.ts')).addSigner,
+  },
+  {
+    group: AUTHORITY,
     names: ['show'],
     load: async () => (await import('./commands/show.ts')).addShow,
   },

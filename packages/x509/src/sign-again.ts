@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { signedNode, signNow } from './build-certificate.ts'
+import { signedNode, signLater, signNow } from './build-certificate.ts'
 import { Certificate } from './certificate.ts'
 import { DerReader } from './der-reader.ts'
 import { TAG } from './der-tags.ts'
 import { encodeDer } from './der-writer.ts'
 import { X509Error } from './errors.ts'
-import type { SyncSigner } from './signature.ts'
+import type { Signer, SyncSigner } from './signature.ts'
 
 /**
  * Signs what a certificate says, whoever signed it before. Build with a throw-away signature, look, then sign for good.
@@ -18,7 +18,25 @@ import type { SyncSigner } from './signature.ts'
  * @throws {@link X509Error} `template-invalid` where it is another algorithm, `signing-failed`
  */
 export function signAgain(draft: Certificate, signer: SyncSigner): Certificate {
-  const { tbs } = draft
+  checkAlgorithm(draft, signer)
+  return signed(draft, signer, signNow(draft.tbs, signer))
+}
+
+/** The same with a key that may live elsewhere. */
+export async function signAgainLater(draft: Certificate, signer: Signer): Promise<Certificate> {
+  checkAlgorithm(draft, signer)
+  return signed(draft, signer, await signLater(draft.tbs, signer))
+}
+
+function signed(
+  { tbs, publicKey }: Certificate,
+  signer: Signer,
+  signature: Uint8Array,
+): Certificate {
+  return Certificate.fromTrustedDer(encodeDer(signedNode(tbs, signer, signature)), publicKey)
+}
+
+function checkAlgorithm({ tbs }: Certificate, signer: Signer): void {
   const fields = DerReader.open(tbs, 'certificate').sequence('tbsCertificate')
   if (fields.has(0xa0)) fields.skip('version')
   fields.skip('serialNumber')
@@ -32,6 +50,4 @@ export function signAgain(draft: Certificate, signer: SyncSigner): Certificate {
       },
     )
   }
-  const signature = signNow(tbs, signer)
-  return Certificate.fromTrustedDer(encodeDer(signedNode(tbs, signer, signature)), draft.publicKey)
 }

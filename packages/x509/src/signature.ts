@@ -48,19 +48,30 @@ export interface SyncSigner extends Signer {
  * @throws {@link X509Error} `key-unsupported` for other keys
  */
 export function createSigner(privateKey: KeyObject, publicKey: PublicKey): SyncSigner {
-  const chosen = SIGNING.get(publicKey.description) ?? SIGNING.get(publicKey.algorithm)
-  if (chosen === undefined) {
-    throw new X509Error('key-unsupported', `cannot sign with a ${publicKey.description} key`, {
-      hint: 'use a P-256 key',
-    })
-  }
-  const { hash, algorithm } = chosen
+  const { hash, algorithm } = choiceFor(publicKey)
   return {
     publicKey,
     signatureAlgorithm: algorithm,
     sign: (tbs) => plainView(sign(hash, tbs, privateKey)),
     ...(hash === null ? {} : { begin: () => beginSignature(hash, privateKey) }),
   }
+}
+
+/**
+ * The AlgorithmIdentifier of what a key signs here, for a signer whose key lives elsewhere.
+ *
+ * @throws {@link X509Error} `key-unsupported`
+ */
+export function signingAlgorithm(publicKey: PublicKey): Uint8Array {
+  return choiceFor(publicKey).algorithm
+}
+
+function choiceFor(publicKey: PublicKey): Choice {
+  const chosen = SIGNING.get(publicKey.description) ?? SIGNING.get(publicKey.algorithm)
+  if (chosen !== undefined) return chosen
+  throw new X509Error('key-unsupported', `cannot sign with a ${publicKey.description} key`, {
+    hint: 'use a P-256 key',
+  })
 }
 
 function beginSignature(hash: string, privateKey: KeyObject): SigningStream {

@@ -18,6 +18,7 @@ import { type AcmeSettings, acmeOptions } from './acme-settings.ts'
 import { authorizeWith } from './authorize.ts'
 import { reportAcmeFaults, reportAuthorityFaults, type reportFaults } from './faults.ts'
 import { proxiedTrust } from './proxied-trust.ts'
+import { openSigner } from '../signer/remote-signer.ts'
 import type { SharedFacts } from './shared-facts.ts'
 
 /** What they are opened with. */
@@ -65,10 +66,12 @@ export async function openRooms(parts: RoomsParts): Promise<OpenRooms> {
       onEvent: faults,
     }),
   )
+  const signer = undo.use(await openSigner(data))
   const authority = await parts.open({
     store,
     folder: data.path,
     passphrase: facts.passphrase,
+    remoteSigner: signer?.remoteSigner,
     policy: { rules: facts.rules },
     publicUrl,
     authorize: authorizeWith(auth),

@@ -1,0 +1,28 @@
+/**
+ * A key that lives elsewhere: what its signer refuses keeps its own words.
+ *
+ * @module
+ */
+import { type PublicKey, type Signer, X509Error } from '@countersign/x509'
+import { AuthorityError } from './errors.ts'
+
+/**
+ * Gives the signer of an issuer's key that is not in the folder. It throws an AuthorityError: `signer-unavailable` where it cannot be
+ * asked, `signer-refused` where it says no. Design: `docs/design/signers.md`.
+ */
+export type RemoteSigner = (publicKey: PublicKey) => Signer
+
+/** Runs work that signs; where the signer refused, that is what is thrown, and not that signing failed. */
+export async function askSigner<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof X509Error && error.cause instanceof AuthorityError) throw error.cause
+    throw error
+  }
+}
+
+/** Whether a signer could not be asked: it is asked again, and what was signed before holds meanwhile. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof AuthorityError && error.code === 'signer-unavailable'
+}

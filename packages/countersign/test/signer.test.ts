@@ -1,0 +1,242 @@
+/** An issuer's key on another machine: two folders, mutual TLS between them. */
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import type { RequestListener } from 'node:http'
+import { createServer } from 'node:https'
+import { once } from 'node:events'
+import path from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import {
+  type Authority,
+  initAuthority,
+  openAuthority,
+  type RemoteSigner,
+} from '@countersign/authority'
+import { openStore, type Store } from '@countersign/store'
+import { runProgram, scrubProcess, temporaryFolder } from '@countersign/testkit'
+import { CertificateRevocationList, type KeyType, PrivateKey, verifyChain } from '@countersign/x509'
+import { dataFolder } from '../src/data-folder.ts'
+import { connectSigner } from '../src/signer/remote-signer.ts'
+import { startSigner } from '../src/signer/signer-service.ts'
+import { openSigningKeys } from '../src/signer/signing-keys.ts'
+
+scrubProcess()
+
+describe('a signer on another machine', () => {
+  for (const keyType of ['p256', 'ed25519', 'ml-dsa-65'] as const) {
+    it(`signs certificates and lists with a key of type ${keyType}, and records each`, async (t) => {
+      const world = await makeWorld(t, keyType)
+      await using signer = await world.start()
+      await using remote = world.connect(signer.url)
+      const authority = await world.open(remote.remoteSigner)
+      const issued = await issue(authority, 'api.corp.internal')
+      const [leaf, ...intermediates] = issued.chain
+      await authority.revoke(issued.serialNumber)
+      const crls = (await authority.crl()).map(({ der }) => CertificateRevocationList.parse(der))
+      const verdict = verifyChain({ leaf, intermediates, roots: authority.roots, crls })
+      assert.equal(verdict.ok ? 'good' : verdict.code, 'revoked')
+      const record = readFileSync(path.join(world.signer, 'signatures.jsonl'), 'utf8').trim()
+      const kinds = record.split('\n').map((line) => JSON.parse(line))
+      assert.deepEqual(
+        kinds.map(({ kind, signed }) => [kind, signed]),
+        [
+          ['certificate', true],
+          ['list', true],
+        ],
+      )
+      assert.deepEqual(
+        [kinds[0].serial, kinds[0].who],
+        [issued.serialNumber, world.client.fingerprint],
+      )
+    })
+  }
+
+  it('signs for the program as well, once it is named', async (t) => {
+    const world = await makeWorld(t)
+    await using signer = await world.start()
+    const files = ['--cert', world.client.cert, '--key', world.client.key, '--data', world.data]
+    const used = await runProgram(['signer', 'use', signer.url, ...files])
+    assert.equal(used.code, 0, used.stderr)
+    const out = path.join(world.data, 'out')
+    const issued = await runProgram([
+      'issue',
+      'web.corp.internal',
+      '--data',
+      world.data,
+      '--out',
+      out,
+    ])
+    assert.equal(issued.code, 0, issued.stderr)
+    assert.equal((await world.open().then((one) => one.list({ search: 'web' }))).length, 1)
+  })
+
+  it('that is away, or dies over a request, leaves nothing half done; it is asked again', async (t) => {
+    const world = await makeWorld(t)
+    let remote: RemoteSigner | undefined
+    const authority = await world.open((key) => remote?.(key) ?? unreachable())
+    const before = await authority.list()
+    let asked = 0
+    const dying = await world.fake(t, (request) => {
+      asked++
+      request.socket.destroy()
+    })
+    await using toDying = world.connect(dying)
+    remote = toDying.remoteSigner
+    await assert.rejects(issue(authority, 'a.corp.internal'), { code: 'signer-unavailable' })
+    assert.ok(asked > 0)
+
+    const signer = await world.start()
+    await using toSigner = world.connect(signer.url)
+    remote = toSigner.remoteSigner
+    const { serialNumber } = await issue(authority, 'a.corp.internal')
+    const [list] = await authority.crl()
+    await signer.close()
+    await assert.rejects(issue(authority, 'b.corp.internal'), { code: 'signer-unavailable' })
+    await authority.revoke(serialNumber)
+    // The list of before holds until there is a new one.
+    assert.equal((await authority.crl())[0]?.number, list?.number)
+    assert.equal((await authority.list()).length, before.length + 1)
+
+    await using again = await world.start()
+    await using toAgain = world.connect(again.url)
+    remote = toAgain.remoteSigner
+    await issue(authority, 'b.corp.internal')
+    const [next] = await authority.crl()
+    assert.ok((next?.number ?? 0) > (list?.number ?? 0))
+    assert.equal(CertificateRevocationList.parse(next?.der ?? '').has(serialNumber), true)
+  })
+
+  it('is not believed where its answer is no signature of the key', async (t) => {
+    const world = await makeWorld(t)
+    const other = PrivateKey.generateSync('p256').signer()
+    const answers = [Buffer.from(other.sign(Buffer.from('something else'))), Buffer.alloc(0)]
+    for (const answer of answers) {
+      const url = await world.fake(t, (_, response) => response.end(answer))
+      await using remote = world.connect(url)
+      const authority = await world.open(remote.remoteSigner)
+      await assert.rejects(issue(authority, 'a.corp.internal'), {
+        code: 'signer-refused',
+        message: /is no signature of [0-9a-f]{64}/,
+      })
+      assert.deepEqual(await authority.list({ search: 'a.corp.internal' }), [])
+    }
+  })
+
+  it('lets nobody in but whom it was told, signs nothing long, and nothing too often', async (t) => {
+    const world = await makeWorld(t)
+    await using signer = await world.start({ maxDays: 2, rate: 1 / 30 })
+    const stranger = await world.identity('stranger')
+    await using wrong = world.connect(signer.url, stranger)
+    await assert.rejects(issue(await world.open(wrong.remoteSigner), 'a.corp.internal'), {
+      code: 'signer-refused',
+      message: /this certificate may not ask here/,
+    })
+    await using right = world.connect(signer.url)
+    const authority = await world.open(right.remoteSigner)
+    await assert.rejects(issue(authority, 'a.corp.internal', 3), {
+      code: 'signer-refused',
+      message: /it lasts longer than 2 days/,
+    })
+    await issue(authority, 'a.corp.internal', 1)
+    // Two a minute were allowed, and both are used up: one of them on what was refused.
+    await assert.rejects(issue(authority, 'b.corp.internal', 1), { code: 'signer-unavailable' })
+  })
+})
+
+interface Identity {
+  readonly cert: string
+  readonly key: string
+  readonly fingerprint: string
+}
+
+interface World {
+  /** The authority's folder, without the issuer's key, and the signer's. */
+  readonly data: string
+  readonly signer: string
+  readonly client: Identity
+  identity(name: string): Promise<Identity>
+  open(remoteSigner?: RemoteSigner): Promise<Authority>
+  connect(url: string, by?: Identity): ReturnType<typeof connectSigner>
+  start(limits?: { maxDays?: number; rate?: number }): ReturnType<typeof startSigner>
+  /** A server in the signer's place, with its certificate. */
+  fake(t: TestContext, listener: RequestListener): Promise<string>
+}
+
+/** An authority whose issuer's key has gone to the signer, after both sides got certificates for each other. */
+async function makeWorld(t: TestContext, keyType: KeyType = 'p256'): Promise<World> {
+  const data = path.join(temporaryFolder(t), 'data')
+  const signer = temporaryFolder(t)
+  const tls = temporaryFolder(t)
+  mkdirSync(data, { mode: 0o700 })
+  const store: Store = await openStore(`sqlite:${path.join(data, 'countersign.db')}`)
+  t.after(async () => store.close())
+  const local = await initAuthority({ store, folder: data, keyType })
+  const certify = async (name: string, isClient: boolean): Promise<Identity> => {
+    const key = PrivateKey.generateSync('p256')
+    const { chain } = await local.issue({
+      names: [name],
+      publicKey: key.publicKey,
+      profile: isClient ? 'client' : 'server',
+      requester: 'test',
+    })
+    const [cert, keyFile] = [path.join(tls, `${name}.crt`), path.join(tls, `${name}.key`)]
+    writeFileSync(cert, chain.map(({ pem }) => pem).join(''))
+    writeFileSync(keyFile, key.toPem(), { mode: 0o600 })
+    return { cert, key: keyFile, fingerprint: chain[0].fingerprint }
+  }
+  const client = await certify('authority', true)
+  const stranger = await certify('stranger', true)
+  const own = await certify('127.0.0.1', false)
+  const roots = path.join(data, 'roots.pem')
+  writeFileSync(path.join(signer, 'issuers.pem'), local.issuer.pem)
+  for (const name of ['issuer.key', 'passphrase']) {
+    renameSync(path.join(data, name), path.join(signer, name))
+  }
+  const keys = openSigningKeys(dataFolder(signer), path.join(signer, 'issuers.pem'))
+  return {
+    data,
+    signer,
+    client,
+    identity: async () => stranger,
+    open: async (remoteSigner) => openAuthority({ store, folder: data, remoteSigner }),
+    connect: (url, by = client) => connectSigner({ url, ca: roots, cert: by.cert, key: by.key }),
+    start: async ({ maxDays = 90, rate = 50 } = {}) =>
+      startSigner({
+        ...{ data: dataFolder(signer), keys, host: '127.0.0.1', port: 0 },
+        ...{ cert: own.cert, key: own.key, ca: roots, maxDays, rate },
+        allow: new Set([client.fingerprint]),
+      }),
+    fake: async (context, listener) => {
+      const [cert, key, ca] = [own.cert, own.key, roots].map((file) => readFileSync(file))
+      const server = createServer({ cert, key, ca, requestCert: true }, listener)
+      context.after(() => {
+        server.closeAllConnections()
+        server.close()
+      })
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const address = server.address()
+      assert.ok(address !== null && typeof address === 'object')
+      return `https://127.0.0.1:${address.port}`
+    },
+  }
+}
+
+async function issue(
+  authority: Authority,
+  name: string,
+  days?: number,
+): ReturnType<Authority['issue']> {
+  const { publicKey } = PrivateKey.generateSync('p256')
+  return await authority.issue({
+    names: [name],
+    publicKey,
+    profile: 'server',
+    days,
+    requester: 'test',
+  })
+}
+
+function unreachable(): never {
+  throw new Error('no signer was named')
+}
