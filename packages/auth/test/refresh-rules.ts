@@ -193,7 +193,7 @@ async function begin(
   options: Partial<AuthOptions> & { url?: string },
 ): Promise<Begun> {
   const service = await startOAuth(t, options)
-  const client = await addClient(service, 'robot')
+  const client = await addClient(service, 'robot', { kind: 'user' })
   return { service, client, ...(await grant(service, client)) }
 }
 
