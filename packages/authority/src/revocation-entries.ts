@@ -141,11 +141,11 @@ export async function* encodedEntries(
     const [page] = rows
     if (page === undefined || page.last === null) return
     if (page.text !== null && page.text !== '') yield Buffer.from(page.text, 'hex')
-    if (Number(page.late) > 0) {
-      yield await lateEntries(database, selection, late, after, Number(page.last))
+    if (page.late > 0) {
+      yield await lateEntries(database, selection, late, after, page.last)
     }
-    if (Number(page.count) < ROWS_A_PAGE) return
-    after = Number(page.last)
+    if (page.count < ROWS_A_PAGE) return
+    after = page.last
     await nextTurn()
   }
 }

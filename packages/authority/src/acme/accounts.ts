@@ -196,9 +196,14 @@ async function insertAccount(
         .insertInto('acme_account')
         .values({ ...account, jwk: json(account.jwk), contact: json(account.contact) })
         .execute()
-      const key = account.eab_key === null ? undefined : `key ${account.eab_key}`
+      const bound = account.eab_key === null ? undefined : `key ${account.eab_key}`
       await state.audit?.record(transaction, [
-        { type: 'user_created', name: `acme ${account.id}`, subject: 'ACME account', reason: key },
+        {
+          type: 'user_created',
+          name: `acme ${account.id}`,
+          subject: 'ACME account',
+          reason: bound,
+        },
       ])
     })
     return { account, isNew: true }
