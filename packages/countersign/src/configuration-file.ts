@@ -74,7 +74,7 @@ export const RULES: z.ZodType<RequesterRule[]> = z
   .max(200)
 
 /** How many processes `up` may serve with. */
-export const MOST_WORKERS = 128
+const MOST_WORKERS = 128
 
 const schema = z.strictObject({
   database: z.string().min(1).optional(),

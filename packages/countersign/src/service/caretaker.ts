@@ -41,7 +41,7 @@ export interface Caretaker extends OpenRooms {
 }
 
 /** The work that repeats; disposing of it stops that, and waits for what is under way. */
-export interface Care extends AsyncDisposable {
+interface Care extends AsyncDisposable {
   /** One-time code that makes the first administrator; `undefined` where there is one already. */
   readonly setupCode: string | undefined
 }

@@ -8,6 +8,7 @@
 import type { Authority } from '@countersign/authority'
 import { systemClock } from '@countersign/core'
 import { openPort, serve } from '@countersign/server'
+import { IDLE_GRACE_MS } from '../serve/processes.ts'
 import { buildApp, buildPlainApp } from './app.ts'
 import { openCaretaker } from './caretaker.ts'
 import { serviceMetrics } from './metrics.ts'
@@ -66,20 +67,19 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     note,
   })
   const { identity, trust } = upkeep.standing
-  const server = undo.use(
-    await serve(app, {
-      connections: port.connections,
-      https: true,
-      cert: identity.chainPem,
-      key: identity.keyPem,
-      plain: buildPlainApp(authority, note),
-      metrics: numbers.metrics,
-      accessLog: options.accessLog,
-      ...(trust === undefined
-        ? {}
-        : { verifyUser: 'ask', ...trust.sources, renewTrust: upkeep.look }),
-    }),
-  )
+  const server = await serve(app, {
+    connections: port.connections,
+    https: true,
+    cert: identity.chainPem,
+    key: identity.keyPem,
+    plain: buildPlainApp(authority, note),
+    metrics: numbers.metrics,
+    accessLog: options.accessLog,
+    ...(trust === undefined
+      ? {}
+      : { verifyUser: 'ask', ...trust.sources, renewTrust: upkeep.look }),
+  })
+  undo.defer(async () => server.close({ idleGraceMs: IDLE_GRACE_MS }))
   upkeep.start(async (sources) => {
     await server.reload(sources)
   })

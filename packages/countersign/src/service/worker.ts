@@ -9,6 +9,7 @@ import { Metrics, metricsResponse, serve, tellMetrics, type WorkerSide } from '@
 import { openStore } from '@countersign/store'
 import type { DataFolder } from '../data-folder.ts'
 import { ProgramError } from '../errors.ts'
+import { IDLE_GRACE_MS } from '../serve/processes.ts'
 import { buildApp, buildPlainApp } from './app.ts'
 import { clientTrust } from './client-trust.ts'
 import { reportFaults } from './faults.ts'
@@ -74,27 +75,26 @@ export async function startServiceWorker(
     behindProxies: facts.clientCertFrom !== undefined,
     note,
   })
-  const server = undo.use(
-    await serve(app, {
-      tickets: side.tickets,
-      connections: side.connections,
-      https: true,
-      cert: standing.identity.chainPem,
-      key: standing.identity.keyPem,
-      plain: buildPlainApp(authority, note),
-      metrics,
-      accessLog: options.accessLog,
-      ...(standing.trust === undefined
-        ? {}
-        : {
-            verifyUser: 'ask',
-            ...standing.trust.sources,
-            renewTrust: async () => {
-              await ask({ type: 'look' })
-            },
-          }),
-    }),
-  )
+  const server = await serve(app, {
+    tickets: side.tickets,
+    connections: side.connections,
+    https: true,
+    cert: standing.identity.chainPem,
+    key: standing.identity.keyPem,
+    plain: buildPlainApp(authority, note),
+    metrics,
+    accessLog: options.accessLog,
+    ...(standing.trust === undefined
+      ? {}
+      : {
+          verifyUser: 'ask',
+          ...standing.trust.sources,
+          renewTrust: async () => {
+            await ask({ type: 'look' })
+          },
+        }),
+  })
+  undo.defer(async () => server.close({ idleGraceMs: IDLE_GRACE_MS }))
   const takeOver = latest(async () => {
     await authority.refresh()
     const next = {
