@@ -185,6 +185,22 @@ describe('POST /auth/factors {"type":"client_cert"}', () => {
     assert.equal(await send({ cookie: stronger.split(';')[0] }), '201')
   })
 
+  it('is one of fifty factors at most; those that have ended do not count', async (t) => {
+    const opened = await open(t)
+    const { auth, pass, signIn } = opened
+    for (let count = 0; count < 50; count++) {
+      await auth.certificates.add(
+        'ada',
+        certify('ada', PrivateKey.generateSync('p256').publicKey).der,
+      )
+    }
+    assert.equal(await codeOf(await ask(opened, { csr: await newCsr() })), '409 factor-limit')
+    assert.equal(opened.issued.length, 0)
+    pass(31 * 86_400_000)
+    const cookie = await signIn('ada')
+    assert.equal(await codeOf(await ask({ ...opened, cookie }, { csr: await newCsr() })), '201')
+  })
+
   it('tells what the policy of the authority says', async (t) => {
     const opened = await open(t, {
       issue: async () => {

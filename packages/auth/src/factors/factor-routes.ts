@@ -43,7 +43,9 @@ export async function addFactor(parts: RouteParts, c: RouteContext): Promise<Res
   const owner = await parts.users.recordById(who.id)
   if (owner?.status !== 'active') return refuse(parts, 'credentials-invalid')
   const present = await parts.credentials.list({ principalId: who.id, kinds: OWN_KINDS })
-  if (present.length >= MOST_FACTORS) return refuse(parts, 'factor-limit')
+  // What has ended stays in the list for a month, and a certificate of a day is renewed often.
+  const good = present.filter(({ expires }) => expires === undefined || expires > parts.clock())
+  if (good.length >= MOST_FACTORS) return refuse(parts, 'factor-limit')
   const { label } = body
   if (body.type === 'recovery') {
     const codes = await parts.recovery.renew(who.id)
