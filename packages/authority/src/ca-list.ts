@@ -73,7 +73,7 @@ export class CaList {
       const stored = await this.#stored(number)
       if (stored !== undefined) return stored
     }
-    let away: unknown
+    let away: AuthorityError | undefined
     if (this.record.key.isPresent) {
       try {
         if (this.#signing !== undefined) {

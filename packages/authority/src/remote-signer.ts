@@ -23,6 +23,6 @@ export async function askSigner<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** Whether a signer could not be asked: it is asked again, and what was signed before holds meanwhile. */
-export function isUnavailable(error: unknown): boolean {
+export function isUnavailable(error: unknown): error is AuthorityError {
   return error instanceof AuthorityError && error.code === 'signer-unavailable'
 }

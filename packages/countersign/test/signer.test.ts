@@ -202,8 +202,15 @@ async function makeWorld(t: TestContext, keyType: KeyType = 'p256'): Promise<Wor
     connect: (url, by = client) => connectSigner({ url, ca: roots, cert: by.cert, key: by.key }),
     start: async ({ maxDays = 90, rate = 50 } = {}) =>
       startSigner({
-        ...{ data: dataFolder(signer), keys, host: '127.0.0.1', port: 0 },
-        ...{ cert: own.cert, key: own.key, ca: roots, maxDays, rate },
+        data: dataFolder(signer),
+        keys,
+        host: '127.0.0.1',
+        port: 0,
+        cert: own.cert,
+        key: own.key,
+        ca: roots,
+        maxDays,
+        rate,
         allow: new Set([client.fingerprint]),
       }),
     fake: async (context, listener) => {
