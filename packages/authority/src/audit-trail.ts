@@ -1,44 +1,13 @@
 /**
  * What the authority did and refused, for an audit log that it does not know: rows that are written in the transaction of the deed, and
- * stay until somebody takes them over into their log. So neither is ever there without the other.
- *
- * The words are those of OWASP's logging vocabulary where it has one (`authz_fail`, `authn_token_created`, `user_created`), else our
- * own in its manner. Nothing secret is in an event.
+ * stay until somebody takes them over into their log. So neither is ever there without the other. Nothing secret is in an event.
  *
  * @module
  */
 import { type Clock, CountersignError } from '@countersign/core'
 import { type Selectable, sql, type Store, type Transaction } from '@countersign/store'
+import type { AuthorityEvent, AuthorityEventType } from './event-types.ts'
 import { LEDGER_MIGRATIONS, type LedgerTables } from './ledger-schema.ts'
-
-/** The kinds of events. */
-export type AuthorityEventType =
-  | 'certificate_issued'
-  | 'certificate_renewed'
-  | 'certificate_revoked'
-  /** A certificate authority has another certificate, or a next generation: the subject says which. */
-  | 'authority_renewed'
-  | 'authority_rolled'
-  | 'authority_retired'
-  | 'authority_key_opened'
-  | 'acme_order_created'
-  | 'authn_token_created'
-  | 'authn_token_revoked'
-  | 'authn_token_used'
-  | 'authz_fail'
-  | 'user_created'
-
-/** Something that happened. */
-export interface AuthorityEvent {
-  readonly type: AuthorityEventType
-  readonly time: Date
-  /** Who did it: a user, `root` of the operating system, `token ID`, `acme ACCOUNT …`, `certificate SERIAL`. */
-  readonly name: string
-  /** To what: a serial and names, `root-2026-a1b2`, the id of a token. */
-  readonly subject: string
-  /** Why, or by which rule; of a refusal its code. */
-  readonly reason: string | undefined
-}
 
 /** An event that is happening; who and when are the authority's to say where they are left out. */
 export interface NewEvent {

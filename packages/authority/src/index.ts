@@ -16,12 +16,8 @@ export {
 export type { AcmeLimits } from './acme/limits.ts'
 export { LOOPBACK_NETWORKS, PRIVATE_NETWORKS } from './acme/networks.ts'
 export type { AcmeProfile } from './acme/state.ts'
-export {
-  type AuthorityEvent,
-  type AuthorityEvents,
-  type AuthorityEventType,
-  openAuthorityEvents,
-} from './audit-trail.ts'
+export { type AuthorityEvents, openAuthorityEvents } from './audit-trail.ts'
+export type { AuthorityEvent, AuthorityEventType } from './event-types.ts'
 export type { Authorize, Caller } from './authorize.ts'
 export {
   AuthorityError,

@@ -16,7 +16,7 @@
  * @module
  */
 import type { Generated, JsonColumn, Migration } from '@countersign/store'
-import type { AuthorityEventType } from './audit-trail.ts'
+import type { AuthorityEventType } from './event-types.ts'
 import type { CaKind } from './ca-certificates.ts'
 import type { LedgerProfile, ProfileName } from './profiles.ts'
 
