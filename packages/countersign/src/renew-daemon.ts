@@ -1,5 +1,5 @@
 /**
- * `renew --daemon`: one certificate, renewed at two thirds of its life for as long as the process runs.
+ * `renew --daemon`: one certificate, renewed at two thirds of its life, or when its issuer suggests, for as long as the process runs.
  *
  * The file is looked at every hour at least, so that a clock that was set, a machine that slept and a file that somebody else has
  * replaced are noticed. Nothing here repeats faster than once a minute, whatever goes wrong.
@@ -18,6 +18,11 @@ export interface DaemonParts {
   readonly renew: () => Promise<Certificate>
   /** Tells whoever uses the certificate; after a failure it is called again, by the same steps as a renewal. */
   readonly tell: (certificate: Certificate) => Promise<void>
+  /**
+   * Asks its issuer when to renew it, in milliseconds since 1970, and for how long that holds; `undefined` where it suggests nothing.
+   * @defaultValue nobody is asked
+   */
+  readonly window?: ((certificate: Certificate) => Promise<SuggestedWindow | undefined>) | undefined
   readonly clock: Clock
   /** Waits; gives up by rejecting with the signal's reason. A wait that is cut short (SIGHUP) resolves early. */
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>
@@ -25,6 +30,13 @@ export interface DaemonParts {
   readonly note: (text: string) => void
   /** From 0 up to 1. @defaultValue Math.random */
   readonly random?: (() => number) | undefined
+}
+
+/** A stretch of time in which a certificate is to be renewed (RFC 9773 §4.2). */
+interface SuggestedWindow {
+  readonly start: number
+  readonly end: number
+  readonly holdsMs: number
 }
 
 /** The milliseconds to wait after the first failure, the second…; the last one from then on. */
@@ -47,46 +59,110 @@ export async function runDaemon(parts: DaemonParts, signal: AbortSignal): Promis
   let failures = 0
   /** What the users of the certificate still have to be told. */
   let untold: Certificate | undefined
-  let plan: { fingerprint: string; due: number } | undefined
+  let plan: Plan | undefined
+  /** What was renewed here and not seen to have time since; and how often in a row that was so. */
+  let made: string | undefined
+  let hurried = 0
   while (!signal.aborted) {
     try {
       if (untold !== undefined) await parts.tell(untold)
       untold = undefined
       const present = await parts.read()
-      if (plan?.fingerprint !== present.fingerprint) {
-        plan = { fingerprint: present.fingerprint, due: dueTime(present, random()) }
-        note(
-          `due at ${new Date(plan.due).toISOString()}, ends at ${present.notAfter.toISOString()}`,
-        )
-      }
+      plan = await nextPlan(parts, plan, present, random)
       const left = plan.due - clock().getTime()
       if (left > 0) {
         failures = 0
-        await pause(parts, Math.min(left, LONGEST_WAIT_MS), signal)
+        hurried = 0
+        made = undefined
+        await pause(parts, Math.min(left, plan.holdsMs, LONGEST_WAIT_MS), signal)
+        continue
+      }
+      if (made === present.fingerprint) {
+        // One that is due as soon as it is made must not be made again and again.
+        made = undefined
+        const ms = ladder(hurried++)
+        note(
+          `the new certificate is due already: its life is too short, or a clock is wrong; next try in ${ms / 60_000} min`,
+        )
+        await pause(parts, ms, signal)
         continue
       }
       const renewed = await parts.renew()
       renewals++
+      made = renewed.fingerprint
       untold = renewed
       note(`renewed: serial ${renewed.serialNumber}, valid until ${renewed.notAfter.toISOString()}`)
       await parts.tell(renewed)
       untold = undefined
       failures = 0
-      // One that is due as soon as it is made must not be made again and again.
-      if (dueTime(renewed, 0) <= clock().getTime()) {
-        note('the new certificate is due already: its life is too short, or the clock is wrong')
-        await pause(parts, RETRY_LADDER_MS[0] ?? LONGEST_WAIT_MS, signal)
-      }
     } catch (error) {
       if (signal.aborted) break
       if (isFinal(error)) throw error
-      const ms = RETRY_LADDER_MS[Math.min(failures, RETRY_LADDER_MS.length - 1)] ?? LONGEST_WAIT_MS
-      failures++
+      const ms = ladder(failures++)
       note(`${errorMessage(error)}; next try in ${ms / 60_000} min`)
       await pause(parts, ms, signal)
     }
   }
   return renewals
+}
+
+/** What is to be done about the certificate that is there. */
+interface Plan {
+  readonly fingerprint: string
+  readonly due: number
+  /** The window that `due` lies in; `undefined` where it is by the life of the certificate. */
+  readonly window: SuggestedWindow | undefined
+  /** When the issuer was asked, and for how long its answer holds. */
+  readonly askedAt: number
+  readonly holdsMs: number
+}
+
+/** The plan as it was, unless there is another certificate, or the issuer says something new. */
+async function nextPlan(
+  { window: ask, clock, note }: DaemonParts,
+  plan: Plan | undefined,
+  present: Certificate,
+  random: () => number,
+): Promise<Plan> {
+  const { fingerprint } = present
+  const known = plan?.fingerprint === fingerprint ? plan : undefined
+  const now = clock().getTime()
+  // A clock that was set back is no reason to ask later.
+  if (known !== undefined && now >= known.askedAt && now < known.askedAt + known.holdsMs) {
+    return known
+  }
+  let window: SuggestedWindow | undefined
+  let holdsMs = Number.POSITIVE_INFINITY
+  try {
+    window = await ask?.(present)
+    if (ask !== undefined) holdsMs = window?.holdsMs ?? LONGEST_WAIT_MS
+  } catch (error) {
+    // An issuer that is away suggests nothing new, and the certificate is renewed in time all the same.
+    note(`${errorMessage(error)}; asked again within the hour when to renew`)
+    window = known?.window
+    holdsMs = LONGEST_WAIT_MS
+  }
+  const asked = { askedAt: now, holdsMs }
+  const isSame = window?.start === known?.window?.start && window?.end === known?.window?.end
+  if (known !== undefined && isSame) return { ...known, ...asked }
+  const share = random()
+  const due =
+    window === undefined
+      ? dueTime(present, share)
+      : Math.min(window.start + (window.end - window.start) * share, latestTime(present))
+  const by = window === undefined ? '' : ', as its issuer suggests'
+  note(`due at ${new Date(due).toISOString()}${by}, ends at ${present.notAfter.toISOString()}`)
+  return { fingerprint, due, window, ...asked }
+}
+
+/** The last tenth of a life is for whatever goes wrong, whatever is suggested. */
+function latestTime({ notBefore, notAfter }: Certificate): number {
+  return notAfter.getTime() - (notAfter.getTime() - notBefore.getTime()) / 10
+}
+
+/** How long to wait after so many failures before. */
+function ladder(before: number): number {
+  return RETRY_LADDER_MS[Math.min(before, RETRY_LADDER_MS.length - 1)] ?? LONGEST_WAIT_MS
 }
 
 /**

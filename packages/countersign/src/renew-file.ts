@@ -9,6 +9,9 @@ import type { Authority } from '@countersign/authority'
 import { writeFileAtomic } from '@countersign/core'
 import type { Certificate, PrivateKey } from '@countersign/x509'
 import { accountName } from './account-name.ts'
+import type { AcmeRecord } from './acme-client/renewal.ts'
+import { renewalFile } from './acme-client/renewal-file.ts'
+import type { RenewalWindow } from './acme-client/renewal-window.ts'
 import type { DataFolder } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
 import type { FromFlags, RenewalFrom } from './from-authority.ts'
@@ -20,7 +23,7 @@ import { withAuthority, withAuthorityAndUsers } from './open-data.ts'
 export interface RenewFileOptions {
   /** For a new key of the same type. */
   rekey?: boolean | undefined
-  /** The file of the key with `rekey`. @defaultValue the certificate's with the ending .key */
+  /** The file of the key with `rekey` or `from`, or of a certificate that came by ACME. @defaultValue the certificate's with the ending .key */
   key?: string | undefined
   /** The address of an authority on another machine, instead of the data folder. */
   from?: string | undefined
@@ -39,7 +42,7 @@ export interface RenewedFile {
 
 /**
  * Renews. Everything that can be refused is, before anything is signed; then the key is written, then the certificate.
- * A `roots.pem` beside it follows the roots of the authority.
+ * A `roots.pem` beside it follows the roots of the authority. What came by ACME is renewed by the server that it came from.
  *
  * @param note - a remark for the operator
  * @throws ProgramError `usage`, `file-unreadable`; AuthorityError `certificate-unknown`, `certificate-revoked` and what the policy
@@ -52,9 +55,6 @@ export async function renewFile(
   note: (text: string) => void,
 ): Promise<RenewedFile> {
   const { from } = options
-  if (options.key !== undefined && options.rekey !== true && from === undefined) {
-    throw new ProgramError('usage', '--key says where the new key goes, and needs --rekey')
-  }
   if (from === undefined && (options.ca ?? options.extraCa) !== undefined) {
     throw new ProgramError('usage', '--ca and --extra-ca need --from')
   }
@@ -66,17 +66,21 @@ export async function renewFile(
       hint: 'keep certificate and key in files of their own, and renew the certificate’s',
     })
   }
-  const present =
-    options.rekey === true || from !== undefined
-      ? await existingKey(file, options.key, before)
-      : undefined
+  const acme = from === undefined ? await acmeRecord(file, before) : undefined
+  const needsKey = options.rekey === true || from !== undefined || acme !== undefined
+  if (options.key !== undefined && !needsKey) {
+    throw new ProgramError('usage', '--key says where the new key goes, and needs --rekey')
+  }
+  const present = needsKey ? await existingKey(file, options.key, before) : undefined
   const keyFile = options.rekey === true ? present : undefined
   const key = keyFile === undefined ? undefined : await newKey(before)
   const certificate = { certificate: before, certificateFile: file, next: key }
   const issued =
-    from === undefined || present === undefined
-      ? await renewHere(file, data, { before, key, note })
-      : await renewThere(file, data, { ...options, from }, { ...certificate, keyFile: present })
+    present !== undefined && acme !== undefined
+      ? await renewFromAcme(file, data, { acme, before, keyFile: present, next: key, note })
+      : present !== undefined && from !== undefined
+        ? await renewThere(file, data, { ...options, from }, { ...certificate, keyFile: present })
+        : await renewHere(file, data, { before, key, note })
   if (keyFile !== undefined && key !== undefined) await writeFileAtomic(keyFile, key.toPem())
   const chain = issued.map((one) => one.pem).join('')
   await writeFileAtomic(file, chain, { mode: statSync(file).mode & 0o777 })
@@ -127,6 +131,56 @@ async function renewThere(
   return chain
 }
 
+/** By the ACME server that it came from. */
+async function renewFromAcme(
+  file: string,
+  data: DataFolder,
+  what: {
+    acme: AcmeRecord
+    before: Certificate
+    keyFile: string
+    next: PrivateKey | undefined
+    note: (text: string) => void
+  },
+): Promise<Chain> {
+  const { acme: record, before, keyFile, next, note } = what
+  const { readKeyOf } = await import('./from-authority.ts')
+  const { renewByAcme } = await import('./acme-client/renew.ts')
+  const key = next ?? readKeyOf(keyFile, before)
+  return await renewByAcme({ record, base: baseOf(file), before, key }, data, note)
+}
+
+/** Where a certificate came by ACME, how; `undefined` for every other. */
+async function acmeRecord(file: string, certificate: Certificate): Promise<AcmeRecord | undefined> {
+  const base = baseOf(file)
+  if (!existsSync(renewalFile(base))) return undefined
+  const { recordOf } = await import('./acme-client/renewal.ts')
+  return recordOf(base, certificate)
+}
+
+/**
+ * When the server suggests to renew a certificate that came by ACME.
+ *
+ * @returns `undefined` where it did not, or the server suggests nothing
+ * @throws ProgramError `file-unreadable`, `acme-invalid`; what the client throws
+ */
+export async function suggestedWindow(
+  given: string,
+  certificate: Certificate,
+  data: DataFolder,
+): Promise<RenewalWindow | undefined> {
+  const base = baseOf(realpathSync(given))
+  if (!existsSync(renewalFile(base))) return undefined
+  const { windowOf } = await import('./acme-client/renew.ts')
+  return await windowOf(base, certificate, data)
+}
+
+/** The path without its ending. */
+function baseOf(file: string): string {
+  const { dir, name } = path.parse(file)
+  return path.join(dir, name)
+}
+
 function rootsBeside(file: string): string {
   return path.join(path.dirname(file), 'roots.pem')
 }
@@ -141,8 +195,7 @@ async function existingKey(
   given: string | undefined,
   certificate: Certificate,
 ): Promise<string> {
-  const { dir, name } = path.parse(file)
-  const wanted = given ?? path.join(dir, `${name}.key`)
+  const wanted = given ?? `${baseOf(file)}.key`
   if (!existsSync(wanted)) {
     throw new ProgramError('file-unreadable', `the key file ${wanted} is not there`, {
       hint: 'name it with --key; a new one for a signing request is its owner’s to make',

@@ -88,6 +88,15 @@ class World {
   }
 }
 
+/** A window as an issuer suggests it, in hours. */
+function suggestion(from: number, to: number, holds = 6) {
+  return {
+    start: START + from * HOUR_MS,
+    end: START + to * HOUR_MS,
+    holdsMs: holds * HOUR_MS,
+  }
+}
+
 describe('the renewal daemon', () => {
   it('renews at two thirds of the life and up to a twentieth later, again and again', async () => {
     const world = new World(({ renewals }) => renewals.length === 3)
@@ -178,6 +187,86 @@ describe('the renewal daemon', () => {
       await assert.rejects(world.run(), { code })
       assert.deepEqual(world.waits, [])
     }
+  })
+
+  describe('with an issuer that suggests when', () => {
+    it('renews within the window, and asks again when the answer is old', async () => {
+      const world = new World(({ renewals }) => renewals.length === 1)
+      const asked: number[] = []
+      const answer = async () => {
+        asked.push((world.now - START) / HOUR_MS)
+        return world.renewals.length > 0 ? suggestion(90, 91) : suggestion(7, 9)
+      }
+      await world.run({ window: answer })
+      assert.deepEqual(world.renewals, [START + 8 * HOUR_MS])
+      assert.deepEqual(asked.slice(0, 2), [0, 6])
+      assert.match(
+        world.notes[0] ?? '',
+        /^due at 2026-01-01T08:00:00.000Z, as its issuer suggests,/,
+      )
+      // The same answer once more is no news.
+      assert.match(world.notes[1] ?? '', /^renewed: /)
+    })
+
+    it('renews early where the suggestion changes: the certificate was revoked', async () => {
+      const world = new World(({ renewals }) => renewals.length === 1)
+      const answer = async () =>
+        world.now < START + 3 * HOUR_MS ? suggestion(16, 20, 1) : suggestion(1, 2)
+      await world.run({ window: answer })
+      assert.deepEqual(world.renewals, [START + 3 * HOUR_MS])
+    })
+
+    it('renews at two thirds where the issuer cannot be asked, and asks again', async () => {
+      const world = new World(({ renewals }) => renewals.length === 1)
+      let asked = 0
+      const answer = async () => {
+        asked++
+        throw new Error('the server is away')
+      }
+      await world.run({ window: answer })
+      assert.deepEqual(world.renewals, [START + (16 + 24 / 40) * HOUR_MS])
+      assert.ok(asked > 10 && asked < 20, String(asked))
+      assert.match(world.notes[0] ?? '', /^the server is away; asked again within the hour/)
+    })
+
+    it('stays with what was suggested before while the issuer is away', async () => {
+      const world = new World(({ renewals }) => renewals.length === 1)
+      const answer = async () => {
+        if (world.now > START) throw new Error('the server is away')
+        return suggestion(4, 6, 1)
+      }
+      await world.run({ window: answer })
+      assert.deepEqual(world.renewals, [START + 5 * HOUR_MS])
+    })
+
+    it('keeps the last tenth of the life, whatever is suggested', async () => {
+      const world = new World(({ renewals }) => renewals.length === 1)
+      await world.run({ window: async () => suggestion(1000, 1001) })
+      assert.deepEqual(world.renewals, [START + 24 * 0.9 * HOUR_MS])
+    })
+
+    it('climbs the ladder where the issuer wants every certificate renewed at once', async () => {
+      const world = new World(({ waits }) => waits.length === 6)
+      await world.run({ window: async () => suggestion(-2, -1) })
+      assert.deepEqual(world.waits, RETRY_LADDER_MS.slice(0, 6))
+      assert.equal(world.renewals.length, 6)
+    })
+
+    it('asks again where the clock was set back by a day', async () => {
+      const world = new World(({ renewals, waits }) => {
+        if (waits.length === 2) world.now -= 24 * HOUR_MS
+        return renewals.length === 1
+      })
+      const asked: number[] = []
+      const answer = async () => {
+        asked.push((world.now - START) / HOUR_MS)
+        return suggestion(-1, 1, 24)
+      }
+      world.present = certificate(START - HOUR_MS, 24 * HOUR_MS)
+      world.now = START - 2 * HOUR_MS
+      await world.run({ window: answer })
+      assert.deepEqual(asked.slice(0, 2), [-2, -24])
+    })
   })
 
   it('stops at once where it is told to while it waits', async () => {

@@ -32,7 +32,7 @@ export async function openExistingAccount(
   const key = readKey(accountFile(directory))
   if (key === undefined) {
     throw new ProgramError('not-found', `there is no account at ${directory}`, {
-      hint: 'the account that ordered a certificate can revoke it, with the key it has on that machine',
+      hint: 'only the account that ordered a certificate renews and revokes it, with the key in the settings of who ordered',
     })
   }
   const connection = await AcmeConnection.open(fetch, directory, key)

@@ -51,13 +51,7 @@ export class AcmeConnection {
    * @throws ProgramError `acme-invalid`; what `fetch` throws
    */
   static async open(fetch: AcmeFetch, url: string, key: PrivateKey): Promise<AcmeConnection> {
-    const answer = await fetch('GET', url)
-    if (answer.status !== 200) throw invalid(`${url} answered ${answer.status}`, HINT)
-    const directory = documentOf(answer)
-    if (typeof directory.get('newOrder') !== 'string') {
-      throw invalid(`${url} is no ACME directory`, HINT)
-    }
-    return new AcmeConnection(fetch, directory, key)
+    return new AcmeConnection(fetch, await readDirectory(fetch, url), key)
   }
 
   /** The public key as it is sent. */
@@ -101,11 +95,6 @@ export class AcmeConnection {
     }
   }
 
-  /** Asks without a signature. */
-  async get(url: string): Promise<AcmeAnswer> {
-    return await this.#fetch('GET', url)
-  }
-
   async #takeNonce(): Promise<string> {
     const kept = this.#nonce
     this.#nonce = undefined
@@ -124,6 +113,15 @@ export class AcmeConnection {
     })
     return { ...parts, signature: signature.toString('base64url') }
   }
+}
+
+/** The directory of a server. @throws ProgramError `acme-invalid`; what `fetch` throws */
+export async function readDirectory(fetch: AcmeFetch, url: string): Promise<Document> {
+  const answer = await fetch('GET', url)
+  if (answer.status !== 200) throw invalid(`${url} answered ${answer.status}`, HINT)
+  const directory = documentOf(answer)
+  if (typeof directory.get('newOrder') === 'string') return directory
+  throw invalid(`${url} is no ACME directory`, HINT)
 }
 
 /** The body of an answer as a JSON object. @throws ProgramError `acme-invalid` */

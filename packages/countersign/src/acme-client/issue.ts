@@ -5,18 +5,20 @@
  */
 import { readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
-import { makeFolder, writeFileAtomic } from '@countersign/core'
+import { CountersignError, makeFolder, writeFileAtomic } from '@countersign/core'
 import { Certificate, type KeyType, PrivateKey, verifyChain } from '@countersign/x509'
 import type { CommandContext } from '../command.ts'
 import { ProgramError } from '../errors.ts'
 import { readSecretFile } from '../open-data.ts'
-import { parseListenAddress } from '../service/listen-address.ts'
+import { renewalTime } from '../renewal-time.ts'
 import { openAccount } from './account.ts'
-import type { AcmeConnection } from './connection.ts'
-import { obtain } from './obtain.ts'
-import { keepRenewal, readRenewal, renewalFile } from './renewal.ts'
+import type { AcmeConnection, AcmeFetch } from './connection.ts'
+import { ariId, readRecord, wholePaths, writeRecord } from './renewal.ts'
+import { renewalFile } from './renewal-file.ts'
+import { windowIn } from './renewal-window.ts'
+import { obtainReplacing } from './replacing.ts'
 import { directoryUrl, openAcmeSession } from './session.ts'
-import { dnsSolver, httpSolver, type Solver, tlsSolver } from './solvers.ts'
+import { openSolver } from './solvers.ts'
 
 /** The options of `issue` that are about ACME, and those that it shares. */
 export interface AcmeIssueFlags {
@@ -55,20 +57,33 @@ export async function issueByAcme(
   const agreed = flags.acmeAgree === true
   const connection = await openAccount(session.fetch, directory, { externalAccount, agreed })
   const key = await PrivateKey.generate(flags.keyType)
-  const before = readRenewal(base, directory)
+  const before = idBefore(base, directory)
   const profile = flags.acmeProfile
-  const wanted = { names, key, profile, replaces: replacedBy(connection, before) }
-  const chain = await obtainReplacing(connection, wanted, solver)
+  const chain = await obtainReplacing(connection, { names, key, profile }, before, solver)
   const [leaf, issuer, ...rest] = chain
-  if (leaf === undefined || !leaf.publicKey.equals(key.publicKey)) {
-    throw new ProgramError('acme-invalid', 'the server signed another key than it was asked to')
+  const record = {
+    directory,
+    account: connection.account,
+    names,
+    certificate: ariId(leaf),
+    before,
+    profile,
+    httpPort: flags.httpPort,
+    tlsPort: flags.tlsPort,
+    dnsHook: flags.dnsHook,
+    ca: wholePaths(flags.ca),
+    extraCa: wholePaths(flags.extraCa),
+    renewAfter: renewalTime(leaf).toISOString(),
   }
+  makeFolder(folder)
+  await writeRecord(base, record)
   const roots = rootsOf(chain, [...(flags.ca ?? []), ...(flags.extraCa ?? []), data.roots])
   const files =
     roots.length > 0 && issuer !== undefined
       ? await writeWithRoots(folder, names, [leaf, issuer, ...rest], { roots, key, flags })
       : await writeWithout(base, chain, key)
-  const window = await keepRenewal(connection, base, { directory, names, leaf })
+  const renewAfter = await suggestedStart(session.fetch, connection, leaf)
+  if (renewAfter !== undefined) await writeRecord(base, { ...record, renewAfter })
   if (roots.length === 0)
     output.note('the root of this chain is not known here: roots.pem is not written')
   output.result(
@@ -77,7 +92,7 @@ export async function issueByAcme(
       names: leaf.subjectAltNames,
       notAfter: leaf.notAfter,
       fingerprint: leaf.fingerprint,
-      renewAfter: window,
+      renewAfter: renewAfter ?? record.renewAfter,
       files: { ...files, renewal: renewalFile(base) },
     },
     [...Object.values(files), renewalFile(base)].filter((file) => file !== undefined).join('\n'),
@@ -94,38 +109,29 @@ function readExternalAccount(flags: AcmeIssueFlags): { id: string; hmacKey: stri
   return { id, hmacKey: readSecretFile(file, 'external account key') }
 }
 
-async function openSolver(flags: AcmeIssueFlags): Promise<Solver> {
-  const { httpPort, tlsPort, dnsHook } = flags
-  const given = [httpPort, tlsPort, dnsHook].filter((one) => one !== undefined)
-  if (given.length > 1) {
-    throw new ProgramError('usage', 'give one of --http-port, --tls-port and --dns-hook')
-  }
-  if (dnsHook !== undefined) return dnsSolver(dnsHook)
-  if (tlsPort !== undefined) return await tlsSolver(parseListenAddress(tlsPort, EVERY_ADDRESS))
-  return await httpSolver(parseListenAddress(httpPort ?? '80', EVERY_ADDRESS))
-}
-
-/** What is replaced, for a server that wants to know (RFC 9773 §5). */
-function replacedBy(connection: AcmeConnection, before: string | undefined): string | undefined {
-  return connection.directory.has('renewalInfo') ? before : undefined
-}
-
-/** Somebody may have replaced it already, or the server does not know it any more: then it is an order as every other. */
-async function obtainReplacing(
-  connection: AcmeConnection,
-  wanted: Parameters<typeof obtain>[1],
-  solver: Solver,
-): Promise<Certificate[]> {
+/** The certificate that is there, where it came from the same server; a damaged file only means that the server is not told. */
+function idBefore(base: string, directory: string): string | undefined {
   try {
-    return await obtain(connection, wanted, solver)
+    const kept = readRecord(base)
+    return kept?.directory === directory ? kept.certificate : undefined
   } catch (error) {
-    const isAboutIt =
-      wanted.replaces !== undefined &&
-      error instanceof ProgramError &&
-      error.code === 'acme-refused' &&
-      error.message.includes('newOrder')
-    if (!isAboutIt) throw error
-    return await obtain(connection, { ...wanted, replaces: undefined }, solver)
+    if (error instanceof ProgramError) return undefined
+    throw error
+  }
+}
+
+/** When the server suggests to renew it. The certificate is there, whatever becomes of the question. */
+async function suggestedStart(
+  fetch: AcmeFetch,
+  { directory }: AcmeConnection,
+  leaf: Certificate,
+): Promise<string | undefined> {
+  try {
+    const window = await windowIn(fetch, directory, leaf)
+    return window === undefined ? undefined : new Date(window.start).toISOString()
+  } catch (error) {
+    if (error instanceof CountersignError) return undefined
+    throw error
   }
 }
 
@@ -175,5 +181,3 @@ async function writeWithout(
   await writeFileAtomic(files.certificate, chain.map(({ pem }) => pem).join(''), { mode: 0o644 })
   return files
 }
-
-const EVERY_ADDRESS = '0.0.0.0'

@@ -1,21 +1,46 @@
 /**
  * What is kept beside a certificate that came by ACME, so that it can be renewed: `NAME.acme.json`.
  *
+ * It is written before the certificate, and names the one before as well: whenever the program is stopped, the file is about the
+ * certificate that is there.
+ *
  * @module
  */
-import { existsSync, readFileSync } from 'node:fs'
-import { writeFileAtomic } from '@countersign/core'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { errorCode, errorMessage, writeFileAtomic } from '@countersign/core'
 import type { Certificate } from '@countersign/x509'
-import { type AcmeConnection, documentOf } from './connection.ts'
-import { renewalTime } from '../renewal-time.ts'
+import { z } from 'zod'
+import { ProgramError } from '../errors.ts'
+import { renewalFile } from './renewal-file.ts'
 
-/** The file of a certificate. @param base - its path without the ending */
-export function renewalFile(base: string): string {
-  return `${base}.acme.json`
+/** How a certificate was ordered: the options of `issue` of the same name. */
+export interface AcmeOrigin {
+  /** The address of the directory. */
+  readonly directory: string
+  readonly names: readonly string[]
+  readonly profile?: string | undefined
+  readonly httpPort?: string | undefined
+  readonly tlsPort?: string | undefined
+  readonly dnsHook?: string | undefined
+  /** Files with whom to trust, by their whole path. */
+  readonly ca?: readonly string[] | undefined
+  readonly extraCa?: readonly string[] | undefined
 }
 
-/** The identifier of a certificate (RFC 9773 §4.1). */
-function ariId(certificate: Certificate): string | undefined {
+/** The same, with the certificate that it is about. */
+export interface AcmeRecord extends AcmeOrigin {
+  /** The address of the account. */
+  readonly account?: string | undefined
+  /** The ARI identifier of the certificate, and of the one before it. */
+  readonly certificate?: string | undefined
+  readonly before?: string | undefined
+  /** When it should be renewed, as far as was known when it came. */
+  readonly renewAfter?: string | undefined
+}
+
+/** The identifier of a certificate (RFC 9773 §4.1); `undefined` where it has no authority key identifier. */
+export function ariId(certificate: Certificate): string | undefined {
   const keyId = certificate.extensions.authorityKeyIdentifier?.keyId
   if (keyId === undefined) return undefined
   const bytes = Buffer.from(certificate.serialNumber, 'hex')
@@ -23,53 +48,72 @@ function ariId(certificate: Certificate): string | undefined {
   return `${Buffer.from(keyId).toString('base64url')}.${serial.toString('base64url')}`
 }
 
-/** The identifier of the certificate that is there now, where it came from the same server. */
-export function readRenewal(base: string, directory: string): string | undefined {
-  const file = renewalFile(base)
-  if (!existsSync(file)) return undefined
-  let kept: unknown
-  try {
-    kept = JSON.parse(readFileSync(file, 'utf8'))
-  } catch {
-    // Damaged: it only helps the server to know what is renewed.
-    return undefined
-  }
-  if (typeof kept !== 'object' || kept === null) return undefined
-  const facts = new Map<string, unknown>(Object.entries(kept))
-  const id = facts.get('certificate')
-  return facts.get('directory') === directory && typeof id === 'string' ? id : undefined
-}
-
 /**
- * Asks when the certificate should be renewed, and keeps the answer.
+ * What is kept beside a certificate.
  *
- * @returns the time: what the server suggests, else two thirds of the life
+ * @param base - the path of the certificate without its ending
+ * @returns `undefined` where there is nothing
+ * @throws ProgramError `file-unreadable`
  */
-export async function keepRenewal(
-  connection: AcmeConnection,
-  base: string,
-  facts: { directory: string; names: readonly string[]; leaf: Certificate },
-): Promise<Date> {
-  const { directory, names, leaf } = facts
-  const certificate = ariId(leaf)
-  const start = await suggestedStart(connection, certificate)
-  const renewAfter = start ?? renewalTime(leaf)
-  const kept = { directory, account: connection.account, names, certificate, renewAfter }
-  await writeFileAtomic(renewalFile(base), `${JSON.stringify(kept, undefined, 2)}\n`)
-  return renewAfter
+export function readRecord(base: string): AcmeRecord | undefined {
+  const file = renewalFile(base)
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw unreadable(file, errorMessage(error), error)
+  }
+  const { data, error } = RECORD.safeParse(parsed(text, file))
+  if (data !== undefined) return data
+  const [issue] = error.issues
+  throw unreadable(file, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`)
 }
 
-/** The start of the window that the server suggests (RFC 9773 §4.2); a server that does not answer is not waited for. */
-async function suggestedStart(
-  connection: AcmeConnection,
-  certificate: string | undefined,
-): Promise<Date | undefined> {
-  if (certificate === undefined || !connection.directory.has('renewalInfo')) return undefined
-  const answer = await connection.get(`${connection.resource('renewalInfo')}/${certificate}`)
-  if (answer.status !== 200) return undefined
-  const window = documentOf(answer).get('suggestedWindow')
-  const start: unknown =
-    typeof window === 'object' && window !== null ? Reflect.get(window, 'start') : undefined
-  const time = typeof start === 'string' ? Date.parse(start) : Number.NaN
-  return Number.isNaN(time) ? undefined : new Date(time)
+/** The same, where it is about this certificate, or the one that was to follow it. */
+export function recordOf(base: string, certificate: Certificate): AcmeRecord | undefined {
+  const record = readRecord(base)
+  const id = ariId(certificate)
+  const isAboutIt = id !== undefined && (record?.certificate === id || record?.before === id)
+  return isAboutIt ? record : undefined
 }
+
+/** Keeps it. @throws CoreError `file-write-failed` */
+export async function writeRecord(base: string, record: AcmeRecord): Promise<void> {
+  await writeFileAtomic(renewalFile(base), `${JSON.stringify(record, undefined, 2)}\n`)
+}
+
+/** Files as they are found from any folder. */
+export function wholePaths(files: readonly string[] | undefined): string[] | undefined {
+  return files?.map((file) => path.resolve(file))
+}
+
+function parsed(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw unreadable(file, errorMessage(error), error)
+  }
+}
+
+function unreadable(file: string, why: string, cause?: unknown): ProgramError {
+  return new ProgramError('file-unreadable', `cannot read ${file}: ${why}`, {
+    hint: 'order the certificate again with: countersign issue NAME... --acme URL --force',
+    cause,
+  })
+}
+
+const RECORD: z.ZodType<AcmeRecord> = z.object({
+  directory: z.url({ protocol: /^https$/ }),
+  account: z.string().optional(),
+  names: z.array(z.string()).min(1),
+  certificate: z.string().optional(),
+  before: z.string().optional(),
+  profile: z.string().optional(),
+  httpPort: z.string().optional(),
+  tlsPort: z.string().optional(),
+  dnsHook: z.string().optional(),
+  ca: z.array(z.string()).optional(),
+  extraCa: z.array(z.string()).optional(),
+  renewAfter: z.string().optional(),
+})

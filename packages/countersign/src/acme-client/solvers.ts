@@ -13,7 +13,7 @@ import { createSecureContext, createServer as createTlsServer, type SecureContex
 import { errorMessage } from '@countersign/core'
 import { buildCertificate, ipToBytes, Name, parseGeneralName, PrivateKey } from '@countersign/x509'
 import { ProgramError } from '../errors.ts'
-import type { ListenAddress } from '../service/listen-address.ts'
+import { type ListenAddress, parseListenAddress } from '../service/listen-address.ts'
 
 /** One way of proving names. */
 export interface Solver extends AsyncDisposable {
@@ -32,8 +32,29 @@ interface Proof {
   readonly keyAuthorization: string
 }
 
+/** Which way is used: one of these, HTTP on port 80 where none is given. */
+export interface SolverFlags {
+  /** Where names are proven by HTTP, `[HOST:]PORT`. */
+  readonly httpPort?: string | undefined
+  /** The same by TLS. */
+  readonly tlsPort?: string | undefined
+  /** The command that writes a record. */
+  readonly dnsHook?: string | undefined
+}
+
+/** Opens it. @throws ProgramError `usage`, `port-unusable` */
+export async function openSolver({ httpPort, tlsPort, dnsHook }: SolverFlags): Promise<Solver> {
+  const given = [httpPort, tlsPort, dnsHook].filter((one) => one !== undefined)
+  if (given.length > 1) {
+    throw new ProgramError('usage', 'give one of --http-port, --tls-port and --dns-hook')
+  }
+  if (dnsHook !== undefined) return dnsSolver(dnsHook)
+  if (tlsPort !== undefined) return await tlsSolver(parseListenAddress(tlsPort, EVERY_ADDRESS))
+  return await httpSolver(parseListenAddress(httpPort ?? '80', EVERY_ADDRESS))
+}
+
 /** Answers HTTP itself (RFC 8555 §8.3). @throws ProgramError `port-unusable` */
-export async function httpSolver(address: ListenAddress): Promise<Solver> {
+async function httpSolver(address: ListenAddress): Promise<Solver> {
   const tokens = new Map<string, string>()
   const server = createServer((incoming, outgoing) => {
     const [, token = ''] =
@@ -59,7 +80,7 @@ export async function httpSolver(address: ListenAddress): Promise<Solver> {
 }
 
 /** Answers TLS itself, with a certificate for each name that is asked for (RFC 8737). @throws ProgramError `port-unusable` */
-export async function tlsSolver(address: ListenAddress): Promise<Solver> {
+async function tlsSolver(address: ListenAddress): Promise<Solver> {
   const contexts = new Map<string, SecureContext>()
   const key = await PrivateKey.generate('p256')
   const server = createTlsServer({
@@ -90,7 +111,7 @@ export async function tlsSolver(address: ListenAddress): Promise<Solver> {
 }
 
 /** Has a command write the record (RFC 8555 §8.4): `CMD present|cleanup NAME VALUE`. */
-export function dnsSolver(command: string): Solver {
+function dnsSolver(command: string): Solver {
   const run = async (action: string, { name, keyAuthorization }: Proof): Promise<void> => {
     const value = hash('sha256', keyAuthorization, 'base64url')
     const child = spawn(
@@ -173,4 +194,5 @@ function hookFailed(command: string, what: string): ProgramError {
 
 /** id-pe-acmeIdentifier (RFC 8737 §6.1). */
 const ACME_IDENTIFIER = '1.3.6.1.5.5.7.1.31'
+const EVERY_ADDRESS = '0.0.0.0'
 const LONGEST_HOOK_MS = 300_000

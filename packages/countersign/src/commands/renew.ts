@@ -15,7 +15,7 @@ import {
 } from '../command.ts'
 import { ProgramError } from '../errors.ts'
 import { readLeaf } from '../leaf-file.ts'
-import { type RenewedFile, renewFile } from '../renew-file.ts'
+import { type RenewedFile, renewFile, suggestedWindow } from '../renew-file.ts'
 import { runHook } from '../renew-hook.ts'
 import { stopSignal } from '../stop-signal.ts'
 
@@ -34,13 +34,13 @@ export function addRenew(program: Command): void {
   addCommand(
     program,
     'renew <file>',
-    'renew a certificate of the authority, in its file: same names, same lifetime',
+    'renew a certificate in its file, by the authority or the ACME server that it is from',
   )
     .addOption(dataOption())
     .option('--rekey', 'for a new key of the same type, which replaces the old one in its file')
     .option(
       '--key <file>',
-      'the file of the key with --rekey or --from (default: FILE with the ending .key)',
+      'the file of the key, with --rekey, --from or ACME (default: FILE with the ending .key)',
     )
     .option(
       '--from <url>',
@@ -48,7 +48,10 @@ export function addRenew(program: Command): void {
     )
     .option('--ca <file>', 'with --from: trust only the roots of this file', collect)
     .option('--extra-ca <file>', 'with --from: trust the roots of this file as well', collect)
-    .option('--daemon', 'stay, and renew whenever two thirds of the life are over')
+    .option(
+      '--daemon',
+      'stay, and renew whenever two thirds of the life are over, or when the ACME server suggests',
+    )
     .option('--exec <command>', 'run this in the shell after each renewal')
     .action(async (file: string, flags: RenewFlags) =>
       perform(flags, async (context) => {
@@ -116,6 +119,7 @@ async function stay(
       tell: async () => {
         if (flags.exec !== undefined && last !== undefined) await runHook(flags.exec, last)
       },
+      window: async (certificate) => suggestedWindow(file, certificate, data),
       clock: systemClock,
       wait: (ms, signal) => waits.wait(ms, signal),
       note: (text) => output.note(`${file}: ${text}`),
