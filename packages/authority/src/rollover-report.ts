@@ -44,6 +44,38 @@ export async function dependants(
 }
 
 /**
+ * Whether what a certificate depends on, its issuer or the root of its chain, has a next generation.
+ *
+ * @returns since when, and since when the one before is gone; `undefined` where it is the newest
+ */
+export async function successionOf(
+  database: Kysely<LedgerTables>,
+  fingerprint: string,
+): Promise<{ publishedAt: number; retiredAt: number | undefined } | undefined> {
+  const rows = await database
+    .selectFrom('certificate as own')
+    .innerJoin('rollover', (join) =>
+      join.on((eb) =>
+        eb.or([
+          eb('rollover.old_ca', '=', eb.ref('own.ca')),
+          eb('rollover.old_ca', '=', eb.ref('own.root')),
+        ]),
+      ),
+    )
+    .select(['rollover.published_at', 'rollover.retired_at'])
+    .where('own.fingerprint', '=', fingerprint)
+    .where('rollover.step', '<>', 'begun')
+    .execute()
+  const published = rows.flatMap((row) => row.published_at ?? [])
+  const retired = rows.flatMap((row) => row.retired_at ?? [])
+  if (published.length === 0) return undefined
+  return {
+    publishedAt: Math.min(...published),
+    retiredAt: retired.length === 0 ? undefined : Math.min(...retired),
+  }
+}
+
+/**
  * When the last certificate of an issuer ends, revoked ones included: for so long its list is asked for.
  *
  * @returns `undefined` where it has none

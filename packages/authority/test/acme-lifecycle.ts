@@ -227,6 +227,41 @@ export function acmeLifecycleTests(
     }
     assert.deepEqual(suite.current.faults, [])
   })
+
+  // Last: it changes the authority of all.
+  it('suggests the day after its issuer or root got a next generation, and the past once that is alone', async () => {
+    const { authority } = suite.current
+    const driver = await registered(suite.current)
+    const names = ['next.a.test']
+    const windowOf = async (leaf: Certificate): Promise<[start: number, end: number]> => {
+      const answer = await driver.get(`/renewal-info/${ariId(leaf)}`)
+      const [start, end] = [
+        answer.textAt('suggestedWindow.start'),
+        answer.textAt('suggestedWindow.end'),
+      ]
+      return [Date.parse(start), Date.parse(end)]
+    }
+    const first = await leafOf(driver, await obtain(suite.current, driver, names))
+    const began = clock.now.getTime()
+    await authority.roll('issuer')
+    assert.deepEqual(await windowOf(first), [began, began + DAY])
+    const next = await leafOf(driver, await obtain(suite.current, driver, names))
+    assert.ok((await windowOf(next))[0] > began + 4 * DAY)
+    await authority.roll('root')
+    assert.deepEqual(await windowOf(next), [began, began + DAY])
+    const newest = await leafOf(driver, await obtain(suite.current, driver, names))
+    assert.ok((await windowOf(newest))[0] > began + 4 * DAY)
+    await authority.retire('issuer', { force: true })
+    assert.ok((await windowOf(first))[1] <= began)
+    assert.deepEqual(await windowOf(next), [began, began + DAY])
+    // What is due by its age stays where it is.
+    clock.now = new Date(began + 6 * DAY)
+    driver.forgetNonce()
+    const aged = await windowOf(newest)
+    await authority.retire('root', { force: true })
+    await authority.roll('root')
+    assert.deepEqual(await windowOf(newest), aged)
+  })
 }
 
 /** Another server on the same store, with other options. */

@@ -4,6 +4,8 @@
  * @module
  */
 import { Certificate } from '@countersign/x509'
+import type { LedgerTables } from '../ledger-schema.ts'
+import { successionOf } from '../rollover-report.ts'
 import { identifierKey, identifierOf } from './identifiers.ts'
 import { AcmeProblem, malformed, notFound } from './problem.ts'
 import type { AccountRow } from './request.ts'
@@ -23,8 +25,9 @@ export interface RenewalInfo {
 }
 
 /**
- * The window of a certificate of the ledger, whoever asked for it: the time from two thirds of its life to five sixths; for one that
- * was revoked, the hour before it was (RFC 9773 §4.2: at once).
+ * The window of a certificate of the ledger, whoever asked for it: the time from two thirds of its life to five sixths. Where its issuer
+ * or root is being replaced, the day after that began, so that those who stay with the old do not come all at once; where the old is
+ * gone, or the certificate was revoked, the hour before that (RFC 9773 §4.2: at once).
  *
  * @throws AcmeProblem `malformed`, 404 where there is no such certificate
  */
@@ -32,18 +35,34 @@ export async function renewalInfo(state: AcmeState, id: string): Promise<Renewal
   const certificate = await certificateOf(state, id)
   const entry = await state.authority.find(certificate.fingerprint)
   if (entry === undefined) throw notFound('certificate')
-  const from = certificate.notBefore.getTime()
-  const life = certificate.notAfter.getTime() - from
+  const life = certificate.notAfter.getTime() - certificate.notBefore.getTime()
+  const succession = await successionOf(
+    state.store.database<LedgerTables>(),
+    certificate.fingerprint,
+  )
+  const tooLate = entry.revokedAt?.getTime() ?? succession?.retiredAt
   const [start, end] =
-    entry.revokedAt === undefined
-      ? [from + (life * 2) / 3, from + (life * 5) / 6]
-      : [entry.revokedAt.getTime() - HOUR_MS, entry.revokedAt.getTime()]
+    tooLate === undefined
+      ? windowOf(certificate, succession?.publishedAt)
+      : [tooLate - HOUR_MS, tooLate]
   return {
     document: {
       suggestedWindow: { start: new Date(start).toISOString(), end: new Date(end).toISOString() },
     },
     retryAfterSeconds: Math.max(60, Math.min(6 * 3600, Math.floor(life / 1000 / 20))),
   }
+}
+
+/** @param supersededAt - when a next generation of its issuer or root was there */
+function windowOf(
+  { notBefore, notAfter }: Certificate,
+  supersededAt: number | undefined,
+): [start: number, end: number] {
+  const from = notBefore.getTime()
+  const life = notAfter.getTime() - from
+  const [start, end] = [from + (life * 2) / 3, from + (life * 5) / 6]
+  if (supersededAt === undefined || supersededAt >= start) return [start, end]
+  return [supersededAt, Math.min(end, supersededAt + Math.min(DAY_MS, life / 6))]
 }
 
 /**
@@ -104,3 +123,4 @@ function serialBytes({ serialNumber }: Certificate): Buffer {
 }
 
 const HOUR_MS = 3_600_000
+const DAY_MS = 86_400_000
