@@ -13,6 +13,7 @@ export {
   ExternalAccountKeys,
   type NewExternalAccountKey,
 } from './acme/external-accounts.ts'
+export type { AcmeCount } from './acme/counts.ts'
 export type { AcmeLimits } from './acme/limits.ts'
 export { LOOPBACK_NETWORKS, PRIVATE_NETWORKS } from './acme/networks.ts'
 export type { AcmeProfile } from './acme/state.ts'

@@ -204,6 +204,40 @@ export function acmeLifecycleTests(
     assert.equal((await driver.order(['1', '2', '3', '4'])).problem, 'rejectedIdentifier')
   })
 
+  it('counts orders, challenges, refusals and nonces', async () => {
+    await using fixture = await second(suite.current, {})
+    const { acme, dns } = fixture
+    const valueOf = (what: string, ...labels: string[]): number | undefined =>
+      acme
+        .counts()
+        .find((one) => one.what === what && Object.values(one.labels).join() === labels.join())
+        ?.value
+    assert.deepEqual(
+      [valueOf('orders', 'invalid'), valueOf('challenges', 'dns-01', 'valid')],
+      [0, 0],
+    )
+    const driver = await registered(fixture)
+    await obtain(fixture, driver, ['counted.a.test'])
+    dns.set('uncounted.a.test', 'A', '127.0.0.1')
+    const order = await driver.order(['uncounted.a.test'])
+    const authorization = await driver.post(order.textAt('authorizations.0'))
+    assert.equal(authorization.at('challenges.0.type'), 'tls-alpn-01')
+    await driver.post(authorization.textAt('challenges.0.url'), {})
+    await acme.settled()
+    const foreign = await driver.post('/new-order', {}, { header: { nonce: 'AAAA' } })
+    assert.equal(foreign.problem, 'badNonce')
+    assert.deepEqual(
+      ['created', 'valid', 'invalid'].map((status) => valueOf('orders', status)),
+      [2, 1, 1],
+    )
+    assert.equal(valueOf('challenges', 'http-01', 'valid'), 1)
+    assert.equal(valueOf('challenges', 'tls-alpn-01', 'invalid'), 1)
+    assert.equal(valueOf('problems', 'badNonce'), 1)
+    assert.equal(valueOf('nonces', 'refused'), 1)
+    const [made = 0, used = 0] = ['made', 'used'].map((result) => valueOf('nonces', result))
+    assert.ok(made > used && used > 5, `${made} ${used}`)
+  })
+
   it('collects what is over', async () => {
     const { acme, store } = suite.current
     const driver = await registered(suite.current)

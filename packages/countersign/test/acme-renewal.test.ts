@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { Session } from '@countersign/client'
 import {
   type CommandResult,
   runProgram,
@@ -85,6 +86,15 @@ describe('countersign renew, of what came by ACME', { skip: skipWithout('sh') },
     const { code, stderr } = await run('renew', file)
     assert.equal(code, 0, stderr)
     assert.notEqual(leaf().serialNumber, old.serialNumber)
+  })
+
+  it('is counted where Prometheus looks', async () => {
+    await using session = new Session({ baseUrl: machine.service.url, ca: machine.roots })
+    const text = await (await session.get('/metrics')).text()
+    assert.match(text, /^countersign_acme_orders_total\{status="valid"\} 4$/m)
+    assert.match(text, /^countersign_acme_challenges_total\{type="dns-01",result="valid"\} 1$/m)
+    assert.match(text, /^countersign_acme_problems_total\{type="badNonce"\} [1-9]\d*$/m)
+    assert.match(text, /^countersign_acme_nonces_total\{result="made"\} [1-9]\d*$/m)
   })
 
   it('says what is wrong with a file that was damaged, and changes nothing', async () => {

@@ -10,6 +10,7 @@ import { AuditTrail } from '../audit-trail.ts'
 import { AuthorityError } from '../errors.ts'
 import type { Authority } from '../types.ts'
 import { AcmeAccounts } from './account-list.ts'
+import { type AcmeCount, AcmeCounts } from './counts.ts'
 import { ExternalAccountKeys, readMasterKey } from './external-accounts.ts'
 import { type AcmeLimits, DEFAULT_LIMITS } from './limits.ts'
 import { Networks, PRIVATE_NETWORKS } from './networks.ts'
@@ -74,6 +75,8 @@ export interface Acme extends AcmeData, AsyncDisposable {
   readonly routes: Hono
   /** Removes what is over, and takes up what a process left unfinished; to be called every minute or so. */
   sweep(): Promise<void>
+  /** What this process has counted since it began: orders, challenges, problems, nonces. */
+  counts(): readonly AcmeCount[]
   /** Waits until no validation runs. */
   settled(): Promise<void>
   /** Ends the validations that run; another process takes them up. */
@@ -120,13 +123,16 @@ export async function createAcme(options: AcmeOptions): Promise<Acme> {
   })
   const data = await openData(options)
   const database = store.database<AcmeTables>()
+  const counts = new AcmeCounts()
+  const nonces = new Nonces(database, await readNonceKey(database), clock, counts, refuseNonce)
   const state: AcmeState = {
     store,
     database,
     clock,
     authority,
     audit: options.audit === true ? new AuditTrail(store, clock, 'acme', onFault) : undefined,
-    nonces: new Nonces(database, await readNonceKey(database), clock, refuseNonce),
+    counts,
+    nonces,
     externalAccounts: data.externalAccounts,
     externalAccountRequired: options.externalAccountRequired ?? true,
     termsOfService: checkedUrl(options.termsOfService, 'termsOfService'),
@@ -145,6 +151,7 @@ export async function createAcme(options: AcmeOptions): Promise<Acme> {
       await resume(state)
       await sweep(state)
     },
+    counts: () => counts.all,
     settled: async () => validator.settled(),
     close,
     [Symbol.asyncDispose]: close,

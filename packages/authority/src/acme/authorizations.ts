@@ -152,7 +152,7 @@ export async function deactivateAuthorization(
   state: AcmeState,
   row: AuthorizationRow,
 ): Promise<AuthorizationRow> {
-  await state.store.transaction<AcmeTables, void>(async (transaction) => {
+  const ended = await state.store.transaction<AcmeTables, number>(async (transaction) => {
     const changed = await transaction
       .updateTable('acme_authorization')
       .set({ status: 'deactivated' })
@@ -161,8 +161,9 @@ export async function deactivateAuthorization(
       .returning('id')
       .executeTakeFirst()
     if (changed === undefined) throw malformed(`the authorization is ${row.status}`)
-    await endOrders(transaction, row.id, undefined)
+    return await endOrders(transaction, row.id, undefined)
   })
+  state.counts.order('invalid', ended)
   return { ...row, status: 'deactivated' }
 }
 
@@ -205,34 +206,40 @@ export async function decideChallenge(
 ): Promise<void> {
   const now = state.clock().getTime()
   const status = problem === undefined ? 'valid' : 'invalid'
-  await state.store.transaction<AcmeTables, void>(async (transaction) => {
-    const decided = await transaction
-      .updateTable('acme_challenge')
-      .set({
-        status,
-        claimed_at: null,
-        decided_at: now,
-        error: problem === undefined ? null : json(problem),
-      })
-      .where('id', '=', challenge.id)
-      .where('status', '=', 'processing')
-      .returning('id')
-      .executeTakeFirst()
-    if (decided === undefined) return
-    const authorization = await transaction
-      .updateTable('acme_authorization')
-      .set({
-        status,
-        ...(status === 'valid' ? { expires_at: now + LIFETIMES_MS.authorization } : {}),
-      })
-      .where('id', '=', challenge.authorization_id)
-      .where('status', '=', 'pending')
-      .returning('id')
-      .executeTakeFirst()
-    if (authorization === undefined) return
-    if (problem === undefined) await readyOrders(transaction, authorization.id)
-    else await endOrders(transaction, authorization.id, problem)
-  })
+  const ended = await state.store.transaction<AcmeTables, number | undefined>(
+    async (transaction) => {
+      const decided = await transaction
+        .updateTable('acme_challenge')
+        .set({
+          status,
+          claimed_at: null,
+          decided_at: now,
+          error: problem === undefined ? null : json(problem),
+        })
+        .where('id', '=', challenge.id)
+        .where('status', '=', 'processing')
+        .returning('id')
+        .executeTakeFirst()
+      if (decided === undefined) return undefined
+      const authorization = await transaction
+        .updateTable('acme_authorization')
+        .set({
+          status,
+          ...(status === 'valid' ? { expires_at: now + LIFETIMES_MS.authorization } : {}),
+        })
+        .where('id', '=', challenge.authorization_id)
+        .where('status', '=', 'pending')
+        .returning('id')
+        .executeTakeFirst()
+      if (authorization === undefined) return 0
+      if (problem !== undefined) return await endOrders(transaction, authorization.id, problem)
+      await readyOrders(transaction, authorization.id)
+      return 0
+    },
+  )
+  if (ended === undefined) return
+  state.counts.challenge(challenge.type, status)
+  state.counts.order('invalid', ended)
 }
 
 /** Every challenge of an authorization, the order always the same. */
@@ -272,12 +279,13 @@ async function readyOrders(database: AcmeDatabase, authorization: string): Promi
     .execute()
 }
 
+/** @returns how many */
 async function endOrders(
   database: AcmeDatabase,
   authorization: string,
   problem: ProblemDocument | undefined,
-): Promise<void> {
-  await database
+): Promise<number> {
+  const { numUpdatedRows } = await database
     .updateTable('acme_order')
     .set({ status: 'invalid', ...(problem === undefined ? {} : { error: json(problem) }) })
     .where('status', 'in', ['pending', 'ready'])
@@ -287,7 +295,8 @@ async function endOrders(
         .select('order_id')
         .where('authorization_id', '=', authorization),
     )
-    .execute()
+    .executeTakeFirstOrThrow()
+  return Number(numUpdatedRows)
 }
 
 const LEAST_LEFT_MS = 3_600_000

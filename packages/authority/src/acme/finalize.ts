@@ -111,7 +111,7 @@ async function complete(state: AcmeState, order: OrderRow, leaf: Certificate): P
     created_at: state.clock().getTime(),
     replaced_by: null,
   }
-  await state.store.transaction<AcmeTables, void>(async (transaction) => {
+  const isMine = await state.store.transaction<AcmeTables, boolean>(async (transaction) => {
     const done = await transaction
       .updateTable('acme_order')
       .set({ status: 'valid', certificate: id, csr: null, claimed_at: null })
@@ -120,7 +120,7 @@ async function complete(state: AcmeState, order: OrderRow, leaf: Certificate): P
       .returning('id')
       .executeTakeFirst()
     // Somebody took over what looked left behind, and has finished it.
-    if (done === undefined) return
+    if (done === undefined) return false
     await transaction.insertInto('acme_certificate').values(row).execute()
     if (order.replaces !== null) {
       await transaction
@@ -130,7 +130,9 @@ async function complete(state: AcmeState, order: OrderRow, leaf: Certificate): P
         .where('replaced_by', 'is', null)
         .execute()
     }
+    return true
   })
+  if (isMine) state.counts.order('valid')
   return await state.database
     .selectFrom('acme_order')
     .selectAll()
@@ -172,6 +174,7 @@ async function giveBack(
     .where('id', '=', order.id)
     .where('status', '=', 'processing')
     .execute()
+  if (isFinal) state.counts.order('invalid')
 }
 
 /** What the authority refused, in the words of ACME; what is wrong with the authority itself is not for the client. */

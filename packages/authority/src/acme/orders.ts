@@ -133,7 +133,9 @@ export async function newOrder(state: AcmeState, request: AccountRequest): Promi
     created_at: now,
     expires_at: now + LIFETIMES_MS.order,
   }
-  return await insertOrder(state, order)
+  const made = await insertOrder(state, order)
+  state.counts.order('created')
+  return made
 }
 
 /**

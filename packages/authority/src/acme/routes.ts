@@ -171,7 +171,11 @@ export function createAcmeRoutes(state: AcmeState, onFault: (error: unknown) => 
     const isKnown = KNOWN_PATH.test(new URL(context.req.url).pathname)
     throw isKnown ? malformed('this is asked with another method', 405) : notFound('resource')
   })
-  application.onError((error) => refusal(error, onFault))
+  application.onError((error) => {
+    const answered = refusal(error, onFault)
+    state.counts.problem(answered.type)
+    return problem(answered)
+  })
   return application
 }
 
@@ -238,19 +242,17 @@ function answer(body: object, status = 200, headers: Record<string, string> = {}
 }
 
 /** An error as a problem; what is not the client's says nothing about itself. */
-function refusal(error: unknown, onFault: (error: unknown) => void): Response {
-  if (error instanceof AcmeProblem) return problem(error)
+function refusal(error: unknown, onFault: (error: unknown) => void): AcmeProblem {
+  if (error instanceof AcmeProblem) return error
   onFault(error)
   const away = error instanceof StoreError
-  return problem(
-    new AcmeProblem(
-      'serverInternal',
-      away ? 'the database cannot be reached' : 'this could not be done',
-      {
-        status: away ? 503 : 500,
-        headers: { 'retry-after': '30' },
-      },
-    ),
+  return new AcmeProblem(
+    'serverInternal',
+    away ? 'the database cannot be reached' : 'this could not be done',
+    {
+      status: away ? 503 : 500,
+      headers: { 'retry-after': '30' },
+    },
   )
 }
 

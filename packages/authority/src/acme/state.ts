@@ -8,6 +8,7 @@ import type { Clock } from '@countersign/core'
 import { isUniqueViolation, type Kysely, type Store } from '@countersign/store'
 import type { AuditTrail } from '../audit-trail.ts'
 import type { Authority } from '../types.ts'
+import type { AcmeCounts } from './counts.ts'
 import type { ExternalAccountKeys } from './external-accounts.ts'
 import type { AcmeLimits } from './limits.ts'
 import type { Nonces } from './nonces.ts'
@@ -28,6 +29,7 @@ export interface AcmeState {
   readonly clock: Clock
   readonly authority: Authority
   readonly audit: AuditTrail | undefined
+  readonly counts: AcmeCounts
   readonly nonces: Nonces
   readonly externalAccounts: ExternalAccountKeys
   readonly externalAccountRequired: boolean

@@ -51,7 +51,7 @@ export async function startFirstProcess(options: ServiceOptions, count: number):
   undo.defer(async () => workers.close())
   const care = await opened.promise
   const { auth, authority, upkeep, url, firstRun } = care
-  const own = serviceMetrics(authority, clock)
+  const own = serviceMetrics(authority, care.acme, clock)
   const numbers = await WorkerMetrics.open(own.metrics)
   const tell = (news: News, except?: number): void => workers.tell(news, except)
   upkeep.start(async () => {

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Authority, InventoryEntry } from '@countersign/authority'
+import type { Acme, Authority, InventoryEntry } from '@countersign/authority'
 import type { Clock } from '@countersign/core'
-import { type MetricCollector, Metrics } from '@countersign/server'
+import { type MetricCollector, type MetricFamily, Metrics } from '@countersign/server'
 import { StoreError } from '@countersign/store'
 
 /** The numbers of a service. */
@@ -23,8 +23,9 @@ export interface CountedMetrics extends ServiceMetrics {
 }
 
 /** Makes the numbers of a service, with those of its authority. */
-export function serviceMetrics(authority: Authority, clock: Clock): CountedMetrics {
+export function serviceMetrics(authority: Authority, acme: Acme, clock: Clock): CountedMetrics {
   const metrics = new Metrics()
+  countAcme(metrics, acme)
   let inventory: readonly InventoryEntry[] = []
   let countedAt = Number.NEGATIVE_INFINITY
   metrics.add(() => families(authority, inventory, clock().getTime()))
@@ -46,6 +47,23 @@ export function serviceMetrics(authority: Authority, clock: Clock): CountedMetri
       return metrics.response(request)
     },
   }
+}
+
+/** Adds what an ACME server of this process counts. */
+export function countAcme(metrics: Metrics, acme: Pick<Acme, 'counts'>): void {
+  metrics.add(() => acmeFamilies(acme))
+}
+
+function acmeFamilies(acme: Pick<Acme, 'counts'>): MetricFamily[] {
+  const counts = acme.counts()
+  return ACME_FAMILIES.map(([what, help]) => ({
+    name: `countersign_acme_${what}`,
+    type: 'counter',
+    help,
+    samples: counts
+      .filter((one) => one.what === what)
+      .map(({ labels, value }) => ({ labels: { ...labels }, value })),
+  }))
 }
 
 function families(
@@ -88,3 +106,9 @@ function families(
 }
 
 const FRESH_MS = 5000
+const ACME_FAMILIES = [
+  ['orders', 'ACME orders that were made, and how those ended that have'],
+  ['challenges', 'ACME challenges that were validated, by type and result'],
+  ['problems', 'ACME requests that were refused, by type of problem'],
+  ['nonces', 'ACME nonces that were made, used, and refused'],
+] as const

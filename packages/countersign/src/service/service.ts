@@ -56,7 +56,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const lock = claim.enter()
   const care = undo.use(await openCaretaker({ options, settings, lock, port: port.port }))
   const { auth, authority, acme, store, upkeep, url, firstRun } = care
-  const numbers = serviceMetrics(authority, clock)
+  const numbers = serviceMetrics(authority, acme, clock)
   const app = buildApp({
     store,
     authority,
