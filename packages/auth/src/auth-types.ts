@@ -199,6 +199,13 @@ export interface AuthCertificates {
    */
   revoke(id: string): Promise<boolean>
   /**
+   * To be told of what its authority has revoked: ends here what {@link revoke} ends, without asking the authority for this one.
+   *
+   * @param fingerprint - SHA-256, lower-case hex
+   * @returns whether it was somebody's until now
+   */
+  hearRevoked(fingerprint: string): Promise<boolean>
+  /**
    * To be asked before a certificate is renewed; one that is nobody's may be.
    *
    * @param fingerprint - SHA-256, lower-case hex

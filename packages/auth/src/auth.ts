@@ -326,6 +326,7 @@ function certificatesOf(certificates: ClientCertificates): AuthCertificates {
     add: (name, certificate, options) => certificates.add(name, certificate, options),
     list: (name) => certificates.list(name),
     revoke: (id) => certificates.revoke(id),
+    hearRevoked: (fingerprint) => certificates.hearRevoked(fingerprint),
     checkRenewal: (fingerprint) => certificates.checkRenewal(fingerprint),
     renew: (fingerprint, successor) => certificates.renew(fingerprint, successor),
   }

@@ -76,6 +76,7 @@ export interface AuthorityParts extends AuthorityContext {
   readonly partitions: CrlPartitions
   readonly audit: AuditTrail | undefined
   readonly renewals: RenewalWatch | undefined
+  readonly onRevoked: ((entry: LedgerEntry) => Promise<void>) | undefined
 }
 
 /** See {@link Authority}. */
@@ -96,6 +97,7 @@ export class OpenedAuthority implements Authority {
   readonly #audit: AuditTrail | undefined
   readonly #createRoutes: AuthorityParts['createRoutes']
   readonly #renewals: RenewalWatch | undefined
+  readonly #onRevoked: AuthorityParts['onRevoked']
   #state: AuthorityState
   #rules: IssuingRules
   #publicUrl: string | undefined
@@ -140,6 +142,7 @@ export class OpenedAuthority implements Authority {
     })
     this.#createRoutes = parts.createRoutes
     this.#renewals = parts.renewals
+    this.#onRevoked = parts.onRevoked
   }
 
   get roots(): readonly Certificate[] {
@@ -396,7 +399,9 @@ export class OpenedAuthority implements Authority {
     reason: RevocationReason = 'unspecified',
     requester?: string,
   ): Promise<LedgerEntry> {
-    return await this.#revocation.revoke(serialOrFingerprint, reason, requester)
+    const entry = await this.#revocation.revoke(serialOrFingerprint, reason, requester)
+    await this.#onRevoked?.(entry)
+    return entry
   }
 
   async crl(): Promise<readonly SignedCrl[]> {

@@ -78,6 +78,7 @@ export async function openWith(options: OpenAuthorityOptions): Promise<OpenedAut
     audit: audit === undefined ? undefined : new AuditTrail(store, clock, audit.actor, onFault),
     partitions: new CrlPartitions(store, clock, crlPartitionSize),
     renewals: options.renewals,
+    onRevoked: options.onRevoked,
     createRoutes:
       createRoutes === undefined || authorize === undefined
         ? undefined
@@ -101,6 +102,7 @@ export const OPEN_OPTIONS = [
   'authorize',
   'onFault',
   'renewals',
+  'onRevoked',
   'audit',
   'crlPartitionSize',
   'clock',

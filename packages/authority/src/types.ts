@@ -43,6 +43,11 @@ export interface OpenAuthorityOptions {
   /** Asked before a certificate is renewed, and told of the new one. @defaultValue nobody */
   renewals?: RenewalWatch | undefined
   /**
+   * Told of a certificate that is revoked, once that is in the ledger and before whoever asked is answered; of one that was before as
+   * well, so that asking again finishes what failed. What it throws is what whoever asked gets. @defaultValue nobody is told
+   */
+  onRevoked?: ((entry: LedgerEntry) => Promise<void>) | undefined
+  /**
    * Keeps what happens, in the same transaction, for an audit log that takes it over ({@link openAuthorityEvents}); `actor` did it where
    * a call does not say who. @defaultValue nothing is kept
    */

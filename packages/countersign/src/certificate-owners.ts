@@ -5,7 +5,7 @@
  * @module
  */
 import type { Auth, CertificateAuthority } from '@countersign/auth'
-import type { Authority, RenewalWatch } from '@countersign/authority'
+import type { Authority, LedgerEntry, RenewalWatch } from '@countersign/authority'
 import type { GeneralName } from '@countersign/x509'
 
 /**
@@ -62,6 +62,13 @@ export function renewalsWatchedBy(auth: Auth): RenewalWatch {
         throw await inTermsOfAuthority(error)
       }
     },
+  }
+}
+
+/** Tells sign-in what the authority has revoked, whoever asked for it: what is somebody's ends with all that is bound to it. */
+export function revocationsHeardBy(auth: Auth): (entry: LedgerEntry) => Promise<void> {
+  return async ({ fingerprint }) => {
+    await auth.certificates.hearRevoked(fingerprint)
   }
 }
 

@@ -78,7 +78,9 @@ export async function withAuthorityAndUsers<T>(
   await using store = await openExistingStore(data)
   const { createAuth } = await import('@countersign/auth')
   const { openAuthority } = await import('@countersign/authority')
-  const { certifying, renewalsWatchedBy } = await import('./certificate-owners.ts')
+  const { certifying, renewalsWatchedBy, revocationsHeardBy } = await import(
+    './certificate-owners.ts'
+  )
   await using signer = await signerOf(data)
   const { rules } = await readConfiguration(data)
   await using auth = await createAuth({
@@ -94,6 +96,7 @@ export async function withAuthorityAndUsers<T>(
     policy: { rules },
     audit: { actor: accountName() },
     renewals: renewalsWatchedBy(auth),
+    onRevoked: revocationsHeardBy(auth),
   })
   return await work(authority, auth)
 }

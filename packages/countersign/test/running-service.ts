@@ -58,7 +58,10 @@ export async function addUser(data: string, name: string, ...roles: string[]): P
 }
 
 /** A session that has signed in. */
-export async function signIn(service: RunningService, username: string): Promise<Session> {
+export async function signIn(
+  service: Pick<RunningService, 'url' | 'roots'>,
+  username: string,
+): Promise<Session> {
   const session = new Session({ baseUrl: service.url, ca: service.roots })
   const response = await session.post('/login', { json: { username, password: PASSWORD } })
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)

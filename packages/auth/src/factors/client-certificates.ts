@@ -182,7 +182,26 @@ export class ClientCertificates {
     if (found?.kind !== 'client_cert' || found.revokedAt !== undefined) return false
     // The row last: where the authority cannot, nothing has ended, and whoever asked hears of it and asks again.
     await certificateAuthority?.revoke(publicOf(found).fingerprint)
-    const record = await credentials.revoke(found.id, { kinds: ['client_cert'] })
+    // Told of it by the authority (hearRevoked), this has been done.
+    await this.#end(found.id)
+    return true
+  }
+
+  /**
+   * Ends here what its authority has revoked, as {@link revoke} does; the authority is not asked for this one again.
+   *
+   * @param fingerprint - SHA-256 of the certificate, lower-case hex
+   * @returns whether there was one
+   */
+  async hearRevoked(fingerprint: string): Promise<boolean> {
+    const found = await this.#parts.credentials.findByHash(thumbprintOfHex(fingerprint))
+    if (found?.kind !== 'client_cert' || found.revokedAt !== undefined) return false
+    return await this.#end(found.id)
+  }
+
+  async #end(id: string): Promise<boolean> {
+    const { credentials } = this.#parts
+    const record = await credentials.revoke(id, { kinds: ['client_cert'] })
     if (record === undefined) return false
     await this.#endWith(record)
     const { principalId } = record

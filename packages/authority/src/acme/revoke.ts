@@ -29,12 +29,13 @@ export async function revokeCertificate(state: AcmeState, request: SignedRequest
       'this is neither the key nor the account of the certificate, nor one that holds its names',
     )
   }
+  const { account } = request
+  const who = account === undefined ? 'the key of the certificate' : `acme ${account.id}`
+  // One that was revoked before stays as it is, and whoever the authority tells is told again.
+  await state.authority.revoke(certificate.fingerprint, reason, who)
   if (entry.revokedAt !== undefined) {
     throw new AcmeProblem('alreadyRevoked', 'the certificate was revoked before')
   }
-  const { account } = request
-  const who = account === undefined ? 'the key of the certificate' : `acme ${account.id}`
-  await state.authority.revoke(certificate.fingerprint, reason, who)
 }
 
 async function mayRevoke(

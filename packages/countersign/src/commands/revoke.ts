@@ -41,14 +41,12 @@ export function addRevoke(program: Command): void {
         if (flags.ca !== undefined || flags.extraCa !== undefined) {
           throw new ProgramError('usage', '--ca and --extra-ca need --acme')
         }
-        const entry = await withAuthorityAndUsers(data, async (authority, auth) => {
+        // Whoever was recognised by it is not any more, nor by what is bound to it or was renewed from it.
+        const entry = await withAuthorityAndUsers(data, async (authority) => {
           const { parseRevocationReason } = await import('@countersign/authority')
           const reason =
             flags.reason === undefined ? undefined : parseRevocationReason(flags.reason)
-          const revoked = await authority.revoke(await serialOf(certificate), reason)
-          // Whoever was recognised by it is not any more, nor by what is bound to it or was renewed from it.
-          await auth.certificates.revoke(revoked.fingerprint)
-          return revoked
+          return await authority.revoke(await serialOf(certificate), reason)
         })
         output.result(
           entry,

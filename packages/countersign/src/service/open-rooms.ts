@@ -12,7 +12,7 @@ import {
 } from '@countersign/authority'
 import type { Clock } from '@countersign/core'
 import type { Store } from '@countersign/store'
-import { certifying, renewalsWatchedBy } from '../certificate-owners.ts'
+import { certifying, renewalsWatchedBy, revocationsHeardBy } from '../certificate-owners.ts'
 import type { DataFolder } from '../data-folder.ts'
 import { type AcmeSettings, acmeOptions } from './acme-settings.ts'
 import { authorizeWith } from './authorize.ts'
@@ -76,6 +76,7 @@ export async function openRooms(parts: RoomsParts): Promise<OpenRooms> {
     publicUrl,
     authorize: authorizeWith(auth),
     renewals: renewalsWatchedBy(auth),
+    onRevoked: revocationsHeardBy(auth),
     onFault: reportAuthorityFaults(note),
     audit: { actor: 'the service' },
     clock,
