@@ -9,6 +9,7 @@ import {
   Certificate,
   CertificateRevocationList,
   createLinter,
+  type Extensions,
   type Finding,
   lintProfile,
   X509Error,
@@ -28,7 +29,7 @@ export interface SigningSubject {
   readonly kind: 'certificate' | 'responder' | 'list'
   /** Upper-case hex; the number of a list. */
   readonly serial: string
-  /** Of a certificate, at most ten. */
+  /** Of a certificate, at most ten, of at most 255 characters each. */
   readonly names: readonly string[]
   readonly notAfter: Date
 }
@@ -48,9 +49,12 @@ export function checkToSign(
 ): SigningSubject {
   try {
     const signed = assemble(tbs, algorithm)
-    return looksLikeList(tbs)
-      ? checkList(CertificateRevocationList.fromDer(signed), issuer, rules)
-      : checkCertificate(Certificate.parse(signed), issuer, rules)
+    if (looksLikeList(tbs)) {
+      return checkList(CertificateRevocationList.fromDer(signed), issuer, rules)
+    }
+    const certificate = Certificate.parse(signed)
+    if (Buffer.compare(certificate.tbs, tbs) !== 0) throw refused('it is more than a certificate')
+    return checkCertificate(certificate, issuer, rules)
   } catch (error) {
     if (error instanceof X509Error)
       throw refused(`what is to be signed cannot be read: ${error.message}`)
@@ -70,6 +74,12 @@ function checkCertificate(
   if (certificate.isCa || extensions.keyUsage?.includes('keyCertSign') === true) {
     throw refused('it would be a certificate authority')
   }
+  // OpenSSL takes one of version 1 that names itself for an authority.
+  if (certificate.version !== 3) throw refused(`it is of version ${certificate.version}`)
+  // Under the issuer's name it could sign lists in its stead (RFC 5280 §6.3.3 f).
+  if (subject.equals(issuer.subject)) throw refused("it bears the issuer's own name")
+  if (extensions.keyUsage?.includes('cRLSign') === true) throw refused('it might sign lists')
+  refuseForeign(extensions, LEAF_EXTENSIONS)
   if (certificate.publicKey.equals(issuer.publicKey)) throw refused("its key is the issuer's own")
   checkKeyStrength(certificate.publicKey)
   const usage = extensions.extendedKeyUsage ?? []
@@ -86,11 +96,14 @@ function checkCertificate(
   }
   const [first] = lintOf(certificate).filter(({ severity }) => severity === 'error')
   if (first !== undefined) throw refused(`clients would refuse it: ${first.message} (${first.id})`)
-  const names = subjectAltNames.map(({ value }) => (typeof value === 'string' ? value : ''))
+  const texts = subjectAltNames.map(({ value }) => (typeof value === 'string' ? value : ''))
   return {
     kind: isResponder ? 'responder' : 'certificate',
     serial: certificate.serialNumber,
-    names: [subject.get('commonName') ?? '', ...names].filter((name) => name !== '').slice(0, 10),
+    names: [subject.get('commonName') ?? '', ...texts]
+      .filter((name) => name !== '')
+      .slice(0, 10)
+      .map((name) => name.slice(0, LONGEST_NAME)),
     notAfter,
   }
 }
@@ -98,14 +111,26 @@ function checkCertificate(
 function checkList(
   list: CertificateRevocationList,
   issuer: Certificate,
-  { now }: SigningRules,
+  { maxDays, now }: SigningRules,
 ): SigningSubject {
-  const { thisUpdate, nextUpdate, number } = list
+  const { thisUpdate, nextUpdate, number, issuingDistributionPoint: point } = list
   if (!list.issuer.equals(issuer.subject)) throw refused('it is a list of another issuer')
   if (number === undefined || nextUpdate === undefined)
     throw refused('a list without number or end')
   if (Math.abs(thisUpdate.getTime() - now.getTime()) > SLACK_MS) {
     throw refused(`the list is of ${thisUpdate.toISOString()}, and here it is ${now.toISOString()}`)
+  }
+  // A list that lasts hides what is revoked after it, and a number that is too large every list after it.
+  if (nextUpdate.getTime() - now.getTime() > maxDays * DAY_MS + SLACK_MS) {
+    throw refused(`the list lasts longer than ${maxDays} days`)
+  }
+  if (nextUpdate > issuer.notAfter) throw refused('the list ends after its issuer')
+  if (number < 0n || number > MOST_NUMBER) throw refused(`no list here has number ${number}`)
+  refuseForeign(list.extensions, LIST_EXTENSIONS)
+  const [unknown] = list.unknownCriticalExtensions
+  if (unknown !== undefined) throw refused(`an entry has the extension ${unknown}`)
+  if (point !== undefined && Object.values(point).includes(true)) {
+    throw refused('the list is about other certificates than those of its issuer')
   }
   return {
     kind: 'list',
@@ -117,7 +142,15 @@ function checkList(
 
 function lintOf(certificate: Certificate): Finding[] {
   const profile = lintProfile(certificate)
-  return profile === 'root' || profile === 'issuer' ? [] : LINTERS[profile](certificate)
+  if (profile !== 'root' && profile !== 'issuer') return LINTERS[profile](certificate)
+  throw refused('it would be a certificate authority')
+}
+
+/** Refuses what the authority never writes: an extension that nobody here knows may mean anything to somebody else. */
+function refuseForeign({ all }: Extensions, known: ReadonlySet<string>): void {
+  const oids = all.map(({ oid }) => oid)
+  const found = oids.find((oid, index) => !known.has(oid) || oids.indexOf(oid) !== index)
+  if (found !== undefined) throw refused(`it has the extension ${found}, or has it twice`)
 }
 
 /** A list has no version tag in brackets, and a time where a certificate has the key (RFC 5280 §5.1). */
@@ -151,6 +184,22 @@ function refused(why: string): AuthorityError {
 }
 
 const PURPOSES: ReadonlySet<string> = new Set(['serverAuth', 'clientAuth', 'ocspSigning'])
+/** Key usage, purposes, key identifiers, names, where lists and answers are, and that a responder is not asked about. */
+const LEAF_EXTENSIONS: ReadonlySet<string> = new Set([
+  '2.5.29.15',
+  '2.5.29.37',
+  '2.5.29.14',
+  '2.5.29.35',
+  '2.5.29.17',
+  '2.5.29.31',
+  '1.3.6.1.5.5.7.1.1',
+  '1.3.6.1.5.5.7.48.1.5',
+])
+/** The key identifier, the number, and where the list is found. */
+const LIST_EXTENSIONS: ReadonlySet<string> = new Set(['2.5.29.35', '2.5.29.20', '2.5.29.28'])
+/** The ledger counts in whole numbers that a double holds. */
+const MOST_NUMBER = 2n ** 53n
+const LONGEST_NAME = 255
 const DAY_MS = 86_400_000
 /** How far two clocks may be apart, and what backdating adds. */
 const SLACK_MS = 3_600_000

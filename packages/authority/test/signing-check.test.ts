@@ -6,6 +6,7 @@ import {
   buildCertificate,
   buildCrl,
   type CertificateTemplate,
+  type CrlTemplate,
   Name,
   PrivateKey,
 } from '@countersign/x509'
@@ -80,6 +81,62 @@ describe('checkToSign', () => {
     )
   })
 
+  it('refuses whoever could sign lists or pass for the issuer, and what it does not know', () => {
+    const own = { subject: issuer.certificate.subject }
+    const nsCertType = { oid: '2.16.840.1.113730.1.1', critical: false }
+    const cases: [Partial<CertificateTemplate>, RegExp][] = [
+      [{ keyUsage: ['digitalSignature', 'cRLSign'] }, /it might sign lists/],
+      [own, /the issuer's own name/],
+      // Of its bits, one says "SSL CA", which OpenSSL believes where there are no basic constraints.
+      [
+        { extraExtensions: [{ ...nsCertType, value: Uint8Array.of(3, 2, 0, 0xc4) }] },
+        /extension 2\.16\.840/,
+      ],
+    ]
+    for (const [changes, message] of cases) {
+      assert.throws(() => check(changes), { code: 'signer-refused', message })
+    }
+    for (const version of [0, 1]) {
+      const old = Buffer.from(tbsOf(own))
+      const at = old.indexOf(Buffer.from('a003020102', 'hex'))
+      old[at + 4] = version
+      assert.throws(() => checkToSign(old, signatureAlgorithm, issuer.certificate, RULES), {
+        code: 'signer-refused',
+        message: /of version/,
+      })
+    }
+  })
+
+  it('records no name of any length', () => {
+    const long = { type: 'uri', value: `spiffe://corp.internal/${'a'.repeat(2000)}` } as const
+    const names = [{ type: 'dns', value: 'api.corp.internal' } as const, long]
+    assert.deepEqual(
+      check({ subjectAltNames: names }).names.map(({ length }) => length),
+      [17, 255],
+    )
+  })
+
+  it('refuses a list that lasts, that no other could follow, and that is about something else', () => {
+    const years = new Date(now.getTime() + 400 * DAY_MS)
+    const after = new Date(issuer.certificate.notAfter.getTime() + DAY_MS)
+    const delta = Buffer.from(list42(issuer))
+    // The identifier of the issuer's key becomes that of a delta list.
+    delta[delta.indexOf(Buffer.from('551d23', 'hex')) + 2] = 0x1b
+    const cases: [Uint8Array, RegExp, number][] = [
+      [list42(issuer, { nextUpdate: years }), /lasts longer than 90 days/, 90],
+      [list42(issuer, { nextUpdate: after }), /ends after its issuer/, 3650],
+      [list42(issuer, { crlNumber: 2n ** 150n }), /no list here has number/, 90],
+      [delta, /extension 2\.5\.29\.27/, 90],
+    ]
+    for (const [tbs, message, maxDays] of cases) {
+      const rules = { ...RULES, maxDays }
+      assert.throws(() => checkToSign(tbs, signatureAlgorithm, issuer.certificate, rules), {
+        code: 'signer-refused',
+        message,
+      })
+    }
+  })
+
   it('refuses bytes that are neither, whatever they are', () => {
     const good = tbsOf({})
     for (let at = 0; at < good.length; at += 3) {
@@ -124,10 +181,17 @@ function tbsOf(changes: Partial<CertificateTemplate>): Uint8Array {
 }
 
 /** What is signed of list number 42: only whoever signs gets to see it. */
-function list42(by: typeof issuer): Uint8Array {
+function list42(by: typeof issuer, changes: Partial<CrlTemplate> = {}): Uint8Array {
   const nextUpdate = new Date(now.getTime() + DAY_MS)
   const { certificate, key: own } = by
-  const template = { issuer: certificate, crlNumber: 42n, thisUpdate: now, nextUpdate, revoked: [] }
+  const template = {
+    issuer: certificate,
+    crlNumber: 42n,
+    thisUpdate: now,
+    nextUpdate,
+    revoked: [],
+    ...changes,
+  }
   let seen = new Uint8Array()
   const signer = own.signer()
   const { publicKey } = signer
