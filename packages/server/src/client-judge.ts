@@ -10,6 +10,7 @@
  */
 import type { X509Certificate } from 'node:crypto'
 import type { TlsContext } from '@countersign/tls'
+import { NOT_PERMITTED } from './certificate-rule.ts'
 import { Certificate, type ReasonCode, verifyChain, X509Error } from '@countersign/x509'
 import { type Refusal, validityRefusal } from './refusal.ts'
 import type { RevocationIndex } from './revocation-index.ts'
@@ -40,6 +41,8 @@ export interface JudgeOptions {
   readonly revocation: RevocationIndex | undefined
   /** OpenSSL holds the lists too, and has checked the whole path by them. */
   readonly listsInHandshake: boolean
+  /** Which certificates that count may come in; `undefined` for all of them. */
+  readonly permits: ((certificate: Certificate) => boolean) | undefined
 }
 
 /** Judges by one set of terms; remembers what it found. */
@@ -47,20 +50,26 @@ export class ClientJudge {
   readonly #context: TlsContext
   readonly #revocation: RevocationIndex | undefined
   readonly #listsInHandshake: boolean
+  readonly #permits: JudgeOptions['permits']
   /** The authority that issued the clients has often issued the server as well. */
   readonly #known: readonly Certificate[]
   readonly #opinions = new WeakMap<Certificate, Opinion>()
   readonly #covers = new WeakMap<TlsContext, boolean>()
 
-  constructor({ context, revocation, listsInHandshake }: JudgeOptions) {
+  constructor({ context, revocation, listsInHandshake, permits }: JudgeOptions) {
     this.#context = context
     this.#revocation = revocation
     this.#listsInHandshake = listsInHandshake
+    this.#permits = permits
     this.#known = context.chain.slice(1)
   }
 
   /** A certificate whose handshake has just been done, or whose session has been resumed. */
   admit(certificate: Certificate, word: HandshakeWord, now: number): Judgement {
+    return this.#permitted(certificate, this.#counts(certificate, word, now))
+  }
+
+  #counts(certificate: Certificate, word: HandshakeWord, now: number): Judgement {
     let opinion = this.#opinion(certificate, now)
     if (opinion.kind === 'unseen' && word.refusal === undefined) {
       const above = certificatesAbove(word.presented)
@@ -90,11 +99,19 @@ export class ClientJudge {
   again(certificate: Certificate, before: TlsContext, now: number): Judgement | undefined {
     if (this.#context.clientCertificates === 'none') return undefined
     const opinion = this.#opinion(certificate, now)
-    if (opinion.kind === 'good') return opinion.until
+    if (opinion.kind === 'good') return this.#permitted(certificate, opinion.until)
     if (opinion.kind === 'bad') return opinion.refusal
     const listed = this.#revocation !== undefined && before !== this.#context
     // Verified under anchors that are all still trusted, whatever stood between.
-    return this.#coversAll(before) && !listed ? opinion.until : undefined
+    return this.#coversAll(before) && !listed
+      ? this.#permitted(certificate, opinion.until)
+      : undefined
+  }
+
+  /** Whoever is refused for another reason hears that one. */
+  #permitted(certificate: Certificate, judgement: Judgement): Judgement {
+    if (typeof judgement !== 'number' || this.#permits === undefined) return judgement
+    return this.#permits(certificate) ? judgement : NOT_PERMITTED
   }
 
   /** Whether everything an older context trusted is still trusted: looked at once for each. */

@@ -9,7 +9,9 @@
  */
 import { checkOptions } from '@countersign/core'
 import type { ClientCertificates } from '@countersign/tls'
+import type { Certificate } from '@countersign/x509'
 import { type Adhoc, makeAdhoc } from './adhoc.ts'
+import { predicateOf } from './certificate-rule.ts'
 import { ServerError } from './errors.ts'
 import {
   HOST_OPTIONS,
@@ -46,6 +48,8 @@ export type FixedSettings = Pick<
   readonly clientCertificates: ClientCertificates
   readonly strict: boolean
   readonly revocation: RevocationOptions
+  /** Which certificates that count may come in; `undefined` for all of them. */
+  readonly permits: ((certificate: Certificate) => boolean) | undefined
 }
 
 /**
@@ -106,6 +110,7 @@ export function serverSource(options: ServeOptions, host: string): ServerSource 
         clientCertificates: policyOf(options.verifyUser ?? false),
         strict: options.strict ?? false,
         revocation: checkedRevocation(options.revocation ?? {}),
+        permits: options.permit && predicateOf(options.permit, 'serve: permit'),
       },
       adhoc:
         adhoc === undefined || adhoc === false
@@ -169,6 +174,9 @@ function hostSource(main: TermsSource, pattern: string, host: HostOptions): Term
     clientCertificates: policyOf(verifyUser === 'none' ? false : verifyUser),
     strict: host.strict ?? main.fixed.strict,
     revocation: host.revocation ?? main.fixed.revocation,
+    permits: host.permit
+      ? predicateOf(host.permit, `hosts: ${pattern}: permit`)
+      : main.fixed.permits,
   }
   if (context !== undefined) return { pattern, sources: { context }, fixed, adhoc: undefined }
   const inherits = cert === undefined && pfx === undefined
@@ -221,6 +229,7 @@ function checkedHosts(hosts: Readonly<Record<string, HostOptions>>): Map<string,
     const where = `hosts: ${pattern}`
     checkOptions(host, HOST_OPTIONS, where)
     const revocation = host.revocation && checkedRevocation(host.revocation)
+    if (host.permit !== undefined) predicateOf(host.permit, `${where}: permit`)
     checked.set(checkedPattern(pattern), { ...host, revocation })
   }
   if (checked.size > MOST_HOSTS) {
@@ -262,7 +271,7 @@ function policyOf(verifyUser: boolean | 'ask' | 'require'): ClientCertificates {
 }
 
 function refuseConflicts(options: ServeOptions): void {
-  const { adhoc, context, cert, key, pfx, ca, verifyUser, moreCertificates, staple } = options
+  const { adhoc, context, cert, key, pfx, ca, verifyUser, staple } = options
   if (adhoc !== undefined && adhoc !== false && (cert ?? key ?? pfx ?? context) !== undefined) {
     throw conflict('adhoc', 'adhoc makes the certificate that is also given', 'pass one of them')
   }
@@ -276,7 +285,9 @@ function refuseConflicts(options: ServeOptions): void {
       )
     }
   }
-  if (moreCertificates !== undefined && staple !== undefined && staple !== false) {
+  const hosts = Object.values(options.hosts ?? {})
+  const hasMore = [options, ...hosts].some((one) => one.moreCertificates !== undefined)
+  if (hasMore && staple !== undefined && staple !== false) {
     // A client would be sent the answer about the certificate that it was not shown.
     throw conflict(
       'staple',
@@ -284,8 +295,15 @@ function refuseConflicts(options: ServeOptions): void {
       'leave one of them out',
     )
   }
+  const asksNowhere = [options, ...hosts].every((one) => (one.verifyUser ?? false) === false)
+  if (options.permit !== undefined && asksNowhere && context === undefined) {
+    throw conflict(
+      'permit',
+      'permit is given, and nobody is asked for a certificate',
+      "pass verifyUser: true, or 'ask'",
+    )
+  }
   // A host that verifies may have its authority from here.
-  const hosts = Object.values(options.hosts ?? {})
   if (
     ca !== undefined &&
     verifyUser === undefined &&
@@ -322,6 +340,7 @@ const HTTPS_ONLY = [
   'hosts',
   'moreCertificates',
   'strict',
+  'permit',
   'revocation',
   'crlFetch',
   'staple',

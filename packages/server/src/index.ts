@@ -1,4 +1,5 @@
 export type { AdhocOptions } from './adhoc.ts'
+export type { CertificateRule } from './certificate-rule.ts'
 export type { BoundAddress, ListeningSocket } from './bind.ts'
 export { peerOf } from './connection.ts'
 export type { CrlFetchOptions } from './crl-fetch-options.ts'
@@ -20,6 +21,7 @@ export type { AccessLogOptions, LineWriter } from './observe/access-log.ts'
 export type { MetricFamily, MetricSample } from './observe/families.ts'
 export { type MetricCollector, Metrics, metricsResponse } from './observe/metrics.ts'
 export { tellMetrics, WorkerMetrics } from './observe/worker-metrics.ts'
+export { setForwardedFor } from './observe/forwarded-for.ts'
 export { requestIdOf } from './observe/request-id.ts'
 export type { HostOptions, ReloadOptions, ServeOptions, TlsSources } from './options.ts'
 export { type OpenPort, openPort, type OpenPortOptions } from './open-port.ts'
@@ -28,11 +30,7 @@ export { httpsOnly } from './plain-answer.ts'
 export type { ProxyProtocolOptions } from './proxy-protocol.ts'
 export type { HandshakeFailure, Refusal, RefusalCode, RefusalFacts } from './refusal.ts'
 export type { Reloaded, ReloadedPart, SiteChange } from './reloaded.ts'
-export {
-  type CertificateGuard,
-  type CertificateRule,
-  requireCertificate,
-} from './require-certificate.ts'
+export { type CertificateGuard, requireCertificate } from './require-certificate.ts'
 export type { RevocationOptions } from './revocation-index.ts'
 export { type ProxyHandler, proxyTo } from './proxy/proxy.ts'
 export type { ProxyEvent, ProxyLimitOptions, ProxyOptions } from './proxy/options.ts'

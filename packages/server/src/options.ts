@@ -20,6 +20,7 @@ import type {
 import type { IncomingMessage } from 'node:http'
 import type { AdhocOptions } from './adhoc.ts'
 import type { ListeningSocket } from './bind.ts'
+import type { CertificateRule } from './certificate-rule.ts'
 import type { CrlFetchOptions } from './crl-fetch-options.ts'
 import type { Handler } from './handler.ts'
 import type { LimitOptions } from './limits.ts'
@@ -62,6 +63,8 @@ export interface HostOptions extends TlsSources {
   verifyUser?: boolean | 'ask' | undefined
   /** As {@link ServeOptions.strict}. */
   strict?: boolean | undefined
+  /** As {@link ServeOptions.permit}. */
+  permit?: CertificateRule | undefined
   /** As {@link ServeOptions.revocation}. */
   revocation?: RevocationOptions | undefined
 }
@@ -94,6 +97,11 @@ export interface ServeOptions extends TlsSources {
    * the lists at every handshake. @defaultValue false
    */
   strict?: boolean | undefined
+  /**
+   * Which certificates that count may come in: `{ spiffe: 'spiffe://corp.internal/web/*' }`. Others get 403 `certificate-not-permitted`,
+   * or are cut off where `strict`. Needs `verifyUser`. @defaultValue all of them
+   */
+  permit?: CertificateRule | undefined
   /** How lists are fetched: those of URLs in `crl`, and those that certificates name. @defaultValue only URLs, every five minutes */
   crlFetch?: CrlFetchOptions | undefined
   /** Send the responder's answer about the server's own certificate with every handshake (OCSP stapling). @defaultValue false */
@@ -169,6 +177,7 @@ export const HOST_OPTIONS: readonly (keyof HostOptions)[] = [
   ...SOURCE_OPTIONS,
   'verifyUser',
   'strict',
+  'permit',
   'revocation',
 ]
 
@@ -185,6 +194,7 @@ export const SERVE_OPTIONS: readonly (keyof ServeOptions)[] = [
   'https',
   'verifyUser',
   'strict',
+  'permit',
   'revocation',
   'crlFetch',
   'staple',

@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { plainAddress } from '@countersign/core'
 
 /** The other end of a connection. */
 export interface Origin {
@@ -41,18 +42,6 @@ export function originUnder(socket: TLSSocket): Origin {
   return known ?? originOf(socket)
 }
 
-/** An IPv4 address that came in on an IPv6 port, as people write it: lists and limits know it by no other name. */
-export function plainAddress(address: string): string {
-  const [, dotted, high = '', low = ''] = MAPPED.exec(address) ?? []
-  if (dotted !== undefined) return dotted
-  if (high === '') return address
-  const value = Number.parseInt(high, 16) * 0x1_0000 + Number.parseInt(low, 16)
-  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 0xff).join('.')
-}
-
-/** RFC 4291 §2.5.5.2. */
-const MAPPED =
-  /^(?:::|(?:0{1,4}:){5})ffff:(?:(\d{1,3}(?:\.\d{1,3}){3})|([0-9a-f]{1,4}):([0-9a-f]{1,4}))$/i
 const UNKNOWN: Origin = { address: 'unknown', port: 0 }
 
 const ORIGINS = new WeakMap<object, Origin>()

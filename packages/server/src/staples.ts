@@ -40,9 +40,10 @@ export class Staples implements AsyncDisposable {
     this.#parts = { responder, timeoutMs, now, onProblem }
   }
 
-  /** What a client gets now about the certificate of a context. */
-  of({ certificate }: TlsContext): Buffer | null {
-    if (certificate === undefined) return null
+  /** What a client gets now about the certificate of a context; nothing where the client chooses among several of them. */
+  of({ certificate, moreChains }: TlsContext): Buffer | null {
+    // Node asks before OpenSSL has chosen.
+    if (certificate === undefined || moreChains.length > 0) return null
     return this.#staples.get(certificate.fingerprint)?.current ?? null
   }
 
@@ -50,8 +51,8 @@ export class Staples implements AsyncDisposable {
   async follow(contexts: Iterable<TlsContext>): Promise<void> {
     const gone = new Map(this.#staples)
     const begun: Promise<void>[] = []
-    for (const { certificate, chain, trust } of contexts) {
-      if (certificate === undefined) continue
+    for (const { certificate, chain, moreChains, trust } of contexts) {
+      if (certificate === undefined || moreChains.length > 0) continue
       const known = gone.delete(certificate.fingerprint)
       if (known || this.#staples.has(certificate.fingerprint)) continue
       const issuer = [...chain.slice(1), ...trust.findBySubject(certificate.issuer)].find((one) =>

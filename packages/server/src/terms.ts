@@ -73,13 +73,14 @@ function termsOf(
           )
         : undefined,
     listsInHandshake: context.crls.length > 0,
+    permits: source.fixed.permits,
   })
   return { context, judge, lists, ownLists: own, strict: source.fixed.strict }
 }
 
 async function buildContext({ sources, fixed, adhoc }: TermsSource): Promise<TlsContext> {
   const { crl } = sources
-  const { strict, revocation: _, ...settings } = fixed
+  const { strict, revocation: _revocation, permits: _permits, ...settings } = fixed
   const identity =
     adhoc === undefined
       ? {

@@ -215,6 +215,92 @@ describe('hosts', () => {
   })
 })
 
+describe('permit', () => {
+  const web = authority.issue({ names: ['web.corp'], client: true })
+  const url = authority.issue({
+    names: ['reader'],
+    client: true,
+  })
+
+  it('lets in whom its rule names, at the server and at a host, and tells the others why', async () => {
+    const failures = new Failures()
+    await using server = await start({
+      ca,
+      verifyUser: true,
+      permit: { dns: 'web.corp' },
+      hosts: {
+        'admin.corp': {
+          permit: { spiffe: 'spiffe://testing/*', issuer: authority.issuer.subject.toString() },
+        },
+        '*.open.corp': { verifyUser: false },
+      },
+      onHandshakeError: failures.add,
+    })
+    assert.equal((await askHost(server, 'www.corp', web)).body, 'web.corp')
+    assert.equal((await askHost(server, 'admin.corp', url)).body, 'reader')
+    assert.equal((await askHost(server, 'a.open.corp')).body, 'nobody')
+    for (const [name, client] of [
+      ['www.corp', url],
+      ['admin.corp', web],
+    ] as const) {
+      const refused = await askHost(server, name, client)
+      assert.equal(refused.status, 403)
+      const problem = JSON.parse(refused.body)
+      assert.equal(problem.code, 'certificate-not-permitted')
+      assert.equal(problem.acceptedAuthorities.length, 1)
+      const { code, address } = await failures.next()
+      assert.deepEqual([code, address], ['certificate-not-permitted', '127.0.0.1'])
+    }
+    assert.equal(
+      JSON.parse((await askHost(server, 'www.corp', mallory)).body).code,
+      'untrusted-root',
+    )
+  })
+
+  it('cuts off whom it does not name where the server is strict', async () => {
+    const failures = new Failures()
+    await using server = await start({
+      ca,
+      verifyUser: true,
+      strict: true,
+      hosts: {},
+      permit: { dns: 'web.corp' },
+      onHandshakeError: failures.add,
+    })
+    assert.equal((await askHost(server, 'www.corp', web)).status, 200)
+    await assert.rejects(askHost(server, 'www.corp', alice))
+    assert.equal((await failures.next()).code, 'certificate-not-permitted')
+  })
+
+  it('is put to connections that are open when a reload brings it', async () => {
+    await using server = await start({ ca, verifyUser: true, hosts: { 'admin.corp': {} } })
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const tls = { ca, servername: 'admin.corp', cert: alice.chainPem, key: alice.keyPem }
+    const again = async (): Promise<Answer> =>
+      ask(server.url, { headers: { host: 'admin.corp' }, tls, agent })
+    assert.equal((await again()).status, 200)
+    await server.reload({ hosts: { 'admin.corp': { permit: { dns: 'web.corp' } } } })
+    const refused = await again()
+    assert.equal(refused.status, 403)
+    assert.equal(JSON.parse(refused.body).code, 'certificate-not-permitted')
+    agent.destroy()
+  })
+
+  it('is refused where it names nobody, is misspelt, or nobody is asked for a certificate', async () => {
+    const all = { ca, verifyUser: true } as const
+    await assert.rejects(start({ ...all, permit: { dns: '' } }), { code: 'option-invalid' })
+    await assert.rejects(start({ ...all, permit: JSON.parse('{"cn":"x"}') }), {
+      code: 'option-unknown',
+    })
+    await assert.rejects(start({ ...all, hosts: { 'admin.corp': { permit: { uri: '*' } } } }), {
+      code: 'option-invalid',
+    })
+    await assert.rejects(start({ hosts: {}, permit: { dns: 'web.corp' } }), {
+      code: 'option-conflict',
+    })
+  })
+})
+
 describe('requireCertificate', () => {
   const spiffe = authority.issue({ names: ['spiffe://corp/admin/ada', 'ada'], client: true })
   const web = authority.issue({ names: ['web.corp', 'ada@corp.example'], client: true })

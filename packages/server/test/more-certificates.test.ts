@@ -122,5 +122,9 @@ print(urllib.request.urlopen(sys.argv[2], context=context).read().decode())`
     ] as const) {
       await assert.rejects(start(options), { code }, JSON.stringify(options))
     }
+    const hosts = { localhost: { key: files.key, cert: files.certificate, moreCertificates: more } }
+    await assert.rejects(start({ moreCertificates: undefined, staple: true, hosts }), {
+      code: 'option-conflict',
+    })
   })
 })

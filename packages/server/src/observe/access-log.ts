@@ -46,6 +46,8 @@ export interface AccessFacts {
   readonly durationMs: number
   readonly requestId: string
   readonly host: string | undefined
+  /** Whom a proxy spoke for, where the handler believed it. */
+  readonly forwardedFor: string | undefined
   readonly userAgent: string | undefined
   /** Why it was refused, where the server itself did. */
   readonly code: string | undefined
@@ -154,13 +156,14 @@ export class ConnectionLog {
    */
   answered(facts: AccessFacts): void {
     const { method, path, http, status, aborted, bytesIn, bytesOut } = facts
-    const { durationMs, requestId, host, userAgent, code } = facts
+    const { durationMs, requestId, host, forwardedFor, userAgent, code } = facts
     const level = status !== undefined && status >= 500 ? 'error' : this.#level
     let line = `{"level":"${level}"${isoTime()}${this.#bindings},"method":${quoted(method)},"path":${quoted(path)},"http":"${http}"`
     if (status !== undefined) line += `,"status":${status}`
     if (aborted === true) line += ',"aborted":true'
     line += `,"bytesIn":${bytesIn},"bytesOut":${bytesOut},"durationMs":${durationMs},"requestId":"${requestId}"`
     if (host !== undefined) line += `,"host":${quoted(host)}`
+    if (forwardedFor !== undefined) line += `,"forwardedFor":${quoted(forwardedFor)}`
     if (userAgent !== undefined) line += `,"userAgent":${quoted(userAgent)}`
     if (code !== undefined) line += `,"code":"${code}"`
     this.#writer.write(`${line}}\n`)

@@ -17,6 +17,7 @@ import type { HandshakeFailure } from '../refusal.ts'
 import type { AccessLog, ConnectionLog } from './access-log.ts'
 import { countBodies, type Counted } from './count-bodies.ts'
 import type { Metrics } from './metrics.ts'
+import { forwardedForOf } from './forwarded-for.ts'
 import { requestIdOf, setRequestId } from './request-id.ts'
 import { safeTarget, safeText } from './safe-text.ts'
 import { serverFamilies, type ServerView } from './server-families.ts'
@@ -147,6 +148,7 @@ export class Observer {
         durationMs: Math.round(durationMs * 1000) / 1000,
         requestId: requestIdOf(incoming),
         host: headers.host === undefined ? undefined : safeText(headers.host),
+        forwardedFor: forwardedForOf(incoming),
         userAgent:
           headers['user-agent'] === undefined ? undefined : safeText(headers['user-agent']),
         code: connection.isRefused ? connection.refusalCode : undefined,

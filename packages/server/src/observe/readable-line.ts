@@ -23,7 +23,7 @@ export function readableLine(json: string, colours: boolean): string {
   const said = at('aborted') === 'true' ? `${status === '' ? '-' : status} aborted` : status
   return join([
     time,
-    at('address'),
+    at('forwardedFor') || at('address'),
     paint('bold', at('method')),
     at('path'),
     paint(colourOf(status), said),
