@@ -37,16 +37,18 @@ function load(folder, entry) {
     modules.set(name, own)
     // The bundle is ASCII, and this the fastest way to read that.
     const text = fs.readFileSync(filename, 'latin1')
+    // V8 looks at the length of a text alone: a file that somebody has mended by hand may have the same.
+    const version = `${name} ${fs.statSync(filename).mtimeMs}`
     const script = new vm.Script(
       `(function (exports, require, module, __filename, __dirname) {${text}\n})`,
       {
         filename,
-        cachedData: kept?.codes.get(name),
+        cachedData: kept?.codes.get(version),
         importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
       },
     )
     if (script.cachedDataRejected !== false) isNew = true
-    scripts.set(name, script)
+    scripts.set(version, script)
     script.runInThisContext()(own.exports, requireFrom, own, filename, folder)
     return own.exports
   }
@@ -80,6 +82,8 @@ function cachePlace() {
   const { NODE_DISABLE_COMPILE_CACHE, NODE_V8_COVERAGE, XDG_CACHE_HOME, LOCALAPPDATA, HOME } =
     process.env
   if (NODE_DISABLE_COMPILE_CACHE || NODE_V8_COVERAGE) return undefined
+  // The environment is then that of somebody who is less than this process.
+  if (process.getuid?.() !== process.geteuid?.()) return undefined
   const base =
     process.platform === 'win32'
       ? LOCALAPPDATA
@@ -121,7 +125,9 @@ function read({ folder, file }, build) {
 
 /** @param {string} file */
 function readOwn(file) {
-  const descriptor = fs.openSync(file, fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0))
+  const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = fs.constants
+  // Without waiting for whoever writes a named pipe.
+  const descriptor = fs.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   try {
     const status = fs.fstatSync(descriptor)
     if (!status.isFile() || !isOwn(status)) throw new Error('it may be somebody else’s')
@@ -145,7 +151,9 @@ function write({ folder, file }, build, isComplete, scripts) {
     const body = Buffer.concat(files.map(([, code]) => code))
     const lengths = files.map(([name, code]) => [name, code.length])
     const header = JSON.stringify({ build, isComplete, digest: digest(body), files: lengths })
-    fs.writeFileSync(temporary, Buffer.concat([Buffer.from(`${header}\n`), body]), { mode: 0o600 })
+    const bytes = Buffer.concat([Buffer.from(`${header}\n`), body])
+    // Where something is at that place already it is not followed: it might be a link to any file of this user.
+    fs.writeFileSync(temporary, bytes, { mode: 0o600, flag: 'wx' })
     fs.renameSync(temporary, file)
   } catch {
     // The program does not need it. A full disk must not keep half of it.
@@ -162,13 +170,18 @@ function makeOwn(folder) {
     if (!isOwn(fs.statSync(path.dirname(folder)))) return false
     fs.mkdirSync(folder, { mode: 0o700 })
   }
-  return isOwn(fs.statSync(folder))
+  // A link of this user's own leads wherever it likes; another's could lead elsewhere at any moment.
+  return isOwn(fs.statSync(folder)) && isOfUser(fs.lstatSync(folder))
 }
 
 /** Whether nobody but this user, and root, can write it. @param {fs.Stats} status */
 function isOwn(status) {
-  if (process.platform === 'win32') return true
-  return status.uid === process.geteuid() && (status.mode & 0o022) === 0
+  return isOfUser(status) && (process.platform === 'win32' || (status.mode & 0o022) === 0)
+}
+
+/** @param {fs.Stats} status */
+function isOfUser({ uid }) {
+  return process.platform === 'win32' || uid === process.geteuid()
 }
 
 /** @param {Uint8Array} bytes */
