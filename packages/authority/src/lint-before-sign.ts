@@ -55,7 +55,7 @@ function lintedDraft(
 ): Certificate {
   const { publicKey, signatureAlgorithm } = signer
   const draft = buildCertificate(template, { publicKey, signatureAlgorithm, sign: throwAway })
-  const findings = LINTERS[profile](draft).filter(({ severity }) => severity === 'error')
+  const findings = LINTERS[profile](draft, publicKey).filter(({ severity }) => severity === 'error')
   const [first] = findings
   if (first === undefined) return draft
   throw new AuthorityError(

@@ -138,23 +138,39 @@ export function isWritableTime(date: Date): boolean {
 
 /** UTCTime through 2049, GeneralizedTime from 2050 (RFC 5280 §4.1.2.5), cut to whole seconds. */
 export function time(date: Date): DerElement {
-  const text = date.toISOString()
-  // Years outside 0 to 9999 have a sign and six digits.
-  if (text.length !== 24) throw new RangeError(`${text} cannot be written as a time`)
   const year = date.getUTCFullYear()
   return year >= 1950 && year < 2050
-    ? asciiString(compact(text.slice(2)), TAG.utcTime)
+    ? element(TAG.utcTime, digitsOf(date, UTC_TIME_LENGTH))
     : generalizedTime(date)
 }
 
 /** GeneralizedTime, cut to whole seconds. */
 export function generalizedTime(date: Date): DerElement {
-  return asciiString(compact(date.toISOString()), TAG.generalizedTime)
+  if (!isWritableTime(date)) {
+    throw new RangeError(`${date.toISOString()} cannot be written as a time`)
+  }
+  return element(TAG.generalizedTime, digitsOf(date, GENERALIZED_TIME_LENGTH))
 }
 
-/** `2026-01-02T03:04:05.678Z` to `20260102030405Z`. */
-function compact(iso: string): string {
-  return `${iso.slice(0, -5).replaceAll(/[-T:]/g, '')}Z`
+/** `YYYYMMDDHHMMSSZ`, or without the century where that does not fit. */
+function digitsOf(date: Date, length: number): Uint8Array {
+  const digits = new Uint8Array(length)
+  const year = date.getUTCFullYear()
+  let at = 0
+  const write = (number: number): void => {
+    const tens = Math.trunc(number / 10)
+    digits[at++] = DIGIT_ZERO + tens
+    digits[at++] = DIGIT_ZERO + number - tens * 10
+  }
+  if (length === GENERALIZED_TIME_LENGTH) write(Math.trunc(year / 100))
+  write(year % 100)
+  write(date.getUTCMonth() + 1)
+  write(date.getUTCDate())
+  write(date.getUTCHours())
+  write(date.getUTCMinutes())
+  write(date.getUTCSeconds())
+  digits[at] = LETTER_Z
+  return digits
 }
 
 function encodedLength(node: DerNode): number {
@@ -196,6 +212,10 @@ function writeHeader(tag: number, length: number, target: Uint8Array, start: num
 }
 
 const ZERO = Uint8Array.of(0)
+const DIGIT_ZERO = 0x30
+const LETTER_Z = 0x5a
+const UTC_TIME_LENGTH = 13
+const GENERALIZED_TIME_LENGTH = 15
 const TRUE = Uint8Array.of(TAG.boolean, 1, 0xff)
 const FALSE = Uint8Array.of(TAG.boolean, 1, 0x00)
 const NULL = Uint8Array.of(TAG.null, 0)

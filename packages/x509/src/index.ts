@@ -32,6 +32,7 @@ export {
   type Finding,
   lint,
   LINT_RULES,
+  type Linter,
   type LintOptions,
   lintProfile,
 } from './lint.ts'

@@ -5,6 +5,7 @@
  */
 import type { Certificate } from './certificate.ts'
 import type { CertificateEncoding } from './lint-encoding.ts'
+import type { PublicKey } from './public-key.ts'
 
 /**
  * `error`: breaks a MUST, or clients refuse it. `warning`: will hurt sooner or later. `notice`: worth a look, may well be
@@ -67,6 +68,8 @@ export interface LintContext {
   readonly profile: LintProfile
   /** The clock to hold the validity against, if any. */
   readonly time: Date | undefined
+  /** That of whoever signs, where it is at hand. */
+  readonly issuerKey?: PublicKey | undefined
   /** Whether another certificate with the same issuer was found in order before. */
   readonly isIssuerKnown: boolean
   /** From the first second to the last, both included; below 0 where they are swapped. */

@@ -239,9 +239,14 @@ export const KEY_RULES: readonly CertificateRule[] = [
     about: "the key is its issuer's own: whoever holds it is that authority",
     citation: 'NIST SP 800-57 part 1 §5.2',
     fix: 'Make a new key for it; roll the issuer over where its key was given away.',
-    find: ({ extensions, publicKey, isSelfIssued }) => {
+    find: (certificate, { issuerKey }) => {
+      const { extensions, publicKey } = certificate
       const issuing = extensions.authorityKeyIdentifier?.keyId
-      return issuing !== undefined && !isSelfIssued && isKeyIdOf(issuing, publicKey)
+      const isItsOwn =
+        issuerKey === undefined
+          ? issuing !== undefined && isKeyIdOf(issuing, publicKey)
+          : publicKey.equals(issuerKey)
+      return isItsOwn && !certificate.isSelfIssued
     },
   },
 ]

@@ -9,6 +9,7 @@
 import { checkOptions, CoreError } from '@countersign/core'
 import { Certificate } from './certificate.ts'
 import { X509Error } from './errors.ts'
+import type { PublicKey } from './public-key.ts'
 import { readInput } from './input.ts'
 import { type CertificateEncoding, readEncoding } from './lint-encoding.ts'
 import {
@@ -78,8 +79,16 @@ export function lint(
     if (!(error instanceof X509Error)) throw error
     return lintUnreadable(certificate, profile, error)
   }
-  return lintParsed(parsed, profile ?? detectProfile(parsed), time)
+  return lintParsed(parsed, { profile: profile ?? detectProfile(parsed), time })
 }
+
+/**
+ * Finds what is wrong with a certificate.
+ *
+ * @param issuerKey - the key of whoever signs, where it is at hand: whether the certificate is for that very key is then seen at once;
+ *   else the key is hashed in every way that the issuer's identifier may have been made
+ */
+export type Linter = (certificate: Certificate, issuerKey?: PublicKey) => Finding[]
 
 /**
  * A linter for many certificates of few kinds, as an authority makes them: whoever issued, for what, with which extensions is
@@ -87,12 +96,11 @@ export function lint(
  *
  * @param options - as for {@link lint}, but the profile must be named
  */
-export function createLinter(
-  options: LintOptions & { readonly profile: LintProfile },
-): (certificate: Certificate) => Finding[] {
+export function createLinter(options: LintOptions & { readonly profile: LintProfile }): Linter {
   const { profile, time } = checked(options)
   const kinds = new KnownKinds<readonly Finding[]>()
-  return (certificate) => lintParsed(certificate, profile ?? options.profile, time, kinds)
+  return (certificate, issuerKey) =>
+    lintParsed(certificate, { profile: profile ?? options.profile, time, issuerKey }, kinds)
 }
 
 /** What a certificate is held to be where nobody says it: by basic constraints, extended key usage and names. */
@@ -111,18 +119,20 @@ function checked(options: LintOptions): LintOptions {
   return options
 }
 
+/** What is known beside the certificate. */
+type Known = Pick<LintContext, 'profile' | 'time' | 'issuerKey'>
+
 function lintParsed(
   certificate: Certificate,
-  profile: LintProfile,
-  time: Date | undefined,
+  known: Known,
   kinds?: KnownKinds<readonly Finding[]>,
 ): Finding[] {
   const encoding = readEncoding(certificate.der)
   const ofKind = kinds?.get(certificate, encoding)
   const isKnown = ofKind !== undefined
   const faults = new Set(unreadableParts(certificate, isKnown))
-  const look = { certificate, encoding, context: contextOf(certificate, profile, time, isKnown) }
-  const { fixed, varying } = rulesOf(profile)
+  const look = { certificate, encoding, context: contextOf(certificate, known, isKnown) }
+  const { fixed, varying } = rulesOf(known.profile)
   const found = ofKind ?? applyRules(fixed, look, faults)
   const more = applyRules(varying, look, faults)
   // What was found in the subject may hide the same in the issuer: then the next one is looked at as a whole again.
@@ -134,13 +144,13 @@ function lintParsed(
 
 function contextOf(
   certificate: Certificate,
-  profile: LintProfile,
-  time: Date | undefined,
+  { profile, time, issuerKey }: Known,
   isIssuerKnown: boolean,
 ): LintContext {
   return {
     profile,
     time,
+    issuerKey,
     isIssuerKnown,
     lifetimeMs: certificate.notAfter.getTime() + 1000 - certificate.notBefore.getTime(),
     oddDnsNames: oddDnsNames(certificate),

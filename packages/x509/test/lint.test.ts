@@ -10,6 +10,7 @@ import {
   lint,
   LINT_RULES,
   lintProfile,
+  PrivateKey,
 } from '../src/index.ts'
 import { ALL, type LintProfile } from '../src/lint-rule.ts'
 import { OID } from '../src/oid.ts'
@@ -206,6 +207,18 @@ describe('createLinter', () => {
       'serial-short',
       'dns-name-is-address',
     ])
+  })
+
+  it('sees that a certificate is for the key of whoever signs, by the key or by its identifier', () => {
+    const linter = createLinter({ profile: 'server' })
+    const certificate = Certificate.parse(lintable('server'))
+    const other = PrivateKey.generateSync('p256').publicKey
+    assert.deepEqual(linter(certificate, other), [])
+    assert.deepEqual(ids(linter(certificate, certificate.publicKey)), ['key-of-issuer'])
+    const { refused } = LINT_CASES['key-of-issuer'] ?? {}
+    assert.ok(refused)
+    const foreign = Certificate.parse(lintable('server', refused))
+    assert.deepEqual(ids(linter(foreign)), ['key-of-issuer'])
   })
 
   it('keeps the sequence of two kinds apart by their issuer', () => {
