@@ -39,7 +39,8 @@ let failed = 0
 const skipped = new Map<string, number>()
 const stream = run({
   files,
-  concurrency: Math.max(2, availableParallelism()),
+  // One more than there are processors: some tests wait for a clock or for another program.
+  concurrency: Math.max(2, availableParallelism()) + 1,
   timeout: 600_000,
   execArgv: ['--conditions=@countersign/source', '--disable-warning=ExperimentalWarning'],
   ...(values.only === undefined ? {} : { testNamePatterns: values.only }),
