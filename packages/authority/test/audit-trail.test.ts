@@ -125,10 +125,10 @@ describe('what the authority does', () => {
     const { serialNumber } = await authority.issue(serverRequest())
     await sql`alter table authority_event rename to gone`.execute(store.database<object>())
     for (const work of [
-      authority.issue(serverRequest()),
-      authority.issueMany([serverRequest(), serverRequest()]),
-      authority.revoke(serialNumber),
-      authority.enrolment.create({ names: ['a.internal'], requester: 'eve' }),
+      async () => authority.issue(serverRequest()),
+      async () => authority.issueMany([serverRequest(), serverRequest()]),
+      async () => authority.revoke(serialNumber),
+      async () => authority.enrolment.create({ names: ['a.internal'], requester: 'eve' }),
     ]) {
       await assert.rejects(work, { name: 'StoreError' })
     }
