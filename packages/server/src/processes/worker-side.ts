@@ -80,6 +80,10 @@ export async function workerSide(): Promise<WorkerSide | undefined> {
       else server.emit('connection', handle)
     }
   })
+  // `node:cluster` would exit now, and that waits for the threads: a name that no DNS server answers for takes minutes.
+  worker.once('disconnect', () => {
+    if (!worker.exitedAfterDisconnect) process.kill(process.pid, 'SIGKILL')
+  })
   tell({ type: 'hello' })
   const { secret, host, port, data } = await started.promise
   return {
