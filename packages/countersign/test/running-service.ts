@@ -22,7 +22,7 @@ export async function startUp(
   options: { env?: Record<string, string>; shipped?: boolean } = {},
 ): Promise<RunningService> {
   const command = startProgram(['up', '--data', data, '--listen', '127.0.0.1:0', ...args], options)
-  const [, url = ''] = await command.waitForOutput(/listening on (https:\/\/\S+)/, 30_000)
+  const [, url = ''] = await command.waitForOutput(/listening on (https:\/\/\S+)/)
   await command.waitForOutput('/console/')
   const [, setupCode] = /with this code:\n\s+(\S+)/.exec(command.stdout()) ?? []
   return {

@@ -83,7 +83,7 @@ describe('countersign serve, beside countersign up', () => {
     const { url } = server
     assert.equal(await statusFor(url, 'alice'), 200)
     await program('revoke', at('alice.crt'), '--data', data)
-    await server.command.waitForOutput(/reloaded trust/, 30_000)
+    await server.command.waitForOutput(/reloaded trust/)
     assert.equal(await statusFor(url, 'alice'), 403)
     assert.equal(await statusFor(url, 'bob'), 200)
     assert.equal(readdirSync(lists).length, 1)

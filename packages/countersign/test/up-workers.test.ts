@@ -295,7 +295,7 @@ describe('up with workers', () => {
   })
 
   it('answers what is under way and ends with 0', async () => {
-    assert.equal(await command.stop('SIGTERM', 30_000), 0)
+    assert.equal(await command.stop('SIGTERM'), 0)
     assert.equal(existsSync(data.service), false)
     assert.match(command.stderr(), /SIGTERM: answering what is under way/)
     assert.doesNotMatch(command.stderr(), /was not answered/)

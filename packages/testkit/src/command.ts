@@ -16,7 +16,7 @@ export interface CommandOptions {
   /** Written to its standard input, which is then closed. */
   input?: string | Uint8Array | undefined
   cwd?: string | undefined
-  /** Killed after this time, and the promise rejects with what it had printed. @defaultValue 60000 */
+  /** Killed after this time, and the promise rejects with what it had printed. @defaultValue 120000 */
   timeoutMs?: number | undefined
 }
 
@@ -41,7 +41,7 @@ export async function runCommand(
   args: readonly string[],
   options: CommandOptions = {},
 ): Promise<CommandResult> {
-  const timeoutMs = options.timeoutMs ?? 60_000
+  const timeoutMs = options.timeoutMs ?? 120_000
   await using running = startCommand(file, args, options)
   const timer = setTimeout(() => running.child.kill('SIGKILL'), timeoutMs)
   const { code, signal } = await running.ended.finally(() => clearTimeout(timer))
@@ -65,7 +65,7 @@ export interface RunningCommand extends AsyncDisposable {
   /**
    * Waits until its output (standard output, else standard error) holds `pattern`.
    *
-   * @param timeoutMs - @defaultValue 30000
+   * @param timeoutMs - @defaultValue 60000
    * @returns the match; for a text its first place
    * @throws Error with all its output when it ends before, or when the time is over
    */
@@ -74,7 +74,7 @@ export interface RunningCommand extends AsyncDisposable {
    * Sends a signal and waits for the end.
    *
    * @param signal - @defaultValue 'SIGTERM'
-   * @param timeoutMs - then it is killed, and the promise rejects @defaultValue 15000
+   * @param timeoutMs - then it is killed, and the promise rejects @defaultValue 60000
    * @returns its exit code, `null` when the signal itself ended it
    */
   stop(signal?: NodeJS.Signals, timeoutMs?: number): Promise<number | null>
@@ -105,9 +105,9 @@ export function startCommand(
     ended,
     stdout: out,
     stderr: err,
-    waitForOutput: (pattern, timeoutMs = 30_000) =>
+    waitForOutput: (pattern, timeoutMs = 60_000) =>
       waitForOutput(child, ended, [out, err], pattern, timeoutMs, name),
-    async stop(signal = 'SIGTERM', timeoutMs = 15_000) {
+    async stop(signal = 'SIGTERM', timeoutMs = 60_000) {
       child.kill(signal)
       let killed = false
       const timer = setTimeout(() => {

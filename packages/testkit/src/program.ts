@@ -23,7 +23,7 @@ export interface ProgramOptions extends CommandOptions {
  * Runs `countersign ARGS` to its end: from source, in a scrubbed environment, with a throw-away home folder.
  *
  * @returns whatever the exit code; a caller asserts on it
- * @throws Error when it takes longer than `timeoutMs` (60 s)
+ * @throws Error when it takes longer than `timeoutMs` (120 s)
  */
 export function runProgram(
   args: readonly string[],
