@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Clock } from '@countersign/core'
+import { type Clock, systemClock } from '@countersign/core'
 import type { AuthContext } from './context.ts'
 import { DUPLICATE, sessionCookie } from './cookies.ts'
 import { type CredentialMethod, Rejection } from './credential-method.ts'
@@ -58,9 +58,13 @@ export class Authenticator {
   readonly #cookies = new CookieReader()
   readonly #byHeader: readonly CredentialMethod[]
   readonly #byConnection: readonly CredentialMethod[]
+  readonly #now: () => number
 
   constructor(parts: AuthenticatorParts) {
     this.#parts = parts
+    const { clock } = parts
+    // Asked on every request, which needs no object for the machine's own time.
+    this.#now = clock === systemClock ? Date.now : () => clock().getTime()
     this.#byHeader = parts.methods.filter((method) => method.source === 'authorization')
     this.#byConnection = parts.methods.filter((method) => method.source === 'connection')
   }
@@ -88,9 +92,10 @@ export class Authenticator {
     if (hash === undefined || typeof token !== 'string') {
       return this.#refuse('credentials-invalid', 'not-a-token', peer)
     }
-    const recent = this.#parts.sessions.recent(hash)
+    const now = this.#now()
+    const recent = this.#parts.sessions.recent(hash, now)
     if (recent === undefined) return this.#look(hash, token, cookie, peer, mayRenew)
-    if (mayRenew && this.#parts.renewal.isDue(recent)) {
+    if (mayRenew && this.#parts.renewal.isDue(recent, now)) {
       return this.#guarded(peer, () => this.#renewed(recent, token, cookie, peer))
     }
     return this.#session(recent, cookie, peer)
@@ -99,10 +104,11 @@ export class Authenticator {
   /** Why no credentials may pass over this connection; `undefined` where they may. */
   barrier(peer: AuthPeer | undefined): 'tls-required' | 'loopback-only' | undefined {
     const { allowPlainLoopback, lessonCookies, lessonErrors } = this.#parts
-    const here = isLoopback(peer?.address)
     // The address that was named at the start may not be the one that was bound.
-    if ((lessonCookies || lessonErrors) && !here) return 'loopback-only'
-    return peer?.encrypted === true || (allowPlainLoopback && here) ? undefined : 'tls-required'
+    if ((lessonCookies || lessonErrors) && !isLoopback(peer?.address)) return 'loopback-only'
+    // Where TLS decides, nobody looks at the address: to parse it would be a tenth of what a guard does.
+    if (peer?.encrypted === true) return undefined
+    return allowPlainLoopback && isLoopback(peer?.address) ? undefined : 'tls-required'
   }
 
   /** The name of the session's cookie on this connection. */
@@ -204,7 +210,7 @@ export class Authenticator {
     return this.#guarded(peer, async () => {
       const found = await this.#parts.sessions.find(hash)
       if (typeof found === 'string') return this.#refuse('credentials-invalid', found, peer)
-      if (mayRenew && this.#parts.renewal.isDue(found)) {
+      if (mayRenew && this.#parts.renewal.isDue(found, this.#now())) {
         return await this.#renewed(found, token, cookie, peer)
       }
       return this.#session(found, cookie, peer)

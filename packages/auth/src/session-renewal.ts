@@ -35,9 +35,9 @@ export class SessionRenewal {
     this.#db = parts.store.database<AuthTables>()
   }
 
-  /** Whether a session wants a new token now, or has one that this request does not know of. */
-  isDue(session: LiveSession): boolean {
-    return session.superseded || this.#parts.clock().getTime() >= session.renewAt
+  /** Whether a session wants a new token at `now`, or has one that this request does not know of. */
+  isDue(session: LiveSession, now: number): boolean {
+    return session.superseded || now >= session.renewAt
   }
 
   /**

@@ -66,9 +66,9 @@ export class Sessions {
     })
   }
 
-  /** The session of a token where it was seen within two seconds, without waiting; `undefined` says nothing. */
-  recent(hash: string): LiveSession | undefined {
-    return this.#cache.get(hash, this.#now())
+  /** The session of a token where it was seen within two seconds before `now`, without waiting; `undefined` says nothing. */
+  recent(hash: string, now: number): LiveSession | undefined {
+    return this.#cache.get(hash, now)
   }
 
   /** The session of a token, or why there is none. Counts as activity, written down at most once a minute. */
