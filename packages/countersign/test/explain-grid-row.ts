@@ -134,12 +134,13 @@ export async function ownAuthority(
   const [root] = Certificate.parseAll(readFileSync(path.join(data, 'roots.pem')), 'roots.pem')
   const [, issuer] = Certificate.parseAll(readFileSync(issued.certificate), issued.certificate)
   if (root === undefined || issuer === undefined) throw new Error(`${data} is no authority`)
-  const passphrase = readFileSync(path.join(data, 'passphrase'), 'utf8').trim()
-  const read = (key: string): PrivateKey =>
-    PrivateKey.parse(readFileSync(path.join(data, key)), { passphrase })
+  const read = (key: string, passphrase: string): PrivateKey =>
+    PrivateKey.parse(readFileSync(path.join(data, key)), {
+      passphrase: readFileSync(path.join(data, passphrase), 'utf8').trim(),
+    })
   return {
     folder: data,
-    root: { certificate: root, key: read('root.key') },
-    issuer: { certificate: issuer, key: read('issuer.key') },
+    root: { certificate: root, key: read('root.key', 'root.passphrase') },
+    issuer: { certificate: issuer, key: read('issuer.key', 'passphrase') },
   }
 }
