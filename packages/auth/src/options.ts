@@ -134,6 +134,9 @@ export function readOptions(options: AuthOptions): AuthSettings {
   const lessonCookies = options.lessonCookies ?? false
   const allowPlainLoopback = options.allowPlainLoopback ?? false
   refuseOffLoopback(options.host, { lesson: lessonErrors || lessonCookies, allowPlainLoopback })
+  if ((lessonErrors || lessonCookies) && options.clientCertFrom?.addressFrom !== undefined) {
+    throw invalid('clientCertFrom', 'has no addressFrom in the lesson, which is for this machine')
+  }
   return {
     store: options.store,
     clock: options.clock ?? systemClock,

@@ -38,6 +38,7 @@ const spiffe = ({ subjectAltNames: [name] }: Certificate): string =>
 
 const nobody = '401 credentials-required'
 const invalid = '401 credentials-invalid'
+const invalidLogin = '401 invalid-credentials'
 const malformed = '400 malformed-request'
 
 const rootAlone = (): ClientCertTrust => ({ roots: [authority.root] })
@@ -291,6 +292,85 @@ describe('Client-Cert of anybody else', () => {
   })
 })
 
+const from = (
+  addressFrom: 'forwarded' | 'x-forwarded-for' | undefined,
+): Pick<Parameters<typeof openDirect>[1] & object, 'clientCertFrom'> => ({
+  clientCertFrom: { proxies: [pin(GATE)], addressFrom, trust: rootAlone },
+})
+/** Where a wrong password came from, as the log has it. */
+async function seenFrom(
+  { call, events }: Direct,
+  headers: Record<string, string>,
+  peer = by(GATE),
+): Promise<string | undefined> {
+  const json = { username: 'ada', password: 'wrong wrong wrong' }
+  await call('/login', { peer, headers, json })
+  return events.at(-1)?.address
+}
+
+describe('the address that a pinned proxy tells', () => {
+  it('is the last of the header that is named, and the proxy’s where that says nothing', async (t) => {
+    const proxy = '192.0.2.1'
+    const far = '198.51.100.7'
+    const list = await openDirect(t, from('x-forwarded-for'))
+    const ways: [string, string][] = [
+      [far, far],
+      [`203.0.113.9, ${far}`, far],
+      [`203.0.113.9,${far}:4711`, far],
+      ['2001:db8::1', '2001:db8::1'],
+      ['::ffff:198.51.100.7', far],
+      [`${far}, unknown`, proxy],
+      [`${far}, `, proxy],
+      ['', proxy],
+    ]
+    for (const [text, address] of ways) {
+      assert.equal(await seenFrom(list, { 'x-forwarded-for': text }), address, text)
+    }
+    assert.equal(await seenFrom(list, { forwarded: `for=${far}` }), proxy)
+    const forwarded = await openDirect(t, from('forwarded'))
+    const elements: [string, string][] = [
+      [`for=203.0.113.9, for=${far};proto=https`, far],
+      ['for="[2001:db8::1]:4711"', '2001:db8::1'],
+      [`for=${far}, for=_hidden`, proxy],
+      // The client has left a quote open.
+      [`for="203.0.113.9, for=${far}`, proxy],
+    ]
+    for (const [text, address] of elements) {
+      assert.equal(await seenFrom(forwarded, { forwarded: text }), address, text)
+    }
+    assert.equal(await seenFrom(forwarded, { 'x-forwarded-for': far }), proxy)
+  })
+
+  it('changes nothing where nobody pinned tells it, nor where no header is named', async (t) => {
+    const opened = await openDirect(t, from('x-forwarded-for'))
+    const headers = { 'x-forwarded-for': '198.51.100.7', forwarded: 'for=198.51.100.7' }
+    for (const peer of [TLS, by(OTHER_GATE), by(ADA), { ...by(GATE), encrypted: false }]) {
+      assert.equal(await seenFrom(opened, headers, peer), '192.0.2.1')
+    }
+    const silent = await openDirect(t, from(undefined))
+    assert.equal(await seenFrom(silent, headers), '192.0.2.1')
+  })
+
+  it('is what attempts are counted by: one client behind the proxy does not lock the others out', async (t) => {
+    const { call } = await openDirect(t, {
+      ...from('x-forwarded-for'),
+      throttle: { perAddress: 3 },
+    })
+    const attempt = async (address: string): Promise<string> =>
+      await codeOf(
+        await call('/login', {
+          peer: by(GATE),
+          headers: { 'x-forwarded-for': `203.0.113.250, ${address}` },
+          json: { username: 'nobody', password: 'wrong wrong wrong' },
+        }),
+      )
+    for (let count = 0; count < 3; count++)
+      assert.equal(await attempt('198.51.100.7'), invalidLogin)
+    assert.match(await attempt('198.51.100.7'), /^429 /)
+    assert.equal(await attempt('198.51.100.8'), invalidLogin)
+  })
+})
+
 describe('clientCertFrom', () => {
   it('reaches every way to ask', async (t) => {
     const { auth } = await open(t)
@@ -326,6 +406,7 @@ describe('clientCertFrom', () => {
       { proxies: ['10.0.0.1'], trust: rootAlone },
       { proxies: ['spiffe://test.internal'], trust: rootAlone },
       { proxies: ['spiffe://test.internal/*'], trust: rootAlone },
+      { proxies: [pin(GATE)], addressFrom: 'x-real-ip', trust: rootAlone },
       { proxies: [pin(GATE)] },
       { proxies: [pin(GATE)], trust: {} },
       { proxies: [pin(GATE)], trust: rootAlone, verify: false },

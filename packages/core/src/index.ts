@@ -15,6 +15,12 @@ export {
   errorCode,
   errorMessage,
 } from './errors.ts'
+export {
+  type Forwarded,
+  plainAddress,
+  readForwarded,
+  readForwardedForList,
+} from './forwarded.ts'
 export { latest } from './latest.ts'
 export { checkOptions, closest } from './options.ts'
 export { type Problem, problemDocument, problemResponse } from './problem.ts'

@@ -22,6 +22,8 @@ export interface Configuration {
   workers?: number | undefined
   /** Certificates of proxies whose `Client-Cert` counts: `sha256:…` or `spiffe://…`; nobody's where it is left out. */
   clientCertFrom?: string[] | undefined
+  /** The header in which those proxies tell their client's address; it stays the proxy's where this is left out. */
+  clientAddressFrom?: 'forwarded' | 'x-forwarded-for' | undefined
   /** Who may ask for which certificates; those of the authority where they are left out. */
   rules?: RequesterRule[] | undefined
 }
@@ -34,7 +36,15 @@ export interface Configuration {
  */
 export function parseConfiguration(text: string, file: string): Configuration {
   const result = schema.safeParse(parseToml(text, file))
-  if (result.success) return result.data
+  if (result.success) {
+    const { clientAddressFrom, clientCertFrom } = result.data
+    if (clientAddressFrom === undefined || clientCertFrom !== undefined) return result.data
+    throw new ProgramError(
+      'configuration-invalid',
+      `${file}: clientAddressFrom without clientCertFrom: nobody's word about addresses counts`,
+      { hint: 'name the proxies: clientCertFrom = ["spiffe://DOMAIN/NAME"]' },
+    )
+  }
   const words = z.prettifyError(result.error).replaceAll(/\s+/g, ' ').replace(/^✖ /, '')
   throw new ProgramError('configuration-invalid', `${file}: ${words}`, {
     hint: `known settings: ${Object.keys(schema.shape).join(', ')}`,
@@ -83,5 +93,6 @@ const schema = z.strictObject({
   publicUrl: z.string().min(1).optional(),
   workers: z.int().min(1).max(MOST_WORKERS).optional(),
   clientCertFrom: z.array(z.string()).min(1).max(100).optional(),
+  clientAddressFrom: z.enum(['forwarded', 'x-forwarded-for']).optional(),
   rules: RULES.optional(),
 })

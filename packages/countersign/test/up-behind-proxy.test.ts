@@ -2,7 +2,7 @@
  * `up` behind a proxy that did mutual TLS with its client: who that was, it says in `Client-Cert`, and `up` believes the one it knows.
  */
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -24,6 +24,7 @@ interface Identity {
 
 const folder = temporaryFolder(after)
 const front = testAuthority()
+const log = path.join(folder, 'access.log')
 let service: RunningService
 let gate: Identity
 let robot: Identity
@@ -53,10 +54,10 @@ before(async () => {
   mkdirSync(data, { mode: 0o700 })
   writeFileSync(
     path.join(data, 'countersign.toml'),
-    'clientCertFrom = ["spiffe://countersign.internal/gate"]\n',
+    'clientCertFrom = ["spiffe://countersign.internal/gate"]\nclientAddressFrom = "x-forwarded-for"\n',
     { mode: 0o600 },
   )
-  service = await startUp(data)
+  service = await startUp(data, ['--access-log', log])
   gate = await identityOf('gate')
   robot = await identityOf('robot')
   const own = front.issue({ names: ['localhost', '127.0.0.1'] })
@@ -92,6 +93,21 @@ async function told(session: Session, target: string, headers = {}): Promise<str
   return `${response.status} ${who}`
 }
 
+/** The lines of the access log about a path, once there are so many. */
+async function linesOf(
+  wanted: string,
+  count: number,
+): Promise<{ address: string; forwardedFor?: string }[]> {
+  const end = performance.now() + 30_000
+  for (;;) {
+    const lines = readFileSync(log, 'utf8').split('\n').slice(0, -1)
+    const found = lines.map((line) => JSON.parse(line)).filter((line) => line.path === wanted)
+    if (found.length >= count) return found
+    assert.ok(performance.now() < end, `${found.length} of ${count} lines after 30 s`)
+    await wait(20)
+  }
+}
+
 const header = ({ certificate }: Identity): Record<string, string> => ({
   'client-cert': `:${Buffer.from(certificate.der).toString('base64')}:`,
 })
@@ -114,6 +130,36 @@ describe('up behind a proxy', () => {
     await using asGate = direct(gate)
     assert.equal(await told(asGate, '/auth/session', header(robot)), '200 robot')
     assert.equal(await told(asGate, '/healthz', { 'client-cert': 'x' }), '400 malformed-request')
+  })
+
+  it('counts and logs the address that the proxy tells, and nobody else’s word', async () => {
+    // What the client writes itself stands on the left.
+    const headers = { 'x-forwarded-for': '203.0.113.9, 198.51.100.7' }
+    const json = { username: 'mallory', password: 'wrong wrong wrong' }
+    for (const as of [gate, robot, undefined]) {
+      await using session = direct(as)
+      assert.equal((await session.post('/login', { headers, json })).status, 401)
+    }
+    const lines = await linesOf('/login', 3)
+    assert.deepEqual(
+      lines.map(({ address, forwardedFor }) => [address, forwardedFor]),
+      [
+        ['127.0.0.1', '198.51.100.7'],
+        ['127.0.0.1', undefined],
+        ['127.0.0.1', undefined],
+      ],
+    )
+    // A refusal that is repeated is one row.
+    const end = performance.now() + 30_000
+    for (let seen = ''; seen !== '127.0.0.1 198.51.100.7'; await wait(20)) {
+      assert.ok(performance.now() < end, `${seen} in the audit log after 30 s`)
+      const rows = await withAuthorityAndUsers(dataFolder(service.data), async (_authority, auth) =>
+        auth.audit.list({ event: 'authn_login_fail' }),
+      )
+      seen = [...new Set(rows.map(({ address }) => address))]
+        .toSorted((a = '', b = '') => a.localeCompare(b))
+        .join(' ')
+    }
   })
 
   it('gives tokens that are bound to the client’s certificate', async () => {

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type Clock, checkOptions } from '@countersign/core'
+import { type Clock, checkOptions, readForwarded, readForwardedForList } from '@countersign/core'
 import { type Certificate, type CertificateRevocationList, verifyChain } from '@countersign/x509'
 import { AuthError } from '../errors.ts'
 import type { OnAuthEvent } from '../events.ts'
@@ -25,6 +25,12 @@ export interface ClientCertFrom {
    * authorities are whose certificates the server takes.
    */
   proxies: readonly string[]
+  /**
+   * The header in which these proxies tell their client's address, each of its own accord: its last entry is the peer's address for
+   * limits and logs. A proxy that lets the client's own header through, unwritten, would let everybody choose an address.
+   * @defaultValue none: the address stays the proxy's
+   */
+  addressFrom?: 'forwarded' | 'x-forwarded-for' | undefined
   /** What clients' certificates are verified against; asked again after two seconds. */
   trust: () => ClientCertTrust | Promise<ClientCertTrust>
 }
@@ -70,7 +76,7 @@ export class ProxiedCertificates {
   /**
    * The peer of a request; behind a pinned proxy its client, with the certificate that was told of, or with none.
    *
-   * @param peer - the connection; the address stays the proxy's
+   * @param peer - the connection; behind a proxy that tells of it the address is its client's
    */
   look<Peer extends AuthPeer>(
     request: Request,
@@ -78,6 +84,13 @@ export class ProxiedCertificates {
   ): Behind<Peer> | Promise<Behind<Peer>> {
     if (peer?.encrypted !== true || peer.certificate === undefined) return peer
     if (this.#made.has(peer) || !this.#isPinned(peer.certificate)) return peer
+    return this.#lookBehind(request, { ...peer, address: this.#addressBehind(request, peer) })
+  }
+
+  #lookBehind<Peer extends AuthPeer>(
+    request: Request,
+    peer: Peer,
+  ): Behind<Peer> | Promise<Behind<Peer>> {
     const headers = clientCertHeaders(request.headers)
     const { certificate, chain } = headers
     // The proxy's own certificate is never that of its client.
@@ -132,6 +145,16 @@ export class ProxiedCertificates {
     return this.#behind(peer, leaf)
   }
 
+  /** The last entry, which the proxy wrote itself; what stands before it may be anybody's. */
+  #addressBehind({ headers }: Request, { address }: AuthPeer): string | undefined {
+    const { addressFrom } = this.#parts.from
+    if (addressFrom === undefined) return address
+    const text = headers.get(addressFrom) ?? ''
+    const told =
+      addressFrom === 'forwarded' ? readForwarded(text).addresses : readForwardedForList(text)
+    return told.at(-1) ?? address
+  }
+
   #isPinned(certificate: Certificate): boolean {
     if (this.#fingerprints.has(certificate.fingerprint)) return true
     if (this.#spiffeIds.size === 0) return false
@@ -160,7 +183,7 @@ export class ProxiedCertificates {
  */
 export function readClientCertFrom(given: ClientCertFrom | undefined): ClientCertFrom | undefined {
   if (given === undefined) return undefined
-  checkOptions(given, ['proxies', 'trust'], 'createAuth: clientCertFrom')
+  checkOptions(given, ['proxies', 'addressFrom', 'trust'], 'createAuth: clientCertFrom')
   if (!Array.isArray(given.proxies) || given.proxies.length === 0) {
     throw invalid('proxies must name one certificate or more', 'leave clientCertFrom out for none')
   }
@@ -168,6 +191,12 @@ export function readClientCertFrom(given: ClientCertFrom | undefined): ClientCer
     if (pin.startsWith('spiffe://') ? !WHOLE_SPIFFE_ID.test(pin) : fingerprintOf(pin) === '') {
       throw invalid(`${JSON.stringify(pin)} is neither a fingerprint nor a SPIFFE ID`, PIN_HINT)
     }
+  }
+  if (![undefined, 'forwarded', 'x-forwarded-for'].includes(given.addressFrom)) {
+    throw invalid(
+      "addressFrom must be 'forwarded' or 'x-forwarded-for'",
+      'name the header that the proxies write themselves, or leave it out',
+    )
   }
   if (typeof given.trust === 'function') return given
   throw invalid('trust must be a function', 'answer { roots } with what clients are verified by')

@@ -8,7 +8,7 @@ import { type Auth, Refusal } from '@countersign/auth'
 import type { Acme, Authority } from '@countersign/authority'
 import { consoleFolder } from '@countersign/console'
 import { CountersignError, problemResponse } from '@countersign/core'
-import { type FetchEnvironment, httpsOnly, serveFolder } from '@countersign/server'
+import { type FetchEnvironment, httpsOnly, serveFolder, setForwardedFor } from '@countersign/server'
 import type { Store } from '@countersign/store'
 import { Hono, type MiddlewareHandler } from 'hono'
 import { VERSION } from '../version.ts'
@@ -89,7 +89,12 @@ function lookBehind(auth: Auth): MiddlewareHandler<{ Bindings: FetchEnvironment 
   return async (context, next) => {
     const peer = await auth.behind(context.req.raw, context.env.peer)
     if (peer instanceof Refusal) return peer.response()
-    if (peer !== undefined) context.env = { ...context.env, peer }
+    if (peer !== undefined) {
+      if (peer.address !== context.env.peer.address) {
+        setForwardedFor(context.env.incoming, peer.address)
+      }
+      context.env = { ...context.env, peer }
+    }
     return await next()
   }
 }

@@ -75,6 +75,7 @@ export async function openCaretaker(parts: CaretakerParts): Promise<Caretaker> {
     passphrase,
     rules: configuration.rules,
     clientCertFrom: configuration.clientCertFrom,
+    clientAddressFrom: configuration.clientAddressFrom,
     host,
     issuer,
     hashing,

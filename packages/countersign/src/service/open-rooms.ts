@@ -48,7 +48,7 @@ export interface OpenRooms extends AsyncDisposable {
 /** Opens them. @throws errors of the rooms */
 export async function openRooms(parts: RoomsParts): Promise<OpenRooms> {
   const { store, data, facts, publicUrl, faults, note, clock } = parts
-  const { clientCertFrom, host, issuer, hashing } = facts
+  const { clientAddressFrom, clientCertFrom, host, issuer, hashing } = facts
   await using undo = new AsyncDisposableStack()
   const auth = undo.use(
     await createAuth({
@@ -62,7 +62,11 @@ export async function openRooms(parts: RoomsParts): Promise<OpenRooms> {
       clientCertFrom:
         clientCertFrom === undefined
           ? undefined
-          : { proxies: clientCertFrom, trust: proxiedTrust(() => authority) },
+          : {
+              proxies: clientCertFrom,
+              addressFrom: clientAddressFrom,
+              trust: proxiedTrust(() => authority),
+            },
       onEvent: faults,
     }),
   )

@@ -8,7 +8,7 @@ import type { Revocation } from '@countersign/auth'
 import type { RequesterRule } from '@countersign/authority'
 import type { MetricFamily } from '@countersign/server'
 import { z } from 'zod'
-import { RULES } from '../configuration-file.ts'
+import { type Configuration, RULES } from '../configuration-file.ts'
 
 /** The settings of a service that has begun. */
 export interface SharedFacts {
@@ -20,6 +20,8 @@ export interface SharedFacts {
   readonly rules?: readonly RequesterRule[] | undefined
   /** Certificates of proxies whose `Client-Cert` counts. */
   readonly clientCertFrom?: readonly string[] | undefined
+  /** The header in which they tell their client's address. */
+  readonly clientAddressFrom?: Configuration['clientAddressFrom']
   /** What is listened on. */
   readonly host: string
   /** Who the service is to clients that get tokens. */
@@ -73,6 +75,7 @@ const FACTS: z.ZodType<SharedFacts> = z.strictObject({
   passphrase: z.string().optional(),
   rules: RULES.optional(),
   clientCertFrom: z.array(z.string()).optional(),
+  clientAddressFrom: z.enum(['forwarded', 'x-forwarded-for']).optional(),
   host: z.string(),
   issuer: z.string(),
   hashing: z.strictObject({ permits: z.int().min(1), queue: z.int().min(1) }).optional(),
