@@ -33,6 +33,8 @@ export interface LineWriter {
 
 /** One answer. */
 export interface AccessFacts {
+  /** When, by the clock of `performance`. */
+  readonly ended: number
   readonly method: string
   readonly path: string
   readonly http: string
@@ -88,7 +90,7 @@ export class AccessLog {
     this.#logger = pino(
       {
         base: null,
-        timestamp: isoTime,
+        timestamp: () => isoTime(performance.now()),
         formatters: { level: (level) => ({ level }) },
       },
       this.#writer,
@@ -155,10 +157,10 @@ export class ConnectionLog {
    * that is done for a line.
    */
   answered(facts: AccessFacts): void {
-    const { method, path, http, status, aborted, bytesIn, bytesOut } = facts
+    const { ended, method, path, http, status, aborted, bytesIn, bytesOut } = facts
     const { durationMs, requestId, host, forwardedFor, userAgent, code } = facts
     const level = status !== undefined && status >= 500 ? 'error' : this.#level
-    let line = `{"level":"${level}"${isoTime()}${this.#bindings},"method":${quoted(method)},"path":${quoted(path)},"http":"${http}"`
+    let line = `{"level":"${level}"${isoTime(ended)}${this.#bindings},"method":${quoted(method)},"path":${quoted(path)},"http":"${http}"`
     if (status !== undefined) line += `,"status":${status}`
     if (aborted === true) line += ',"aborted":true'
     line += `,"bytesIn":${bytesIn},"bytesOut":${bytesOut},"durationMs":${durationMs},"requestId":"${requestId}"`
@@ -230,9 +232,16 @@ function quoted(text: string): string {
 /** Printable ASCII without quote and backslash. */
 const NEEDS_NO_ESCAPE = /^[ !#-[\]-~]*$/
 
-/** The time of a line; of many in one millisecond it is written once. */
-function isoTime(): string {
-  const now = Date.now()
+/**
+ * The time of a line, from the clock that its duration was measured by: to ask the machine for the time as well would take as long as
+ * everything else that is written. The clock on the wall may be set meanwhile: ten times a second it is looked at again.
+ */
+function isoTime(at: number): string {
+  if (at >= lookAgain) {
+    offset = Date.now() - at
+    lookAgain = at + LOOK_MS
+  }
+  const now = Math.floor(offset + at)
   if (now !== timeOf) {
     timeOf = now
     timeText = `,"time":"${new Date(now).toISOString()}"`
@@ -240,5 +249,8 @@ function isoTime(): string {
   return timeText
 }
 
+const LOOK_MS = 100
+let lookAgain = 0
+let offset = 0
 let timeOf = 0
 let timeText = ''

@@ -121,7 +121,8 @@ export class Observer {
     const { socket } = incoming
     const bodies = isHttp2(incoming) ? countBodies(incoming) : undefined
     outgoing.on('close', () => {
-      const durationMs = performance.now() - started
+      const ended = performance.now()
+      const durationMs = ended - started
       const aborted = isHttp2(incoming)
         ? incoming.stream.rstCode !== NO_ERROR
         : !outgoing.writableFinished
@@ -138,6 +139,7 @@ export class Observer {
       if (this.#log === undefined) return
       const { headers } = incoming
       logOf(this.#log, connection, trace).answered({
+        ended,
         method: safeText(method, LONGEST_METHOD),
         path: safeTarget(incoming.url ?? '/', this.#log.query),
         http: bodies === undefined ? incoming.httpVersion : '2',

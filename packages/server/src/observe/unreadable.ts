@@ -25,6 +25,8 @@ export function watchUnreadable(
   Object.assign(server, {
     emit: (event: string, ...given: unknown[]): boolean => {
       if (event === 'clientError') look(given, onUnreadable)
+      // As every request is told: without a list made for it.
+      if (given.length === 2) return emit(event, given[0], given[1])
       return Reflect.apply(emit, undefined, [event, ...given])
     },
   })
