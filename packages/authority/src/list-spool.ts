@@ -8,6 +8,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { CoreError, errorMessage } from '@countersign/core'
 
 /** See the module. */
 export class ListSpool implements AsyncDisposable {
@@ -38,6 +39,7 @@ export class ListSpool implements AsyncDisposable {
     return this.#digest.digest('hex')
   }
 
+  /** @throws CoreError `file-write-failed` */
   async fill(entries: AsyncIterable<Uint8Array>): Promise<void> {
     for await (const part of entries) {
       this.#length += part.length
@@ -59,9 +61,16 @@ export class ListSpool implements AsyncDisposable {
   }
 
   async #writeOut(): Promise<void> {
-    this.#path ??= this.#file()
-    this.#handle ??= await open(this.#path, 'wx', 0o600)
-    for (const part of this.#held) await this.#handle.writeFile(part)
+    const file = (this.#path ??= this.#file())
+    try {
+      this.#handle ??= await open(file, 'wx', 0o600)
+      for (const part of this.#held) await this.#handle.writeFile(part)
+    } catch (error) {
+      throw new CoreError('file-write-failed', `cannot write ${file}: ${errorMessage(error)}`, {
+        cause: error,
+        hint: 'make room in the data folder, and let the service write there',
+      })
+    }
     this.#held = []
   }
 }

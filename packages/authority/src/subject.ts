@@ -58,6 +58,7 @@ export function subjectOfRequest(
   checkCount(names.length, maxNames)
   const read = names.map((name) => {
     if (name.type === 'dns' || name.type === 'ip' || name.type === 'email' || name.type === 'uri') {
+      refuseOtherScripts(name.value)
       const again = readName(name.value, profile)
       if (again.type === name.type) return again
     }
@@ -68,6 +69,19 @@ export function subjectOfRequest(
     commonName: commonNameOf(profile, first === undefined ? undefined : nameText(first)),
     names: unique(read),
   }
+}
+
+/** RFC 5280 §4.2.1.6: these names are ASCII. What another program reads in the bytes beyond it, nobody knows. */
+function refuseOtherScripts(text: string): void {
+  if (PRINTABLE_ASCII.test(text)) return
+  throw new AuthorityError(
+    'name-invalid',
+    'the request asks for a name with characters beyond ASCII',
+    {
+      refusedName: text,
+      hint: 'write host names of other scripts as xn--…, which is what programs compare',
+    },
+  )
 }
 
 /** What a user or service is certified as: the names of a client's certificate for this name alone; none where it is no name. */

@@ -10,6 +10,7 @@ import {
 } from '@countersign/x509'
 import type { Answer, Driver } from './acme-driver.ts'
 import { csrOf, prove, registered, requestFor, suiteAcme } from './acme-fixture.ts'
+import { SPOILT, spoiltRequest } from './spoilt-request.ts'
 
 scrubProcess()
 
@@ -83,6 +84,17 @@ describe('ACME, signing requests', () => {
       },
       'badCSR',
     ],
+    ...SPOILT.map(
+      ([what, part, bytes]) =>
+        [
+          `${what} in a name`,
+          async () => {
+            const der = spoiltRequest('axxb.a.test', part, bytes)
+            return await finalize({ csr: Buffer.from(der).toString('base64url') })
+          },
+          'badCSR',
+        ] as const,
+    ),
     ['CA:TRUE', async () => finalize({ csr: CA_REQUEST }), 'badCSR'],
     [
       'an RSA key of 1024 bits',

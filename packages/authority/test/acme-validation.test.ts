@@ -115,6 +115,16 @@ describe('ACME, hosts that are asked', () => {
         redirecting(() => `http://10.0.0.1:${suite.current.http.port}/`),
       ],
       [
+        'that redirects to loopback',
+        /::1, outside of the networks/,
+        redirecting(() => `http://[::1]:${suite.current.http.port}/`),
+      ],
+      [
+        'that redirects to an address in the dress of another family',
+        /::ffff:a00:1, outside of the networks/,
+        redirecting(() => `http://[::ffff:10.0.0.1]:${suite.current.http.port}/`),
+      ],
+      [
         'that redirects to the metadata of a cloud',
         /169\.254\.169\.254, outside/,
         redirecting(() => `http://169.254.169.254:${suite.current.http.port}/latest/meta-data/`),

@@ -12,6 +12,7 @@ import {
   serverRequest,
   suiteAuthority,
 } from './fixture.ts'
+import { SPOILT, spoiltRequest } from './spoilt-request.ts'
 
 scrubProcess()
 
@@ -204,6 +205,27 @@ describe('issue', () => {
       assert.equal(await codeOf(suite.current.authority.issue(request)), 'names-missing')
       const { certificate } = await suite.current.authority.issue({ ...request, names: ['b.test'] })
       assert.deepEqual(certificate.dnsNames, ['b.test'])
+    })
+
+    for (const [what, part, bytes] of SPOILT) {
+      it(`with ${what} in a name is refused, signed as it is`, async () => {
+        const csr = CertificateRequest.parse(spoiltRequest('axxb.corp.internal', part, bytes))
+        assert.equal(csr.verify(), true)
+        const request = { csr, profile: 'server', requester: 'test' } as const
+        assert.equal(await codeOf(suite.current.authority.issue(request)), 'name-invalid')
+      })
+    }
+
+    it('with 10,000 names is refused', async () => {
+      const csr = createRequest({
+        subjectAltNames: Array.from({ length: 10_000 }, (_, at) => ({
+          type: 'dns',
+          value: `${at}.corp.internal`,
+        })),
+        key: leafKey,
+      })
+      const request = { csr, profile: 'server', requester: 'test' } as const
+      assert.equal(await codeOf(suite.current.authority.issue(request)), 'too-many-names')
     })
 
     it('with names of a kind that is never issued is refused', async () => {

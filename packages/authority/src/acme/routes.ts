@@ -246,14 +246,16 @@ function refusal(error: unknown, onFault: (error: unknown) => void): AcmeProblem
   if (error instanceof AcmeProblem) return error
   onFault(error)
   const away = error instanceof StoreError
-  return new AcmeProblem(
-    'serverInternal',
-    away ? 'the database cannot be reached' : 'this could not be done',
-    {
-      status: away ? 503 : 500,
-      headers: { 'retry-after': '30' },
-    },
-  )
+  const isFull = away && error.code === 'disk-full'
+  const detail = isFull
+    ? 'the disk of the server is full'
+    : away
+      ? 'the database cannot be reached'
+      : 'this could not be done'
+  return new AcmeProblem('serverInternal', detail, {
+    status: away ? 503 : 500,
+    headers: { 'retry-after': '30' },
+  })
 }
 
 function problem({ document, status, headers }: AcmeProblem): Response {
