@@ -15,7 +15,7 @@ import { ProgramError } from '../errors.ts'
 import { renewalFile } from './renewal-file.ts'
 
 /** How a certificate was ordered: the options of `issue` of the same name. */
-export interface AcmeOrigin {
+interface AcmeOrigin {
   /** The address of the directory. */
   readonly directory: string
   readonly names: readonly string[]

@@ -33,7 +33,7 @@ interface Proof {
 }
 
 /** Which way is used: one of these, HTTP on port 80 where none is given. */
-export interface SolverFlags {
+interface SolverFlags {
   /** Where names are proven by HTTP, `[HOST:]PORT`. */
   readonly httpPort?: string | undefined
   /** The same by TLS. */
