@@ -29,10 +29,11 @@ export class ListFiles {
     return path.join(this.#folder, `${name}-${number}.crl`)
   }
 
-  /** Whether a list is there. */
-  async has(file: string): Promise<boolean> {
+  /** Whether a list of so many bytes is there: one that was cut off is made again. */
+  async has(file: string, size: number): Promise<boolean> {
     try {
-      return (await stat(file)).isFile()
+      const status = await stat(file)
+      return status.isFile() && status.size === size
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return false
       throw error

@@ -66,15 +66,22 @@ export class StoredList implements RevocationList {
 
   stream(): ReadableStream<Uint8Array> {
     let parts: AsyncIterator<Uint8Array> | undefined
+    let isCancelled = false
     return new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
           parts ??= await this.#open()
+          // Whoever went away while it was opened has nothing closed yet.
+          if (isCancelled) {
+            await parts.return?.()
+            return
+          }
           const { done, value } = await parts.next()
           if (done === true) controller.close()
           else controller.enqueue(value)
         },
         cancel: async () => {
+          isCancelled = true
           await parts?.return?.()
         },
       },
@@ -85,7 +92,8 @@ export class StoredList implements RevocationList {
 
   /** Makes the file of a long list where it is missing. @throws {@link ListDiffersError} */
   async prepare(): Promise<void> {
-    if (this.#row.tail !== null && !(await this.#files.has(this.#file))) await this.#make()
+    if (this.#row.tail !== null && !(await this.#files.has(this.#file, this.size)))
+      await this.#make()
   }
 
   get #file(): string {
@@ -148,13 +156,18 @@ async function* piecesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
 }
 
-async function* resumed(
+/** No generator: one that has not begun closes nothing when it is told to end. */
+function resumed(
   first: IteratorResult<Uint8Array>,
   rest: AsyncIterator<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  try {
-    for (let next = first; next.done !== true; next = await rest.next()) yield next.value
-  } finally {
-    await rest.return?.()
+): AsyncIterator<Uint8Array> {
+  let held: IteratorResult<Uint8Array> | undefined = first
+  return {
+    next: async () => {
+      const next = held ?? (await rest.next())
+      held = undefined
+      return next
+    },
+    return: async () => (await rest.return?.()) ?? { done: true, value: undefined },
   }
 }

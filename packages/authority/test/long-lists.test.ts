@@ -1,8 +1,9 @@
 /** Lists that are too long for memory, and lists about a part of an issuer's certificates. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readlinkSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { initAuthority, openAuthority, type Authority } from '@countersign/authority'
 import { openStore, type Store } from '@countersign/store'
 import { runCommand, scrubProcess, skipWithout, temporaryFolder } from '@countersign/testkit'
@@ -61,6 +62,22 @@ async function revokeMany(store: Store, ca: string): Promise<void> {
 
 function serialOf(number: number): string {
   return `55${number.toString(16).padStart(30, '0')}`.toUpperCase()
+}
+
+/** The file behind a descriptor; `undefined` where it has been closed meanwhile. */
+function readlinkOf(descriptor: string): string | undefined {
+  try {
+    return readlinkSync(descriptor)
+  } catch {
+    return undefined
+  }
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (let waited = 0; !isSo(); waited += 20) {
+    assert.ok(waited < 15_000)
+    await sleep(20)
+  }
 }
 
 function filesOf(folder: string): string[] {
@@ -147,6 +164,41 @@ describe('a long revocation list', () => {
     const [list] = await reopened.crl()
     assert.ok(list !== undefined && before !== undefined && list.number > before.number)
     assert.equal(CertificateRevocationList.parse(list.der).size, MANY)
+  })
+
+  it('leaves no file open for whoever goes away while it is opened', {
+    skip: process.platform === 'linux' ? false : 'files that are open are listed by Linux',
+  }, async () => {
+    await using store = await openStore(url)
+    const authority = await openAuthority({ store, folder, clock })
+    const [list] = await authority.revocationLists()
+    const openFiles = (): string[] =>
+      readdirSync('/proc/self/fd').flatMap((fd) => {
+        const file = readlinkOf(`/proc/self/fd/${fd}`)
+        return file?.endsWith('.crl') === true ? [file] : []
+      })
+    for (let turns = 0; turns < 12; turns++) {
+      const reader = list?.stream().getReader()
+      const asked = reader?.read()
+      for (let turn = 0; turn < turns; turn++) await nextTurn()
+      await reader?.cancel()
+      assert.ok((await asked)?.done !== undefined)
+    }
+    // What is under way now, ends.
+    await until(() => openFiles().length === 0)
+  })
+
+  it('is made again where the file is cut off', async () => {
+    await using store = await openStore(url)
+    const authority = await openAuthority({ store, folder, clock })
+    const [list] = await authority.crl()
+    const [file = ''] = filesOf(folder)
+    truncateSync(path.join(folder, 'crl', file), 1000)
+    const reopened = await openAuthority({ store, folder, clock })
+    const [again] = await reopened.crl()
+    // Not deepEqual: what differs in a megabyte would fill the memory.
+    assert.ok(again !== undefined && list !== undefined)
+    assert.equal(Buffer.compare(again.der, list.der), 0)
   })
 
   it('has entries of what an older version revoked without any', async () => {
