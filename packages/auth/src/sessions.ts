@@ -42,6 +42,7 @@ export interface SessionsParts {
 export class Sessions {
   readonly #parts: SessionsParts
   readonly #db: Kysely<AuthTables>
+  readonly #light: Kysely<AuthTables>
   readonly #lookup: SessionLookup
   readonly #count: PreparedQuery<{ principalId: string }, { count: number }>
   readonly #cache = new RecentCache<LiveSession>()
@@ -50,6 +51,8 @@ export class Sessions {
   constructor(parts: SessionsParts) {
     this.#parts = parts
     this.#db = parts.store.database<AuthTables>()
+    // A session that a power failure takes back has to be begun again, which lets nobody in; every end of one waits for the disk.
+    this.#light = parts.store.database<AuthTables>({ durable: false })
     this.#lookup = new SessionLookup(parts.store)
     const db = this.#db
     this.#count = parts.store.prepare<{ principalId: string }, { count: number }>((parameter) =>
@@ -157,7 +160,7 @@ export class Sessions {
       prev_until: null,
       renewed: now,
     }
-    await this.#db.insertInto('auth_session').values(row).execute()
+    await this.#light.insertInto('auth_session').values(row).execute()
     onEvent({
       type: 'session_created',
       time,
