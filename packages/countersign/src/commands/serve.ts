@@ -32,9 +32,11 @@ import {
   type RevocationSettings,
   revocationSettings,
 } from '../serve/revocation.ts'
+import { rateQuestions } from '../serve/shared-rate.ts'
 import {
   addUpstreamOptions,
   openUpstream,
+  rateOf,
   refuseFolderAndUpstream,
   type UpstreamFlags,
 } from '../serve/upstream.ts'
@@ -133,7 +135,7 @@ async function runServer(
   { flags, serving, isWorker }: { flags: ServeFlags; serving: ServingProcess; isWorker: boolean },
 ): Promise<void> {
   const { serve, serveFolder } = await import('@countersign/server')
-  await using upstream = await openUpstream(flags, output)
+  await using upstream = await openUpstream(flags, output, serving.ask)
   const seen = await observe(flags, isWorker, (text) => output.note(text))
   const handler = upstream?.handler ?? serveFolder(folder, folderOptions(flags, settings))
   // Where it does not come to serving, the error says it; there is nothing that goes on as before.
@@ -180,7 +182,7 @@ async function runWorkers(
   count: number,
   settings: ServeSettings,
   output: Output,
-  flags: ObserveFlags & UserFlags,
+  flags: ObserveFlags & UserFlags & UpstreamFlags,
 ): Promise<void> {
   refusePathForWorkers(flags)
   if (settings.adhoc) {
@@ -193,7 +195,15 @@ async function runWorkers(
     observeWorkers(flags, workers, (text) => output.note(text))
   await runFirstProcess(
     flags,
-    { count, host, port, https, files: filesOf(settings), watch },
+    {
+      count,
+      host,
+      port,
+      https,
+      files: filesOf(settings),
+      watch,
+      onQuestion: await rateQuestions(rateOf(flags)),
+    },
     output,
   )
 }

@@ -34,6 +34,8 @@ export function addUserOption(command: Command): Command {
 export class ServingProcess implements AsyncDisposable {
   /** For `serve` of the server room. */
   readonly options: Pick<ServeOptions, 'tickets' | 'connections' | 'socket'>
+  /** Asks the first process of several; `undefined` where this one is alone. */
+  readonly ask: WorkerSide['ask'] | undefined
   readonly #output: Output
   readonly #worker: WorkerSide | undefined
   readonly #user: ServiceUser | undefined
@@ -47,6 +49,7 @@ export class ServingProcess implements AsyncDisposable {
       connections: worker?.connections,
       socket: own.socket,
     }
+    this.ask = worker && (async (question) => worker.ask(question))
     this.#output = output
     this.#worker = worker
     this.#user = own.user
@@ -114,6 +117,8 @@ export interface FirstProcessOptions {
   readonly files: readonly string[]
   /** Whether there is something that a reload reads. */
   readonly https: boolean
+  /** Answers what workers ask. */
+  readonly onQuestion?: ((question: unknown) => unknown) | undefined
   /** Watches over the workers, and may say where. */
   readonly watch?: (
     workers: Workers,
@@ -127,7 +132,7 @@ export interface FirstProcessOptions {
  */
 export async function runFirstProcess(
   flags: UserFlags,
-  { count, host, port, files, https, watch }: FirstProcessOptions,
+  { count, host, port, files, https, onQuestion, watch }: FirstProcessOptions,
   output: Output,
 ): Promise<void> {
   const { socket, user, notifier } = ownFacts(flags, output)
@@ -145,6 +150,7 @@ export async function runFirstProcess(
       becomeUser(user)
       refuseUnreadable(user, files)
     },
+    onQuestion,
     onReplaced: ({ pid, reason, waitMs }) => {
       const when = waitMs < 2000 ? '' : ` in ${Math.round(waitMs / 1000)} s`
       output.note(`worker ${pid} ended (${reason}): replaced${when}`)

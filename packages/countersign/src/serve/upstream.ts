@@ -15,6 +15,7 @@ import { type Command, Option } from 'commander'
 import { collect } from '../command.ts'
 import { ProgramError } from '../errors.ts'
 import type { Output } from '../output.ts'
+import { type Ask, countedTogether } from './shared-rate.ts'
 
 /** The options as commander reads them. */
 export interface UpstreamFlags {
@@ -87,18 +88,20 @@ export function addUpstreamOptions(command: Command): void {
 /**
  * Makes the proxy, where `--upstream` asks for one.
  *
+ * @param ask - asks the first process, where there are several
  * @throws {@link ProgramError} `usage`; ServerError, TlsError and X509Error
  */
 export async function openUpstream(
   flags: UpstreamFlags,
   output: Output,
+  ask: Ask | undefined,
 ): Promise<ServedUpstream | undefined> {
   const { upstream: urls } = flags
   if (urls === undefined) {
     refuseAlone(flags)
     return undefined
   }
-  const options = settle(flags)
+  const options = settle(flags, ask)
   checkFiles(flags, urls)
   const { proxyTo } = await import('@countersign/server')
   const handler = proxyTo(urls, { ...options, onEvent: noteOnce(output) })
@@ -133,7 +136,12 @@ function checkFiles(flags: UpstreamFlags, urls: readonly string[]): void {
   }
 }
 
-function settle(flags: UpstreamFlags): ProxyOptions {
+/** What `--rate-limit` asks for. @throws {@link ProgramError} `usage` */
+export function rateOf({ rateLimit }: UpstreamFlags): RateLimitOptions | undefined {
+  return rateLimit === undefined ? undefined : parseRate(rateLimit)
+}
+
+function settle(flags: UpstreamFlags, ask: Ask | undefined): ProxyOptions {
   return {
     ca: flags.upstreamCa,
     cert: flags.upstreamCert,
@@ -144,7 +152,7 @@ function settle(flags: UpstreamFlags): ProxyOptions {
     trustForwarded: flags.trustForwarded,
     forwardedHeader: flags.forwardedHeader,
     trustClientCertFrom: flags.trustClientCert,
-    rateLimit: flags.rateLimit === undefined ? undefined : parseRate(flags.rateLimit),
+    rateLimit: countedTogether(rateOf(flags), ask),
     login: loginOf(flags),
   }
 }

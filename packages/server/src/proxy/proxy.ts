@@ -4,7 +4,7 @@
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { checkOptions, errorMessage } from '@countersign/core'
+import { checkOptions, errorMessage, type Problem } from '@countersign/core'
 import { type LiveValue, type TlsContext, watchContext } from '@countersign/tls'
 import { addressList } from '../address-list.ts'
 import { answerProblem } from '../answer-problem.ts'
@@ -12,6 +12,7 @@ import { connectionOf } from '../connection.ts'
 import { ServerError } from '../errors.ts'
 import { NodeListener } from '../handler.ts'
 import { endConnection, isHttp2 } from '../http2-request.ts'
+import type { Peer } from '../peer.ts'
 import { DEFAULT_HIDDEN } from './answer-head.ts'
 import { ClientCertificates } from './client-certificate.ts'
 import { isCrossSite } from './cross-site.ts'
@@ -116,7 +117,32 @@ function passOn(parts: ProxyParts, incoming: IncomingMessage, outgoing: ServerRe
   const { head } = read
   if (head.isLast) endConnection(outgoing)
   const origin = parts.forwarding.originOf(peer, head)
-  const refused = parts.rateLimit?.take(origin.address, performance.now())
+  const limited = parts.rateLimit?.take(origin.address, performance.now())
+  if (limited instanceof Promise) {
+    void admitLater(parts, { incoming, outgoing, head, origin, peer }, limited)
+  } else admit(parts, { incoming, outgoing, head, origin, peer }, limited)
+}
+
+interface Arrival {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+  readonly head: RequestHead
+  readonly origin: RequestOrigin
+  readonly peer: Peer
+}
+
+async function admitLater(
+  parts: ProxyParts,
+  arrival: Arrival,
+  limited: Promise<Problem | undefined>,
+): Promise<void> {
+  const refused = await limited
+  if (!arrival.outgoing.destroyed) admit(parts, arrival, refused)
+}
+
+/** What comes after its address was counted. */
+function admit(parts: ProxyParts, arrival: Arrival, refused: Problem | undefined): void {
+  const { incoming, outgoing, head, origin, peer } = arrival
   if (refused !== undefined) {
     answerProblem(outgoing, refused)
     return
