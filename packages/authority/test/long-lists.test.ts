@@ -73,6 +73,14 @@ function readlinkOf(descriptor: string): string | undefined {
   }
 }
 
+/** Lists that this process has open. */
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((descriptor) => {
+    const file = readlinkOf(`/proc/self/fd/${descriptor}`)
+    return file?.endsWith('.crl') === true ? [file] : []
+  })
+}
+
 async function until(isSo: () => boolean): Promise<void> {
   for (let waited = 0; !isSo(); waited += 20) {
     assert.ok(waited < 15_000)
@@ -172,11 +180,6 @@ describe('a long revocation list', () => {
     await using store = await openStore(url)
     const authority = await openAuthority({ store, folder, clock })
     const [list] = await authority.revocationLists()
-    const openFiles = (): string[] =>
-      readdirSync('/proc/self/fd').flatMap((fd) => {
-        const file = readlinkOf(`/proc/self/fd/${fd}`)
-        return file?.endsWith('.crl') === true ? [file] : []
-      })
     for (let turns = 0; turns < 12; turns++) {
       const reader = list?.stream().getReader()
       const asked = reader?.read()
