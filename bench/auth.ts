@@ -18,6 +18,7 @@ import { type Auth, createAuth } from '@countersign/auth'
 import { Session } from '@countersign/client'
 import { openStore } from '@countersign/store'
 import { hashRaw } from '@node-rs/argon2'
+import Database from 'better-sqlite3'
 import { checkBars, compare, rateOfAsync, saveResults } from './harness.ts'
 import { ServerProcess } from './servers.ts'
 
@@ -128,6 +129,11 @@ async function lookups(): Promise<void> {
         bare.close()
       })
       const statement = bare.prepare(LOOKUP)
+      const peer = new Database(file)
+      stack.defer(() => {
+        peer.close()
+      })
+      const peerStatement = peer.prepare(LOOKUP)
       const store = stack.use(await openStore(`sqlite:${file}`))
       const auth = stack.use(await createAuth({ store }))
       let at = 0
@@ -139,6 +145,15 @@ async function lookups(): Promise<void> {
             rateOfAsync(async () => {
               await Promise.resolve()
               const [row] = statement.all(hash('sha256', next(), 'base64url'))
+              if (row === undefined) throw new Error('no such session')
+            }),
+        },
+        {
+          name: `better-sqlite3, ${name}`,
+          run: () =>
+            rateOfAsync(async () => {
+              await Promise.resolve()
+              const [row] = peerStatement.all(hash('sha256', next(), 'base64url'))
               if (row === undefined) throw new Error('no such session')
             }),
         },
@@ -171,6 +186,11 @@ async function lookups(): Promise<void> {
         subject: `node:sqlite, ${MANY} sessions`,
         against: `node:sqlite, ${MANY / 10} sessions`,
         atLeast: 0.7,
+      },
+      {
+        subject: `node:sqlite, ${MANY} sessions`,
+        against: `better-sqlite3, ${MANY} sessions`,
+        atLeast: 0.85,
       },
     ])
   } finally {
