@@ -13,6 +13,7 @@ import type { Certificate } from '@countersign/x509'
 import { type Adhoc, makeAdhoc } from './adhoc.ts'
 import { predicateOf } from './certificate-rule.ts'
 import { ServerError } from './errors.ts'
+import { type HostsFile, keepSame, readHosts } from './hosts-file.ts'
 import {
   HOST_OPTIONS,
   type HostOptions,
@@ -28,6 +29,8 @@ export interface ServerSource {
   readonly main: TermsSource
   /** As they were given, by pattern. */
   readonly hosts: ReadonlyMap<string, HostOptions>
+  /** Where the hosts stand; `undefined` where they were given. */
+  readonly hostsFile: HostsFile | undefined
 }
 
 /** Everything the terms of one site are made from. */
@@ -118,7 +121,22 @@ export function serverSource(options: ServeOptions, host: string): ServerSource 
           : madeAdhoc(host, adhoc === true ? {} : adhoc, [...hosts.keys()]),
     },
     hosts,
+    hostsFile: options.hostsFile,
   }
+}
+
+/**
+ * The options with the hosts of their file.
+ *
+ * @throws {@link ServerError} `option-conflict`, `option-invalid`; what reading the file throws
+ */
+export function withHosts(options: ServeOptions): ServeOptions {
+  if (options.hostsFile === undefined) return options
+  checkOptions(options.hostsFile, ['file', 'parse'], 'serve: hostsFile')
+  if (options.hosts !== undefined) {
+    throw conflict('hostsFile', 'hosts are given, and a file of hosts', 'pass one of them')
+  }
+  return { ...options, hosts: readHosts(options.hostsFile) }
 }
 
 /** The source after a reload: what is given replaces what was; an identity, a context and the map of hosts replace as one. */
@@ -126,8 +144,17 @@ export function mergeSources(before: ServerSource, given: ReloadOptions): Server
   const { hosts, ...sources } = given
   return {
     main: mergeTerms(before.main, sources),
-    hosts: hosts === undefined ? before.hosts : checkedHosts(hosts),
+    ...mergeHosts(before, hosts),
   }
+}
+
+function mergeHosts(
+  { hosts, hostsFile }: ServerSource,
+  given: ReloadOptions['hosts'],
+): Pick<ServerSource, 'hosts' | 'hostsFile'> {
+  if (given !== undefined) return { hosts: checkedHosts(given), hostsFile: undefined }
+  if (hostsFile === undefined) return { hosts, hostsFile }
+  return { hosts: keepSame(hosts, checkedHosts(readHosts(hostsFile))), hostsFile }
 }
 
 /** The source of every site, the main one first. */
@@ -338,6 +365,7 @@ const CONTEXT_INSTEAD_OF = [
 
 const HTTPS_ONLY = [
   'hosts',
+  'hostsFile',
   'moreCertificates',
   'strict',
   'permit',

@@ -16,6 +16,7 @@ export {
   type RequestListener,
   type ShorterWay,
 } from './handler.ts'
+export type { HostsFile } from './hosts-file.ts'
 export type { LimitOptions } from './limits.ts'
 export type { AccessLogOptions, LineWriter } from './observe/access-log.ts'
 export type { MetricFamily, MetricSample } from './observe/families.ts'

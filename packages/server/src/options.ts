@@ -23,6 +23,7 @@ import type { ListeningSocket } from './bind.ts'
 import type { CertificateRule } from './certificate-rule.ts'
 import type { CrlFetchOptions } from './crl-fetch-options.ts'
 import type { Handler } from './handler.ts'
+import type { HostsFile } from './hosts-file.ts'
 import type { LimitOptions } from './limits.ts'
 import type { AccessLogOptions } from './observe/access-log.ts'
 import type { Metrics } from './observe/metrics.ts'
@@ -114,6 +115,8 @@ export interface ServeOptions extends TlsSources {
    * belongs to another of them gets 421. @defaultValue none
    */
   hosts?: Readonly<Record<string, HostOptions>> | undefined
+  /** The same from a file, read again by every `reload` and followed by `watch`; a reload that is given `hosts` lets go of it. @defaultValue none */
+  hostsFile?: HostsFile | undefined
   /** Proxies that say who is behind them; the port then takes the PROXY protocol from them, and from nobody else. @defaultValue none */
   proxyProtocol?: ProxyProtocolOptions | undefined
   /** Reload by itself when the files of certificates, keys, authorities or lists change; a file that cannot be used changes nothing. @defaultValue false */
@@ -199,6 +202,7 @@ export const SERVE_OPTIONS: readonly (keyof ServeOptions)[] = [
   'crlFetch',
   'staple',
   'hosts',
+  'hostsFile',
   'proxyProtocol',
   'watch',
   'onReload',

@@ -6,7 +6,13 @@
 import { inspect } from 'node:util'
 import { checkOptions } from '@countersign/core'
 import { checkAddress, urlHost } from './bind.ts'
-import { serverSource, type ServerSource, termsSources, wantsHttps } from './context-source.ts'
+import {
+  serverSource,
+  type ServerSource,
+  termsSources,
+  wantsHttps,
+  withHosts,
+} from './context-source.ts'
 import { ServerError } from './errors.ts'
 import { FetchedLists } from './fetched-lists.ts'
 import type { Answerer, Handler } from './handler.ts'
@@ -34,12 +40,14 @@ import { TicketKeys } from './ticket-keys.ts'
  * ```
  *
  * @param handler - a fetch handler, an application with `fetch`, or `nodeListener((req, res) => …)`
+ * @param given - how; a misspelt option is refused
  * @returns once the port is open
  * @throws {@link ServerError}; TlsError and X509Error for certificates, keys and lists, naming file and fault; CoreError
  * `option-unknown`
  */
-export async function serve(handler: Handler, options: ServeOptions = {}): Promise<Server> {
-  checkOptions(options, SERVE_OPTIONS, 'serve')
+export async function serve(handler: Handler, given: ServeOptions = {}): Promise<Server> {
+  checkOptions(given, SERVE_OPTIONS, 'serve')
+  const options = withHosts(given)
   const { host = '127.0.0.1', port = 0, drainMs = 10_000, clock } = options
   checkAddress(host, port)
   checkDuration(drainMs, 'drainMs')

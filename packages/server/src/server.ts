@@ -98,6 +98,7 @@ export class Server implements AsyncDisposable {
       new FileWatch({
         options: parts.watch,
         sources: () => (this.#source === undefined ? [] : termsSources(this.#source)),
+        others: () => (this.#source?.hostsFile === undefined ? [] : [this.#source.hostsFile.file]),
         reload: () => this.reload(),
         report: parts.onReload,
       })
@@ -161,10 +162,11 @@ export class Server implements AsyncDisposable {
       })
     }
     const source = mergeSources(this.#source, given)
-    const next = await nextTerms(source, sites, given, this.#state.fetched)
+    const isSame = sameHosts(this.#source, source)
+    const next = await nextTerms(source, sites, { given, isSame }, this.#state.fetched)
     // Lists take their time: it may have been closed meanwhile.
     this.#refuseClosed()
-    const reloaded = this.#swap(sites, next, given)
+    const reloaded = this.#swap(sites, next, { given, isSame })
     this.#source = source
     await this.#state.staples?.follow([...sites].map(({ terms }) => terms.context))
     return reloaded
@@ -198,11 +200,11 @@ export class Server implements AsyncDisposable {
       const terms = source && withFetchedLists(site.terms, source, fetched)
       next.set(site, terms ?? site.terms)
     }
-    return this.#swap(sites, next, {})
+    return this.#swap(sites, next, { given: {}, isSame: () => true })
   }
 
-  #swap(sites: Sites, next: Map<Site, Terms>, given: ReloadOptions): Reloaded {
-    const changes = changesOf(sites, next, given)
+  #swap(sites: Sites, next: Map<Site, Terms>, what: Reload): Reloaded {
+    const changes = changesOf(sites, next, what)
     if (changes.length > 0) {
       const touched = new Set(changes.map(({ host }) => host))
       // What says what it said before keeps its lane, its sessions and what is known of its clients.
@@ -257,11 +259,21 @@ export function checkDuration(milliseconds: number, option: string): void {
   })
 }
 
+/** A reload: what it was given, and of which hosts the options are what they were. */
+interface Reload {
+  readonly given: ReloadOptions
+  readonly isSame: (pattern: string | undefined) => boolean
+}
+
+function sameHosts(before: ServerSource, next: ServerSource): Reload['isSame'] {
+  return (pattern = '') => before.hosts.get(pattern) === next.hosts.get(pattern)
+}
+
 /** The terms of every site there will be; the sites are those there are, as far as they stay. */
 async function nextTerms(
   source: ServerSource,
   sites: Sites,
-  given: ReloadOptions,
+  { given, isSame }: Reload,
   fetched: FetchedLists,
 ): Promise<Map<Site, Terms>> {
   const known = new Map([...sites].map((site) => [site.pattern, site]))
@@ -270,11 +282,10 @@ async function nextTerms(
     const terms = await buildTerms(one, fetched)
     const site = known.get(one.pattern)
     if (site !== undefined) {
-      const named = site === sites.main ? given : given.hosts
       const fromFiles =
-        named === given
+        site === sites.main
           ? given.cert === undefined && given.pfx === undefined && given.context === undefined
-          : named === undefined
+          : isSame(site.pattern)
       checkNext(site.terms.context, terms.context, fromFiles)
     }
     next.set(site ?? new Site(one.pattern, terms), terms)
@@ -285,7 +296,7 @@ async function nextTerms(
 function changesOf(
   sites: Sites,
   next: ReadonlyMap<Site, Terms>,
-  given: ReloadOptions,
+  { given, isSame }: Reload,
 ): SiteChange[] {
   const before = new Set(sites)
   const after = [...next].map(([site, terms]) => {
@@ -293,7 +304,7 @@ function changesOf(
     const otherContext =
       site === sites.main
         ? given.context !== undefined && given.context !== old?.context
-        : given.hosts !== undefined
+        : !isSame(site.pattern)
     return changeOf(site.pattern, old, terms, otherContext)
   })
   const removed = [...before]

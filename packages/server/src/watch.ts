@@ -17,6 +17,8 @@ export interface WatchParts {
   readonly options: WatchOptions
   /** The sources as they are now; a reload may name other files. */
   readonly sources: () => readonly TermsSource[]
+  /** Further files that a reload reads. */
+  readonly others: () => readonly string[]
   readonly reload: () => Promise<Reloaded>
   readonly report: (outcome: ReloadOutcome) => void
 }
@@ -31,14 +33,15 @@ export class FileWatch implements AsyncDisposable {
 
   /** @throws CoreError `option-unknown`; TlsError `option-invalid` */
   constructor(parts: WatchParts) {
-    const { options, sources } = parts
+    const { options, sources, others } = parts
+    const paths = (): string[] => [...pathsOf(sources()), ...others()]
     checkOptions(options, ['intervalMs', 'settleMs', 'retryMs'], 'serve: watch')
     this.#parts = parts
     this.#live = new LiveValue(
       {
         // The files themselves are read by the reload, which may take its time.
-        read: () => pathsOf(sources()).map(stampOf).join('\n'),
-        paths: () => pathsOf(sources()),
+        read: () => paths().map(stampOf).join('\n'),
+        paths,
         digestOf: (stamp) => stamp,
       },
       {

@@ -4,7 +4,13 @@ import { renameSync, writeFileSync } from 'node:fs'
 import { Agent } from 'node:https'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
-import { type ReloadOutcome, serve, type ServeOptions, type Server } from '@countersign/server'
+import {
+  type HostOptions,
+  type ReloadOutcome,
+  serve,
+  type ServeOptions,
+  type Server,
+} from '@countersign/server'
 import {
   outsideTool,
   runCommand,
@@ -180,6 +186,72 @@ describe('reload from files', () => {
       [second, first, second].map(({ certificate }) => certificate.serialNumber),
     )
     assert.equal(await served(server), second.certificate.serialNumber)
+  })
+})
+
+/** Any language would do. */
+function parse(text: string): Record<string, HostOptions> {
+  return JSON.parse(text)
+}
+
+describe('a file of hosts', () => {
+  it('is followed: a host is added, gets another rule, is removed, and the others are left alone', async () => {
+    const paths = files(second)
+    const hosts = path.join(folder, 'hosts')
+    const outcomes: ReloadOutcome[] = []
+    put(hosts, '{"localhost":{}}')
+    await using server = await start({
+      ...paths,
+      crl: undefined,
+      verifyUser: 'ask',
+      hostsFile: { file: hosts, parse },
+      watch: { intervalMs: 0, settleMs: 0 },
+      onReload: (outcome) => outcomes.push(outcome),
+    })
+    const statusOf = async (servername: string): Promise<number> =>
+      (await ask(server.url, { headers: { host: servername }, tls: { ca, servername } })).status
+    assert.deepEqual([await statusOf('localhost'), await statusOf('more.corp')], [200, 200])
+    const change = async (text: string): Promise<unknown> => {
+      put(hosts, text)
+      await server.checkFiles()
+      const outcome = outcomes.pop()
+      return outcome?.ok === true ? outcome.reloaded.sites.map((s) => [s.host, s.kind]) : outcome
+    }
+    assert.deepEqual(await change('{"localhost":{},"more.corp":{"verifyUser":true}}'), [
+      ['more.corp', 'added'],
+    ])
+    assert.deepEqual([await statusOf('localhost'), await statusOf('more.corp')], [200, 403])
+    assert.deepEqual(
+      await change('{"localhost":{"verifyUser":true},"more.corp":{"verifyUser":true}}'),
+      [['localhost', 'changed']],
+    )
+    assert.equal(await statusOf('localhost'), 403)
+    assert.deepEqual(await change('{"localhost":{"verifyUser":true}}'), [['more.corp', 'removed']])
+    assert.deepEqual([await statusOf('localhost'), await statusOf('more.corp')], [403, 200])
+  })
+
+  it('that cannot be used changes nothing, and is refused at the start', async () => {
+    const paths = { ...files(second), crl: undefined, verifyUser: true } as const
+    const hosts = path.join(folder, 'hosts-broken')
+    put(hosts, '{"localhost":{"verifyUser":false}}')
+    await using server = await start({ ...paths, hostsFile: { file: hosts, parse } })
+    for (const [text, code] of [
+      ['{"nowhere.corp":{}}', 'host-not-covered'],
+      ['{"localhost":{"verify":true}}', 'option-unknown'],
+      ['{"local host":{}}', 'option-invalid'],
+      [' '.repeat(5 * 2 ** 20), 'option-invalid'],
+    ] as const) {
+      put(hosts, text)
+      await assert.rejects(server.reload(), { code })
+      await assert.rejects(start({ ...paths, hostsFile: { file: hosts, parse } }), { code })
+      const to = { headers: { host: 'localhost' }, tls: { ca, servername: 'localhost' } }
+      assert.equal((await ask(server.url, to)).status, 200)
+    }
+    const hostsFile = { file: path.join(folder, 'no-hosts'), parse }
+    await assert.rejects(start({ ...paths, hostsFile }), { code: 'option-invalid' })
+    await assert.rejects(start({ ...paths, hosts: {}, hostsFile }), { code: 'option-conflict' })
+    put(hosts, '{}')
+    await assert.rejects(start({ hostsFile: { file: hosts, parse } }), { code: 'option-conflict' })
   })
 })
 

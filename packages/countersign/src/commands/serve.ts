@@ -7,7 +7,14 @@ import { existsSync, realpathSync } from 'node:fs'
 import { isIP } from 'node:net'
 import path from 'node:path'
 import { errorMessage } from '@countersign/core'
-import type { ReloadOutcome, Server, Workers } from '@countersign/server'
+import type {
+  CertificateRule,
+  HostsFile,
+  LimitOptions,
+  ReloadOutcome,
+  Server,
+  Workers,
+} from '@countersign/server'
 import type { Command } from 'commander'
 import { addCommand, collect, perform, type SharedFlags, wholeNumber } from '../command.ts'
 import { ProgramError } from '../errors.ts'
@@ -16,7 +23,9 @@ import type { Output } from '../output.ts'
 import { parseListenAddress } from '../service/listen-address.ts'
 import { readServeEnvironment } from '../serve-environment.ts'
 import { addFolderOptions, type FolderFlags, folderOptions } from '../serve/folder.ts'
+import { parseHosts } from '../serve/hosts-file.ts'
 import { idleOptions } from '../serve/idle-options.ts'
+import { addLimitOptions, givenLimits, type LimitFlags } from '../serve/limits.ts'
 import {
   addObserveOptions,
   observe,
@@ -25,6 +34,7 @@ import {
   refusePathForWorkers,
   type Watched,
 } from '../serve/observe.ts'
+import { permitRule } from '../serve/permit.ts'
 import {
   addRevocationOptions,
   listFiles,
@@ -32,6 +42,7 @@ import {
   type RevocationSettings,
   revocationSettings,
 } from '../serve/revocation.ts'
+import { ticketSecret } from '../serve/ticket-secret.ts'
 import { rateQuestions } from '../serve/shared-rate.ts'
 import {
   addUpstreamOptions,
@@ -54,6 +65,7 @@ interface ServeFlags
     ObserveFlags,
     FolderFlags,
     UserFlags,
+    LimitFlags,
     RevocationFlags {
   listen?: string
   https?: boolean
@@ -64,8 +76,11 @@ interface ServeFlags
   key?: string[]
   ca?: string
   strict?: boolean
+  permit?: string[]
+  hosts?: string
   proxyFrom?: string[]
   http2?: boolean
+  ticketSecret?: string
   workers?: number
   watch: boolean
 }
@@ -87,12 +102,20 @@ export function addServe(program: Command): void {
     .option('--key <file>', 'its key (env: API_KEY; default: server.key)', collect)
     .option('--ca <file>', 'roots of the clients (env: API_CA_T; default: ca.crt)')
     .option('--strict', 'cut a refused client off in its handshake instead of telling it why')
+    .option(
+      '--permit <name=value>',
+      'let only these clients in: spiffe=spiffe://corp/web/*',
+      collect,
+    )
+    .option('--hosts <file>', 'host names with certificates or rules of their own, in TOML')
     .option('--proxy-from <cidr>', 'take the PROXY protocol from these addresses', collect)
     .option('--http2', 'offer HTTP/2 beside HTTP/1.1')
     .option('--workers <n>', 'serve from so many processes', wholeNumber(1, 128))
+    .option('--ticket-secret <file>', 'resume TLS sessions of other machines with the same file')
     .option('--no-watch', 'do not follow the files of certificates, roots and lists')
     .addHelpText('after', ENVIRONMENT_HELP)
   addRevocationOptions(command)
+  addLimitOptions(command)
   addFolderOptions(command)
   addObserveOptions(command)
   addUserOption(command)
@@ -144,6 +167,7 @@ async function runServer(
     ...settings,
     ...seen.options,
     ...serving.options,
+    ...(flags.ticketSecret === undefined ? {} : { tickets: ticketSecret(flags.ticketSecret) }),
     onReload: (outcome) => {
       if (early === undefined) output.note(reloadText(outcome))
       else early.push(outcome.ok ? reloadText(outcome) : errorMessage(outcome.error))
@@ -209,9 +233,18 @@ async function runWorkers(
 }
 
 /** What is read from files at the start and at every reload. */
-function filesOf({ cert, key, ca, crl, moreCertificates = [] }: ServeSettings): string[] {
+function filesOf({
+  cert,
+  key,
+  ca,
+  crl,
+  hostsFile,
+  moreCertificates = [],
+}: ServeSettings): string[] {
   const more = moreCertificates.flatMap((one) => [one.cert, one.key])
-  return [cert, key, ca, ...more, ...listFiles(crl)].filter((file) => file !== undefined)
+  return [cert, key, ca, hostsFile?.file, ...more, ...listFiles(crl)].filter(
+    (file) => file !== undefined,
+  )
 }
 
 /** Everything `serve` of the server room is given, apart from the handler. */
@@ -226,6 +259,9 @@ interface ServeSettings extends RevocationSettings {
   moreCertificates?: { cert: string; key: string }[] | undefined
   ca?: string | undefined
   strict?: boolean | undefined
+  permit?: CertificateRule | undefined
+  hostsFile?: HostsFile | undefined
+  limits?: LimitOptions | undefined
   proxyProtocol?: { from: string[] } | undefined
   http2?: boolean | undefined
   watch?: boolean | undefined
@@ -260,6 +296,10 @@ function settle(flags: ServeFlags): ServeSettings {
     http2: https ? flags.http2 : undefined,
     ...revocationSettings(flags, { https, asks }),
     strict: asks ? flags.strict : undefined,
+    permit: asks ? permitRule(flags.permit) : undefined,
+    hostsFile:
+      !https || flags.hosts === undefined ? undefined : { file: flags.hosts, parse: parseHosts },
+    limits: givenLimits(flags).server,
     proxyProtocol: flags.proxyFrom && { from: flags.proxyFrom },
     watch: https && !adhoc && flags.watch ? true : undefined,
   }

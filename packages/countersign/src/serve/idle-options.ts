@@ -30,10 +30,12 @@ export function idleOptions(flags: object, { https, adhoc, asks }: ServedMode): 
       hint: 'leave one of them out',
     })
   }
-  const needHttps = https ? [] : ['cert', 'key', 'http2'].filter((name) => given(name))
+  const needHttps = https ? [] : [...OF_HTTPS.keys()].filter((name) => given(name))
   const needAsking = asks ? [] : [...OF_CLIENTS.keys()].filter((name) => given(name))
   return [
-    ...needHttps.map((name) => `--${name} is for HTTPS, and this is plain HTTP: add --https`),
+    ...needHttps.map(
+      (name) => `${OF_HTTPS.get(name)} is for HTTPS, and this is plain HTTP: add --https`,
+    ),
     ...needAsking.map(
       (name) =>
         `${OF_CLIENTS.get(name)} is about client certificates, and nobody is asked for one: add ${https ? '' : '--https '}--verify-user`,
@@ -41,9 +43,18 @@ export function idleOptions(flags: object, { https, adhoc, asks }: ServedMode): 
   ]
 }
 
+const OF_HTTPS: ReadonlyMap<string, string> = new Map([
+  ['cert', '--cert'],
+  ['key', '--key'],
+  ['http2', '--http2'],
+  ['hosts', '--hosts'],
+  ['ticketSecret', '--ticket-secret'],
+])
+
 const OF_CLIENTS: ReadonlyMap<string, string> = new Map([
   ['ca', '--ca'],
   ['strict', '--strict'],
+  ['permit', '--permit'],
   ['crl', '--crl'],
   ['crlLeafOnly', '--crl-leaf-only'],
   ['crlGrace', '--crl-grace'],

@@ -16,9 +16,10 @@ import { collect } from '../command.ts'
 import { ProgramError } from '../errors.ts'
 import type { Output } from '../output.ts'
 import { type Ask, countedTogether } from './shared-rate.ts'
+import { givenLimits, type LimitFlags } from './limits.ts'
 
 /** The options as commander reads them. */
-export interface UpstreamFlags {
+export interface UpstreamFlags extends LimitFlags {
   upstream?: string[]
   upstreamCa?: string
   upstreamCert?: string
@@ -154,6 +155,7 @@ function settle(flags: UpstreamFlags, ask: Ask | undefined): ProxyOptions {
     trustClientCertFrom: flags.trustClientCert,
     rateLimit: countedTogether(rateOf(flags), ask),
     login: loginOf(flags),
+    limits: givenLimits(flags).upstream,
   }
 }
 
@@ -183,6 +185,11 @@ function parseRate(text: string): RateLimitOptions {
 
 /** An option that would be without effect is a mistake. */
 function refuseAlone(flags: UpstreamFlags): void {
+  if (givenLimits(flags).upstream !== undefined) {
+    throw new ProgramError('usage', '--limit upstream.… needs --upstream', {
+      hint: 'countersign serve --upstream http://127.0.0.1:5000',
+    })
+  }
   for (const option of NEED_UPSTREAM) {
     if (flags[option] === undefined) continue
     throw new ProgramError('usage', `${flagOf(option)} needs --upstream`, {
