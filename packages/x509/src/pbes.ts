@@ -143,6 +143,8 @@ export function decryptPbes2(
 
   const cipherOid = encryption.oid('cipher')
   const cipher = CIPHERS.get(cipherOid)
+  // Too much work is refused first: OpenSSL, which is asked about other ciphers, has no limit.
+  const derive = keyDerivation(kdf, cipher?.keyLength, passphrase, use)
   if (cipher === undefined) throw unsupported(cipherOid, use)
   const iv = encryption.octetString('initialisation vector')
   encryption.finish('encryptionScheme')
@@ -150,7 +152,7 @@ export function decryptPbes2(
   if (ciphertext.length === 0 || ciphertext.length % 16 !== 0) {
     throw encryption.fault('encrypted data', 'not a whole number of AES blocks')
   }
-  const key = deriveKey(kdf, cipher.keyLength, passphrase, use)
+  const key = derive()
   try {
     const decipher = createDecipheriv(cipher.name, key, iv)
     return plainView(Buffer.concat([decipher.update(ciphertext), decipher.final()]))
@@ -164,12 +166,13 @@ export function wrongPassphrase(use: Pbes2Use, cause?: unknown): X509Error {
   return new X509Error('passphrase-wrong', `${use.what}: the passphrase is wrong`, { cause })
 }
 
-function deriveKey(
+/** Checks what is asked for; the work is done by what it returns. @param keyLength - `undefined` for a cipher that is not here */
+function keyDerivation(
   kdf: DerReader,
-  keyLength: number,
+  keyLength: number | undefined,
   passphrase: string | Uint8Array,
   use: Pbes2Use,
-): Uint8Array {
+): () => Uint8Array {
   const algorithm = kdf.oid('key derivation function')
   if (algorithm !== OID.pbkdf2 && algorithm !== SCRYPT) throw unsupported(algorithm, use)
   const parameters = kdf.sequence('key derivation parameters')
@@ -182,10 +185,10 @@ function deriveKey(
 /** PBKDF2-params (RFC 8018 §A.2). */
 function deriveWithPbkdf2(
   parameters: DerReader,
-  keyLength: number,
+  keyLength: number | undefined,
   passphrase: string | Uint8Array,
   use: Pbes2Use,
-): Uint8Array {
+): () => Uint8Array {
   const salt = parameters.octetString('salt')
   const iterations = parameters.smallInteger('iterationCount')
   checkKeyLength(parameters, keyLength)
@@ -202,16 +205,16 @@ function deriveWithPbkdf2(
   if (iterations < 1 || iterations > MAX_ITERATIONS) {
     throw tooMuch(use, `${iterations} iterations of PBKDF2, 1 to ${MAX_ITERATIONS} are allowed`)
   }
-  return pbkdf2Sync(passphrase, salt, iterations, keyLength, digest)
+  return () => pbkdf2Sync(passphrase, salt, iterations, keyLength ?? 0, digest)
 }
 
 /** scrypt-params (RFC 7914 §7.1). */
 function deriveWithScrypt(
   parameters: DerReader,
-  keyLength: number,
+  keyLength: number | undefined,
   passphrase: string | Uint8Array,
   use: Pbes2Use,
-): Uint8Array {
+): () => Uint8Array {
   const salt = parameters.octetString('salt')
   const cost = parameters.smallInteger('costParameter')
   const blockSize = parameters.smallInteger('blockSize')
@@ -230,18 +233,15 @@ function deriveWithScrypt(
     const asked = `scrypt with N=${cost}, r=${blockSize}, p=${parallelization}`
     throw tooMuch(use, `${asked}: outside what is allowed (${MAX_SCRYPT_BYTES >> 20} MiB)`)
   }
-  return scryptSync(passphrase, salt, keyLength, {
-    cost,
-    blockSize,
-    parallelization,
-    maxmem: 2 * MAX_SCRYPT_BYTES,
-  })
+  const maxmem = 2 * MAX_SCRYPT_BYTES
+  const options = { cost, blockSize, parallelization, maxmem }
+  return () => scryptSync(passphrase, salt, keyLength ?? 0, options)
 }
 
-function checkKeyLength(parameters: DerReader, keyLength: number): void {
+function checkKeyLength(parameters: DerReader, keyLength: number | undefined): void {
   if (!parameters.has(TAG.integer)) return
   const given = parameters.smallInteger('keyLength')
-  if (given !== keyLength) {
+  if (keyLength !== undefined && given !== keyLength) {
     throw parameters.fault('keyLength', `${given}, the cipher needs ${keyLength}`)
   }
 }
