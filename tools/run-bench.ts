@@ -21,6 +21,7 @@ const MEASURES = [
   'client',
   'issue',
   'authority',
+  'sign-endpoint',
   'verify',
   'session',
   'auth',
