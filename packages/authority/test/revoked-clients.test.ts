@@ -125,7 +125,7 @@ for (const server of SERVERS.flatMap((one) => COUNTS.map((revoked) => ({ ...one,
       return await runCommand('curl', [
         '-sS',
         '--max-time',
-        '15',
+        '60',
         '--unix-socket',
         at('server.sock'),
         '--cacert',
@@ -140,7 +140,8 @@ for (const server of SERVERS.flatMap((one) => COUNTS.map((revoked) => ({ ...one,
       const deadline = Date.now() + 60_000
       while (Date.now() < deadline) {
         if (existsSync(at('server.sock')) && (await call('alice')).code === 0) return
-        if (command.child.exitCode !== null) break
+        const { exitCode, signalCode } = command.child
+        if (exitCode !== null || signalCode !== null) break
         await pause(50)
       }
       throw new Error(`${server.name} does not answer\n${command.stderr()}`)

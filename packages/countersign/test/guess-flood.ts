@@ -36,7 +36,7 @@ export class Flood implements AsyncDisposable {
     const child = fork(fileURLToPath(new URL('guess-process.ts', import.meta.url)), [], {
       execArgv: ['--disable-warning=ExperimentalWarning'],
     })
-    await once(child, 'message')
+    await answerOf(child)
     return new Flood(child, service)
   }
 
@@ -49,7 +49,7 @@ export class Flood implements AsyncDisposable {
     const one: Guesser = { group: 1, address: `127.0.${network}.99`, names }
     const port = Number(new URL(this.#service.url).port)
     const ca = readFileSync(this.#service.roots, 'utf8')
-    const answered = once(this.#child, 'message')
+    const answered = answerOf(this.#child)
     this.#tell({ guess: [...sixteen, one], port, ca, each })
     const [tallies]: (readonly GuessTally[])[] = await answered
     return tallies ?? []
@@ -68,6 +68,20 @@ export class Flood implements AsyncDisposable {
     const exited = once(this.#child, 'exit')
     this.#child.disconnect()
     await exited
+  }
+}
+
+/** The next message of the guessers, unless they end before. */
+async function answerOf(child: ChildProcess): ReturnType<typeof once> {
+  const over = new AbortController()
+  const { signal } = over
+  const exited = once(child, 'exit', { signal }).then(() => {
+    throw new Error('the guessers have ended')
+  })
+  try {
+    return await Promise.race([once(child, 'message', { signal }), exited])
+  } finally {
+    over.abort()
   }
 }
 
