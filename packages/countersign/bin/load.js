@@ -125,7 +125,8 @@ function read({ folder, file }, build) {
 
 /** @param {string} file */
 function readOwn(file) {
-  const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = fs.constants
+  // Where a system has no such flag it counts as none.
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants
   // Without waiting for whoever writes a named pipe.
   const descriptor = fs.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   try {

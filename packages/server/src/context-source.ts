@@ -13,10 +13,11 @@ import type { Certificate } from '@countersign/x509'
 import { type Adhoc, makeAdhoc } from './adhoc.ts'
 import { predicateOf } from './certificate-rule.ts'
 import { ServerError } from './errors.ts'
-import { type HostsFile, keepSame, readHosts } from './hosts-file.ts'
+import { keepSame, readHosts } from './hosts-file.ts'
 import {
   HOST_OPTIONS,
   type HostOptions,
+  type HostsFile,
   type ReloadOptions,
   type ServeOptions,
   type TlsSources,

@@ -8,14 +8,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { ServerError } from './errors.ts'
-import type { HostOptions } from './options.ts'
-
-/** Hosts that stand in a file. */
-export interface HostsFile {
-  readonly file: string
-  /** Reads its text; paths in it are the reader's to resolve. What it throws refuses the start, or the reload. */
-  readonly parse: (text: string, file: string) => Readonly<Record<string, HostOptions>>
-}
+import type { HostOptions, HostsFile } from './options.ts'
 
 /**
  * Reads the file.

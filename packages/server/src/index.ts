@@ -16,7 +16,6 @@ export {
   type RequestListener,
   type ShorterWay,
 } from './handler.ts'
-export type { HostsFile } from './hosts-file.ts'
 export type { LimitOptions } from './limits.ts'
 export type { AccessLogOptions, LineWriter } from './observe/access-log.ts'
 export type { MetricFamily, MetricSample } from './observe/families.ts'
@@ -24,7 +23,7 @@ export { type MetricCollector, Metrics, metricsResponse } from './observe/metric
 export { tellMetrics, WorkerMetrics } from './observe/worker-metrics.ts'
 export { setForwardedFor } from './observe/forwarded-for.ts'
 export { requestIdOf } from './observe/request-id.ts'
-export type { HostOptions, ReloadOptions, ServeOptions, TlsSources } from './options.ts'
+export type { HostOptions, HostsFile, ReloadOptions, ServeOptions, TlsSources } from './options.ts'
 export { type OpenPort, openPort, type OpenPortOptions } from './open-port.ts'
 export type { Peer } from './peer.ts'
 export { httpsOnly } from './plain-answer.ts'

@@ -23,7 +23,6 @@ import type { ListeningSocket } from './bind.ts'
 import type { CertificateRule } from './certificate-rule.ts'
 import type { CrlFetchOptions } from './crl-fetch-options.ts'
 import type { Handler } from './handler.ts'
-import type { HostsFile } from './hosts-file.ts'
 import type { LimitOptions } from './limits.ts'
 import type { AccessLogOptions } from './observe/access-log.ts'
 import type { Metrics } from './observe/metrics.ts'
@@ -223,3 +222,10 @@ export const SERVE_OPTIONS: readonly (keyof ServeOptions)[] = [
   'renewTrust',
   'clock',
 ]
+
+/** Hosts that stand in a file. */
+export interface HostsFile {
+  readonly file: string
+  /** Reads its text; paths in it are the reader's to resolve. What it throws refuses the start, or the reload. */
+  readonly parse: (text: string, file: string) => Readonly<Record<string, HostOptions>>
+}
