@@ -23,7 +23,6 @@ import type { Output } from '../output.ts'
 import { parseListenAddress } from '../service/listen-address.ts'
 import { readServeEnvironment } from '../serve-environment.ts'
 import { addFolderOptions, type FolderFlags, folderOptions } from '../serve/folder.ts'
-import { parseHosts } from '../serve/hosts-file.ts'
 import { idleOptions } from '../serve/idle-options.ts'
 import { addLimitOptions, givenLimits, type LimitFlags } from '../serve/limits.ts'
 import {
@@ -126,7 +125,7 @@ export function addServe(program: Command): void {
       { json: flags.json === true },
       async ({ output }) => {
         const folder = path.resolve(dir ?? '.')
-        const settings = settle(flags)
+        const settings = await settle(flags)
         refuseFolderAndUpstream(dir, flags)
         if (flags.upstream === undefined) refuseKeyInFolder(folder, settings)
         const mode = { ...settings, asks: settings.verifyUser !== false }
@@ -268,7 +267,7 @@ interface ServeSettings extends RevocationSettings {
 }
 
 /** Flags before environment variables, those before the file names of the layout `server.crt`, `server.key`, `ca.crt`. */
-function settle(flags: ServeFlags): ServeSettings {
+async function settle(flags: ServeFlags): Promise<ServeSettings> {
   const environment = readServeEnvironment(process.env)
   const adhoc = flags.adhoc ?? false
   const https = adhoc || (flags.https ?? environment.https)
@@ -297,12 +296,17 @@ function settle(flags: ServeFlags): ServeSettings {
     ...revocationSettings(flags, { https, asks }),
     strict: asks ? flags.strict : undefined,
     permit: asks ? permitRule(flags.permit) : undefined,
-    hostsFile:
-      !https || flags.hosts === undefined ? undefined : { file: flags.hosts, parse: parseHosts },
+    hostsFile: https && flags.hosts !== undefined ? await hostsIn(flags.hosts) : undefined,
     limits: givenLimits(flags).server,
     proxyProtocol: flags.proxyFrom && { from: flags.proxyFrom },
     watch: https && !adhoc && flags.watch ? true : undefined,
   }
+}
+
+/** What reads such a file is not loaded where there is none. */
+async function hostsIn(file: string): Promise<HostsFile> {
+  const { parseHosts } = await import('../serve/hosts-file.ts')
+  return { file, parse: parseHosts }
 }
 
 /** The first certificate with its key, and those of other kinds of keys. */
