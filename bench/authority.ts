@@ -1,5 +1,5 @@
 /**
- * The authority in bulk and with a long list: a batch of 1,000 against mkcert, and what one revocation and the list after it cost with
+ * The authority in bulk and with a long list: a batch of 1,000 against mkcert and others, and what one revocation and the list after it cost with
  * many revoked before. How soon one certificate is there is measured by `start.ts`.
  *
  * Usage: node bench/authority.ts [--revoked N] [--only revoked] [--json FILE]
@@ -8,7 +8,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import path from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
@@ -67,9 +67,8 @@ async function inBulk(): Promise<void> {
       run: () => BATCH * rate(process.execPath, [program, ...batch, fresh()], 1),
     },
   ]
-  const mkcert = outsideTool('mkcert')
-  if (mkcert === undefined) console.log('mkcert: left out, there is none here')
-  else {
+  const mkcert = tool('mkcert')
+  if (mkcert !== undefined) {
     const env = { ...process.env, CAROOT: fresh(), HOME: fresh() }
     for (const kind of [[], ['-ecdsa']]) {
       subjects.push({
@@ -78,13 +77,107 @@ async function inBulk(): Promise<void> {
       })
     }
   }
+  subjects.push(...opensslAlone(), ...easyRsa(), ...cfssl())
   const comparison = await compare('keys and certificates', 'per second', subjects, 5)
-  const bars = subjects.slice(1).map(({ name }) => ({
-    subject: 'countersign issue --batch',
-    against: name,
-    atLeast: 50,
-  }))
-  checkBars(comparison, bars)
+  const rivals = subjects.map(({ name }) => name).filter((name) => name.startsWith('mkcert'))
+  const subject = 'countersign issue --batch'
+  checkBars(
+    comparison,
+    rivals.map((against) => ({ subject, against, atLeast: 50 })),
+  )
+}
+
+/** A key and a request, then the certificate: the two lines of every recipe. */
+function opensslAlone(): Subject[] {
+  const openssl = tool('openssl')
+  if (openssl === undefined) return []
+  const cwd = fresh()
+  const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
+  const request = ['req', ...ec, '-subj', '/CN=a.corp.internal', '-keyout', 'a.key']
+  run(
+    openssl,
+    ['req', '-x509', ...ec, '-subj', '/CN=Root', '-keyout', 'ca.key', '-out', 'ca.crt'],
+    {
+      cwd,
+    },
+  )
+  const sign = [
+    'x509',
+    '-req',
+    '-in',
+    'a.csr',
+    '-CA',
+    'ca.crt',
+    '-CAkey',
+    'ca.key',
+    '-out',
+    'a.crt',
+  ]
+  return [
+    {
+      name: 'openssl req, openssl x509',
+      run: () =>
+        perSecond(4, () => {
+          run(openssl, [...request, '-out', 'a.csr'], { cwd })
+          run(openssl, sign, { cwd })
+        }),
+    },
+  ]
+}
+
+function easyRsa(): Subject[] {
+  const easyrsa = tool('easyrsa', ['/usr/share/easy-rsa/easyrsa'])
+  if (easyrsa === undefined) return []
+  const cwd = fresh()
+  const env = {
+    ...process.env,
+    EASYRSA_BATCH: '1',
+    EASYRSA_ALGO: 'ec',
+    EASYRSA_CURVE: 'prime256v1',
+  }
+  run(easyrsa, ['init-pki'], { cwd, env })
+  run(easyrsa, ['build-ca', 'nopass'], { cwd, env })
+  let made = 0
+  return [
+    {
+      name: 'easyrsa build-server-full',
+      run: () =>
+        perSecond(2, () =>
+          run(easyrsa, ['build-server-full', `h${made++}`, 'nopass'], { cwd, env }),
+        ),
+    },
+  ]
+}
+
+function cfssl(): Subject[] {
+  const command = tool('cfssl')
+  if (command === undefined) return []
+  const cwd = fresh()
+  const key = { algo: 'ecdsa', size: 256 }
+  writeFileSync(path.join(cwd, 'ca.json'), JSON.stringify({ CN: 'Root', key }))
+  const request = { CN: 'a.corp.internal', hosts: ['a.corp.internal'], key }
+  writeFileSync(path.join(cwd, 'a.json'), JSON.stringify(request))
+  const made: unknown = JSON.parse(run(command, ['gencert', '-initca', 'ca.json'], { cwd }))
+  for (const name of ['cert', 'key']) {
+    const text: unknown = typeof made === 'object' && made !== null ? Reflect.get(made, name) : ''
+    writeFileSync(path.join(cwd, `ca.${name}`), String(text))
+  }
+  return [
+    {
+      name: 'cfssl gencert',
+      run: () =>
+        perSecond(4, () =>
+          run(command, ['gencert', '-ca', 'ca.cert', '-ca-key', 'ca.key', 'a.json'], { cwd }),
+        ),
+    },
+  ]
+}
+
+/** A program of the system, told of where there is none. */
+function tool(name: string, elsewhere: readonly string[] = []): string | undefined {
+  const found = outsideTool(name) ?? elsewhere.find((file) => existsSync(file))
+  if (found === undefined) console.log(`${name}: left out, there is none here`)
+  return found
 }
 
 /**
@@ -204,8 +297,12 @@ function rate(
   times = 5,
   options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
 ): number {
+  return perSecond(times, () => run(command, args, options))
+}
+
+function perSecond(times: number, work: () => unknown): number {
   const started = performance.now()
-  for (let index = 0; index < times; index++) run(command, args, options)
+  for (let index = 0; index < times; index++) work()
   return (times / (performance.now() - started)) * 1000
 }
 
@@ -213,9 +310,14 @@ function run(
   command: string,
   args: readonly string[],
   options: { cwd?: string; env?: NodeJS.ProcessEnv; stdio?: 'inherit' } = {},
-): void {
-  const { status, stderr } = spawnSync(command, args, { cwd: folder, encoding: 'utf8', ...options })
+): string {
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    cwd: folder,
+    encoding: 'utf8',
+    ...options,
+  })
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`)
+  return stdout
 }
 
 /** A new folder for each call: no run finds the files of the one before. */
