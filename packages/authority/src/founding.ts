@@ -5,7 +5,7 @@
  * @module
  */
 import { ensurePrivateFolder } from '@countersign/core'
-import type { Store } from '@countersign/store'
+import { type Insertable, json, type Store } from '@countersign/store'
 import type { PrivateKey } from '@countersign/x509'
 import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
@@ -36,6 +36,34 @@ export interface FoundingKeys {
     readonly keyFile: 'root.key' | 'former.key'
   }[]
   readonly issuerKey: PrivateKey
+}
+
+/** What is decided about an authority before it is there. */
+export interface FoundingPlan {
+  readonly organization: string
+  readonly trustDomain: string
+  readonly constrain?: readonly string[] | undefined
+  readonly publicUrl: string | undefined
+  readonly now: Date
+}
+
+type AuthorityRow = Omit<Insertable<LedgerTables['authority']>, 'constrain'> & {
+  constrain: ReturnType<typeof json> | null
+}
+
+/** The single row of `authority`. */
+export function authorityRow(id: string, plan: FoundingPlan): AuthorityRow {
+  const { organization, trustDomain, constrain, publicUrl, now } = plan
+  return {
+    id: 1,
+    init_id: id,
+    organization,
+    trust_domain: trustDomain,
+    constrain: constrain === undefined ? null : json(constrain),
+    created_at: now.getTime(),
+    public_url: publicUrl ?? null,
+    generation: 0,
+  }
 }
 
 /**

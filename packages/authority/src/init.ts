@@ -5,7 +5,7 @@
  * @module
  */
 import { checkOptions, closest, systemClock } from '@countersign/core'
-import { json, type Store } from '@countersign/store'
+import type { Store } from '@countersign/store'
 import { KEY_TYPES, type KeyType, PrivateKey } from '@countersign/x509'
 import { makeIssuer, makeRoot, type NewCa } from './ca-certificates.ts'
 import { caRow, firstListRow } from './ca-rows.ts'
@@ -14,7 +14,7 @@ import type { OpenedAuthority } from './authority.ts'
 import { parsePartitionSize } from './crl-partitions.ts'
 import { AuthorityError } from './errors.ts'
 import { ISSUER_KEY_FILE, ROOT_KEY_FILE } from './folder.ts'
-import { found, prepareFounding } from './founding.ts'
+import { authorityRow, found, prepareFounding } from './founding.ts'
 import type { LedgerTables } from './ledger-schema.ts'
 import { describeNameSpace } from './name-space.ts'
 import { OPEN_OPTIONS, openWith } from './open.ts'
@@ -164,27 +164,14 @@ async function makeAuthority(plan: Plan): Promise<Made> {
 
 /** One transaction; the single row of `authority` lets one of two through. */
 async function record(store: Store, id: string, plan: Plan, made: Made): Promise<void> {
-  const { organization, trustDomain, constrain, publicUrl, now } = plan
   const { root, issuer, rootCrl } = made
   await store.transaction<LedgerTables, void>(async (transaction) => {
-    await transaction
-      .insertInto('authority')
-      .values({
-        id: 1,
-        init_id: id,
-        organization,
-        trust_domain: trustDomain,
-        constrain: constrain === undefined ? null : json(constrain),
-        created_at: now.getTime(),
-        public_url: publicUrl ?? null,
-        generation: 0,
-      })
-      .execute()
+    await transaction.insertInto('authority').values(authorityRow(id, plan)).execute()
     await transaction
       .insertInto('certificate_authority')
       .values([
-        caRow({ kind: 'root', parent: null, keyFile: ROOT_KEY_FILE }, root, now),
-        caRow({ kind: 'issuer', parent: root.id, keyFile: ISSUER_KEY_FILE }, issuer, now),
+        caRow({ kind: 'root', parent: null, keyFile: ROOT_KEY_FILE }, root, plan.now),
+        caRow({ kind: 'issuer', parent: root.id, keyFile: ISSUER_KEY_FILE }, issuer, plan.now),
       ])
       .execute()
     await transaction.insertInto('revocation_list').values(firstListRow(rootCrl)).execute()

@@ -10,7 +10,7 @@ import { checkOptions, closest, systemClock } from '@countersign/core'
 import { type Certificate, type Finding, KEY_TYPES, type KeyType, lint } from '@countersign/x509'
 import type { CaKind } from '../ca-certificates.ts'
 import { AuthorityError } from '../errors.ts'
-import { found, prepareFounding } from '../founding.ts'
+import { authorityRow, found, prepareFounding } from '../founding.ts'
 import type { LedgerTables } from '../ledger-schema.ts'
 import { OPEN_OPTIONS, openWith } from '../open.ts'
 import { parsePolicy } from '../policy.ts'
@@ -159,21 +159,8 @@ async function record(
   generations: Generations,
   rows: readonly TakenRow[],
 ): Promise<void> {
-  const { organization, trustDomain, publicUrl, now } = plan
   await store.transaction<TakenTables, void>(async (transaction) => {
-    await transaction
-      .insertInto('authority')
-      .values({
-        id: 1,
-        init_id: id,
-        organization,
-        trust_domain: trustDomain,
-        constrain: null,
-        created_at: now.getTime(),
-        public_url: publicUrl ?? null,
-        generation: 0,
-      })
-      .execute()
+    await transaction.insertInto('authority').values(authorityRow(id, plan)).execute()
     for (const row of generations.rows) {
       const revocations = rows.filter((one) => one.ca === row.id && isRevoked(one)).length
       const counted = { ...row, revocations }
