@@ -58,6 +58,19 @@ export class TransactionScope {
   }
 
   /**
+   * Called for a query that is said to be part of a transaction.
+   *
+   * @throws {@link StoreError} `transaction-outside` where none is open here
+   */
+  inside(): void {
+    const scope = this.#storage.getStore()
+    if (scope?.open === true && scope.connected) return
+    throw new StoreError('transaction-outside', 'a query was made in a transaction that is over', {
+      hint: 'await every query inside the work of its transaction',
+    })
+  }
+
+  /**
    * Called before BEGIN.
    *
    * @throws {@link StoreError} `transaction-unmanaged` for one that the store did not begin, and so would not retry

@@ -75,9 +75,12 @@ export interface Store extends AsyncDisposable {
    *   database.selectFrom('session').selectAll().where('hash', '=', parameter('hash')))
    * const session = await byHash.first({ hash })
    * ```
+   *
+   * @throws CoreError `option-unknown`
    */
   prepare<Values extends object, Row>(
     build: (parameter: ParameterOf<Values>) => Compilable<Row>,
+    options?: DatabaseOptions,
   ): PreparedQuery<Values, Row>
 
   /**
@@ -176,8 +179,10 @@ class OpenStore implements Store {
 
   prepare<Values extends object, Row>(
     build: (parameter: ParameterOf<Values>) => Compilable<Row>,
+    options: DatabaseOptions = {},
   ): PreparedQuery<Values, Row> {
-    return this.#backend.prepare<Values, Row>(compileTemplate(build))
+    checkOptions(options, ['durable'], 'prepare')
+    return this.#backend.prepare<Values, Row>(compileTemplate(build, options.durable !== false))
   }
 
   async listen(

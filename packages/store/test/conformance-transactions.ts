@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ParameterOf, Store, Transaction } from '@countersign/store'
+import type { ParameterOf, PreparedQuery, Store, Transaction } from '@countersign/store'
 import type { Tables } from './schema.ts'
 
 /** Declares the tests. */
@@ -97,6 +97,55 @@ export function transactionTests(shared: () => Store): void {
     await store.ping()
   })
 
+  it('runs prepared queries inside a transaction, and undoes them with it', async () => {
+    const store = shared()
+    const { insert, byName } = prepared(store)
+    const fault = new Error('roll back')
+    const undone = store.transaction<Tables, void>(async (transaction) => {
+      assert.deepEqual(await insert.all({ name: 'prepared-1' }, transaction), [
+        { name: 'prepared-1' },
+      ])
+      assert.deepEqual(await byName.first({ name: 'prepared-1' }, transaction), {
+        name: 'prepared-1',
+      })
+      throw fault
+    })
+    await assert.rejects(undone, (error) => error === fault)
+    assert.equal(await byName.first({ name: 'prepared-1' }), undefined)
+    await store.transaction<Tables, void>(async (transaction) => {
+      await insert.all({ name: 'prepared-1' }, transaction)
+      await add(transaction, 'prepared-2')
+    })
+    assert.deepEqual(await names('prepared-%'), ['prepared-1', 'prepared-2'])
+  })
+
+  it('ends with the first prepared query that fails, like with any other', async () => {
+    const store = shared()
+    const { insert, byName } = prepared(store)
+    const work = store.transaction<Tables, void>(async (transaction) => {
+      await insert.all({ name: 'twice' }, transaction)
+      const again = insert.all({ name: 'twice' }, transaction)
+      await assert.rejects(again, { code: 'unique-violation' })
+      const after = byName.first({ name: 'twice' }, transaction)
+      await assert.rejects(after, { code: 'transaction-aborted' })
+    })
+    await assert.rejects(work, { code: 'transaction-aborted' })
+    assert.equal(await byName.first({ name: 'twice' }), undefined)
+  })
+
+  it('refuses a prepared query in a transaction that is over, and one that did not get it', async () => {
+    const store = shared()
+    const { insert, byName } = prepared(store)
+    let ended: Transaction<Tables> | undefined
+    await store.transaction<Tables, void>(async (transaction) => {
+      ended = transaction
+      await assert.rejects(insert.all({ name: 'beside' }), { code: 'transaction-outside' })
+    })
+    const late = insert.all({ name: 'beside' }, ended)
+    await assert.rejects(late, { code: 'transaction-outside' })
+    assert.equal(await byName.first({ name: 'beside' }), undefined)
+  })
+
   it("refuses kysely's own transaction, which nobody would retry", async () => {
     const database = shared().database<Tables>()
     const work = database.transaction().execute(async () => {})
@@ -112,6 +161,24 @@ export function transactionTests(shared: () => Store): void {
     })
     await later
   })
+}
+
+function prepared(store: Store): {
+  insert: PreparedQuery<{ name: string }, { name: string }>
+  byName: PreparedQuery<{ name: string }, { name: string }>
+} {
+  const database = store.database<Tables>()
+  return {
+    insert: store.prepare((parameter: ParameterOf<{ name: string }>) =>
+      database
+        .insertInto('counter')
+        .values({ name: parameter('name'), value: 0 })
+        .returning('name'),
+    ),
+    byName: store.prepare((parameter: ParameterOf<{ name: string }>) =>
+      database.selectFrom('counter').select('name').where('name', '=', parameter('name')),
+    ),
+  }
 }
 
 async function increment(transaction: Transaction<Tables>): Promise<void> {

@@ -14,7 +14,7 @@ import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openStore, sql } from '@countersign/store'
+import { type Compilable, openStore, type ParameterOf, sql } from '@countersign/store'
 import { scrubProcess, temporaryFolder } from '@countersign/testkit'
 import { conformance } from './conformance.ts'
 import { MIGRATIONS, type Tables } from './schema.ts'
@@ -82,8 +82,26 @@ describe('the store on SQLite', () => {
       assert.deepEqual(await durable.selectFrom('counter').selectAll().execute(), [
         { name: 'a', value: 1 },
       ])
+      const put = (parameter: ParameterOf<{ name: string }>): Compilable<{ name: string }> =>
+        durable
+          .insertInto('counter')
+          .values({ name: parameter('name'), value: 1 })
+          .returning('name')
+      // A read changes nothing about it, whoever reads.
+      const pragma = sql<{ synchronous: number }>`pragma_synchronous`.as('pragma')
+      const left = durable.selectFrom(pragma).select('pragma.synchronous')
+      await store.prepare(put, { durable: false }).all({ name: 'b' })
+      assert.deepEqual(await left.execute(), [{ synchronous: 1 }])
+      await store.prepare(put).all({ name: 'c' })
+      assert.deepEqual(await left.execute(), [{ synchronous: 2 }])
+      await light.insertInto('counter').values({ name: 'd', value: 1 }).execute()
+      assert.deepEqual(await left.execute(), [{ synchronous: 1 }])
+      await store.transaction(async (transaction) => {
+        assert.deepEqual(await transaction.executeQuery(left), { rows: [{ synchronous: 2 }] })
+      })
       const misspelt = Object.fromEntries([['durabel', false]])
       assert.throws(() => store.database(misspelt), { code: 'option-unknown' })
+      assert.throws(() => store.prepare(put, misspelt), { code: 'option-unknown' })
     })
   })
 

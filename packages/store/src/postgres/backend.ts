@@ -4,13 +4,13 @@
  * @module
  */
 import { hash } from 'node:crypto'
-import { type RawBuilder, sql } from 'kysely'
+import { CompiledQuery, type RawBuilder, sql } from 'kysely'
 import type { Client, Pool } from 'pg'
 import type { Backend } from '../backend.ts'
-import type { PreparedQuery, Template } from '../prepared-query.ts'
+import type { OpenTransaction, PreparedQuery, Template } from '../prepared-query.ts'
 import { retryConflicts } from '../retry.ts'
 import { TransactionScope } from '../scope.ts'
-import { PostgresDialect, type PostgresParts } from './driver.ts'
+import { NamedQuery, PostgresDialect, type PostgresParts } from './driver.ts'
 import { postgresError } from './errors.ts'
 import { type OnMessage, PostgresListener } from './listener.ts'
 import { encodeValue, openPostgres } from './open.ts'
@@ -84,19 +84,25 @@ class PostgresQuery<Values extends object, Row> implements PreparedQuery<Values,
     this.#name = `countersign-${hash('sha256', template.sql).slice(0, 32)}`
   }
 
-  async first(values: Values): Promise<Row | undefined>
-  async first(values: Values): Promise<unknown> {
-    const rows = await this.#run(values)
+  async first(values: Values, transaction?: OpenTransaction): Promise<Row | undefined>
+  async first(values: Values, transaction?: OpenTransaction): Promise<unknown> {
+    const rows = await this.#run(values, transaction)
     return rows[0]
   }
 
-  async all(values: Values): Promise<Row[]>
-  async all(values: Values): Promise<unknown[]> {
-    return await this.#run(values)
+  async all(values: Values, transaction?: OpenTransaction): Promise<Row[]>
+  async all(values: Values, transaction?: OpenTransaction): Promise<unknown[]> {
+    return await this.#run(values, transaction)
   }
 
-  async #run(values: Values): Promise<unknown[]> {
+  async #run(values: Values, transaction: OpenTransaction | undefined): Promise<unknown[]> {
     const { pool, scope, where } = this.#parts
+    if (transaction !== undefined) {
+      scope.inside()
+      const { bind, sql: text } = this.#template
+      const query = new NamedQuery(this.#name, CompiledQuery.raw(text, [...bind(values)]))
+      return (await transaction.executeQuery(query)).rows
+    }
     scope.connect()
     const bound = this.#template.bind(values).map(encodeValue)
     const query = { name: this.#name, text: this.#template.sql, values: bound }

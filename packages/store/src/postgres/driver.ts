@@ -149,7 +149,8 @@ class PostgresConnection implements DatabaseConnection {
   async executeQuery<Result>(query: CompiledQuery): Promise<QueryResult<Result>>
   async executeQuery(query: CompiledQuery): Promise<QueryResult<unknown>> {
     const values = checkParameters(query.parameters).map(encodeValue)
-    const run = (): Promise<PgResult> => this.#query(query.sql, values)
+    const name = query instanceof NamedQuery ? query.name : undefined
+    const run = (): Promise<PgResult> => this.#query(query.sql, values, name)
     // A statement of its own that met another's locks was undone whole; inside a transaction all of that has to be run again.
     const { command, rowCount, rows } = await (this.inTransaction ? run() : retryConflicts(run))
     return CHANGING.has(command) ? { rows, numAffectedRows: BigInt(rowCount ?? 0) } : { rows }
@@ -164,14 +165,31 @@ class PostgresConnection implements DatabaseConnection {
     this.#client.release(this.broken)
   }
 
-  async #query(text: string, values: unknown[]): Promise<PgResult> {
+  async #query(text: string, values: unknown[], name?: string): Promise<PgResult> {
     try {
-      return await this.#client.query({ text, values })
+      return await this.#client.query({ text, values, ...(name === undefined ? {} : { name }) })
     } catch (error) {
       const known = postgresError(error, this.#where)
       if (known instanceof StoreError && known.code === 'unavailable') this.broken = true
       throw known
     }
+  }
+}
+
+/** A query whose plan the server keeps under a name, once a connection. */
+export class NamedQuery implements CompiledQuery {
+  readonly name: string
+  readonly sql: string
+  readonly query: CompiledQuery['query']
+  readonly queryId: CompiledQuery['queryId']
+  readonly parameters: readonly unknown[]
+
+  constructor(name: string, { sql, query, queryId, parameters }: CompiledQuery) {
+    this.name = name
+    this.sql = sql
+    this.query = query
+    this.queryId = queryId
+    this.parameters = parameters
   }
 }
 

@@ -19,6 +19,7 @@ import {
 import { StoreError, streamingError } from '../errors.ts'
 import type { Mutex } from '../mutex.ts'
 import { checkParameters } from '../parameters.ts'
+import { onlyReads } from '../prepared-query.ts'
 import type { TransactionScope } from '../scope.ts'
 import { decodeRow, encodeValues, type SqliteEngine } from './engine.ts'
 import { sqliteError } from './errors.ts'
@@ -90,19 +91,21 @@ class SqliteDriver implements Driver {
 
   async beginTransaction(): Promise<void> {
     this.#parts.scope.begin()
+    this.#parts.engine.waitForDisk(true)
     // IMMEDIATE: a transaction that reads first and writes later could otherwise fail half way for another's write.
     await this.#connection.control('begin immediate')
   }
 
   async commitTransaction(): Promise<void> {
-    if (this.#connection.aborted) throw abortedError()
+    if (this.#parts.engine.aborted) throw abortedError()
     await this.#connection.control('commit')
   }
 
   async rollbackTransaction(): Promise<void> {
     // A full disk or a lost file makes SQLite roll back by itself.
-    if (this.#parts.engine.database.isTransaction) await this.#connection.control('rollback')
-    this.#connection.aborted = false
+    const { engine } = this.#parts
+    if (engine.database.isTransaction) await this.#connection.control('rollback')
+    engine.aborted = false
   }
 
   async releaseConnection(): Promise<void> {
@@ -113,8 +116,6 @@ class SqliteDriver implements Driver {
 }
 
 class SqliteConnection implements DatabaseConnection {
-  /** PostgreSQL refuses everything after an error until the rollback; so do we, or code would pass on one only. */
-  aborted = false
   readonly #engine: SqliteEngine
   readonly #durable: boolean
 
@@ -129,18 +130,20 @@ class SqliteConnection implements DatabaseConnection {
 
   async executeQuery<Result>(query: CompiledQuery): Promise<QueryResult<Result>>
   async executeQuery(query: CompiledQuery): Promise<QueryResult<unknown>> {
-    const inTransaction = this.#engine.database.isTransaction
-    if (inTransaction && this.aborted) throw abortedError()
+    const engine = this.#engine
+    const inTransaction = engine.database.isTransaction
+    if (inTransaction && engine.aborted) throw abortedError()
     try {
       const values = encodeValues(checkParameters(query.parameters))
       // Inside a transaction the lock is ours already, so that there is nothing to wait for.
       if (inTransaction) return this.#run(query.sql, values)
-      return await retryBusy(this.#engine.where, () =>
-        this.#durable ? this.#run(query.sql, values) : this.#runLightly(query.sql, values),
-      )
+      return await retryBusy(engine.where, () => {
+        if (!onlyReads(query)) engine.waitForDisk(this.#durable)
+        return this.#run(query.sql, values)
+      })
     } catch (error) {
-      if (inTransaction) this.aborted = true
-      throw sqliteError(error, this.#engine.where)
+      if (inTransaction) engine.aborted = true
+      throw sqliteError(error, engine.where)
     }
   }
 
@@ -154,23 +157,13 @@ class SqliteConnection implements DatabaseConnection {
     return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
   }
 
-  /** Nobody else uses the connection between the three statements: none of them waits. */
-  #runLightly(sql: string, values: ReturnType<typeof encodeValues>): QueryResult<unknown> {
-    this.#engine.prepare('pragma synchronous = normal').statement.run()
-    try {
-      return this.#run(sql, values)
-    } finally {
-      this.#engine.prepare('pragma synchronous = full').statement.run()
-    }
-  }
-
   streamQuery(): AsyncIterableIterator<never> {
     throw streamingError()
   }
 }
 
 /** The refusal of a query in a transaction that has already failed. */
-function abortedError(): StoreError {
+export function abortedError(): StoreError {
   return new StoreError('transaction-aborted', 'an earlier query of this transaction failed', {
     hint: 'let its error end the transaction; what was done is rolled back',
   })

@@ -27,6 +27,9 @@ export class SqliteEngine {
   readonly #statements = new Map<string, Prepared>()
   /** Grows when tables may have changed, so that whoever keeps a statement makes it anew. */
   generation = 0
+  /** PostgreSQL refuses everything after an error until the rollback; so do we, or code would pass on one only. */
+  aborted = false
+  #waitsForDisk = true
   #kinds: ReadonlyMap<string, Decoder> = new Map()
   readonly #place: FilePlace | undefined
 
@@ -40,6 +43,16 @@ export class SqliteEngine {
   /** @throws {@link StoreError} `unavailable` where the file is no longer where it was opened */
   checkPlace(): void {
     this.#place?.check()
+  }
+
+  /**
+   * Whether commits from here on wait for the disk. Switched only where that changes: to be called before whatever may write, and
+   * never inside a transaction, where SQLite refuses it.
+   */
+  waitForDisk(wait: boolean): void {
+    if (wait === this.#waitsForDisk) return
+    this.prepare(`pragma synchronous = ${wait ? 'full' : 'normal'}`).statement.run()
+    this.#waitsForDisk = wait
   }
 
   /** The statement, from the cache when it was used lately. */

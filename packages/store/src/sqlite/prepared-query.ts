@@ -4,8 +4,8 @@
  * @module
  */
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite'
-import type { PreparedQuery, Template } from '../prepared-query.ts'
-import type { SqliteParts } from './driver.ts'
+import type { OpenTransaction, PreparedQuery, Template } from '../prepared-query.ts'
+import { abortedError, type SqliteParts } from './driver.ts'
 import { decodeRow, encodeValue, type Prepared, type Row as PlainRow } from './engine.ts'
 import { isBusy, sqliteError } from './errors.ts'
 import { retryBusy } from './retry-busy.ts'
@@ -21,34 +21,56 @@ export class SqliteQuery<Values extends object, Row> implements PreparedQuery<Va
     this.#template = template
   }
 
-  first(values: Values): Promise<Row | undefined>
-  first(values: Values): Promise<unknown> {
-    return this.#run(values, (reader, bound) => reader.first(bound))
+  first(values: Values, transaction?: OpenTransaction): Promise<Row | undefined>
+  first(values: Values, transaction?: OpenTransaction): Promise<unknown> {
+    return this.#run(values, transaction, (reader, bound) => reader.first(bound))
   }
 
-  all(values: Values): Promise<Row[]>
-  all(values: Values): Promise<unknown[]> {
-    return this.#run(values, (reader, bound) => reader.all(bound))
+  all(values: Values, transaction?: OpenTransaction): Promise<Row[]>
+  all(values: Values, transaction?: OpenTransaction): Promise<unknown[]> {
+    return this.#run(values, transaction, (reader, bound) => reader.all(bound))
+  }
+
+  #run<T>(values: Values, transaction: OpenTransaction | undefined, read: Read<T>): Promise<T> {
+    try {
+      const bound = this.#template.bind(values).map(encodeValue)
+      if (transaction !== undefined) return Promise.resolve(this.#runInside(bound, read))
+      return this.#runAlone(bound, read)
+    } catch (error) {
+      return Promise.reject(sqliteError(error, this.#parts.engine.where))
+    }
+  }
+
+  /** The connection is the transaction's, which is the only one there is. */
+  #runInside<T>(bound: SQLInputValue[], read: Read<T>): T {
+    const { engine, scope } = this.#parts
+    scope.inside()
+    if (engine.aborted) throw abortedError()
+    try {
+      return read(this.#prepared(), bound)
+    } catch (error) {
+      engine.aborted = true
+      throw error
+    }
   }
 
   /** At once when the connection is free, which it nearly always is; else in the queue like every other query. */
-  #run<T>(values: Values, read: (reader: Reader, bound: SQLInputValue[]) => T): Promise<T> {
+  #runAlone<T>(bound: SQLInputValue[], read: Read<T>): Promise<T> {
     const { engine, mutex, scope } = this.#parts
-    try {
-      scope.connect()
-      engine.checkPlace()
-      const bound = this.#template.bind(values).map(encodeValue)
-      if (!mutex.held) {
-        try {
-          return Promise.resolve(read(this.#prepared(), bound))
-        } catch (error) {
-          if (!isBusy(error)) throw error
-        }
-      }
-      return this.#queue(() => read(this.#prepared(), bound))
-    } catch (error) {
-      return Promise.reject(sqliteError(error, engine.where))
+    const attempt = (): T => {
+      if (!this.#template.reads) engine.waitForDisk(this.#template.durable)
+      return read(this.#prepared(), bound)
     }
+    scope.connect()
+    engine.checkPlace()
+    if (!mutex.held) {
+      try {
+        return Promise.resolve(attempt())
+      } catch (error) {
+        if (!isBusy(error)) throw error
+      }
+    }
+    return this.#queue(attempt)
   }
 
   async #queue<T>(attempt: () => T): Promise<T> {
@@ -70,6 +92,8 @@ export class SqliteQuery<Values extends object, Row> implements PreparedQuery<Va
     return this.#reader
   }
 }
+
+type Read<T> = (reader: Reader, bound: SQLInputValue[]) => T
 
 /** Reads rows of one statement. */
 class Reader {
