@@ -99,8 +99,8 @@ class PostgresQuery<Values extends object, Row> implements PreparedQuery<Values,
     const { pool, scope, where } = this.#parts
     if (transaction !== undefined) {
       scope.inside()
-      const { bind, sql: text } = this.#template
-      const query = new NamedQuery(this.#name, CompiledQuery.raw(text, [...bind(values)]))
+      const bound = [...this.#template.bind(values)]
+      const query = new NamedQuery(this.#name, CompiledQuery.raw(this.#template.sql, bound))
       return (await transaction.executeQuery(query)).rows
     }
     scope.connect()
