@@ -4,7 +4,7 @@
  * Usage: node tools/run-tests.ts [--only PATTERN]... [FILE-OR-GLOB...]
  *
  * Sources are loaded through the `@countersign/source` condition of each package's `exports`, so a test never meets a
- * stale build; `packages/countersign/test/shipped.test.ts` alone runs the build, which `npm test` has just made.
+ * stale build; `packages/countersign/test/shipped*.test.ts` alone run the build, which `npm test` has just made.
  *
  * A start from source costs three times as much where Node strips the types and compiles everything anew, and there are
  * hundreds of them: this process's children, and theirs, share Node's compile cache, which holds each file with its digest.

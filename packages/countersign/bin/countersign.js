@@ -16,37 +16,11 @@ if (!existsSync(path.join(dist, 'program.cjs'))) {
 } else if (isNewEnough(process.versions.node)) {
   require('./load.js').load(dist, 'program.cjs').runProgram(process.argv)
 } else {
-  runWithBundledNode()
+  require('./above.js').runWithBundledNode(NEEDED)
 }
 
 /** @param {string} version */
 function isNewEnough(version) {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   return major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])
-}
-
-function runWithBundledNode() {
-  const node = bundledNode()
-  if (node === undefined) {
-    process.stderr.write(
-      `countersign: this is Node ${process.versions.node}, and Node ${NEEDED.join('.')} or later is needed\n` +
-        'hint: install Node 24 (https://nodejs.org) and run the command again\n',
-    )
-    process.exitCode = 1
-    return
-  }
-  const { spawnSync } = require('node:child_process')
-  const child = spawnSync(node, [__filename, ...process.argv.slice(2)], { stdio: 'inherit' })
-  process.exitCode = child.status ?? 1
-}
-
-/** The Node that npm installed beside the program, or `undefined` on a platform that has none. */
-function bundledNode() {
-  const platform = process.platform === 'win32' ? 'win' : process.platform
-  const file = process.platform === 'win32' ? 'bin/node.exe' : 'bin/node'
-  try {
-    return require.resolve(`node-${platform}-${process.arch}/${file}`)
-  } catch {
-    return undefined
-  }
 }

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -12,7 +10,6 @@ import {
   outsideTool,
   runCommand,
   runProgram,
-  scrubEnvironment,
   scrubProcess,
   skipWithout,
   skipWithoutPython,
@@ -20,6 +17,7 @@ import {
   startProgram,
   temporaryFolder,
 } from '@countersign/testkit'
+import { type Activated, startActivated } from './activated.ts'
 import { type IdentityFiles, initAuthority, issue } from './identity-files.ts'
 
 scrubProcess()
@@ -37,62 +35,9 @@ before(async () => {
   server = await issue(data, folder, 'localhost')
 })
 
-/** A program that was started with a socket that listens, as systemd does it. */
-interface Activated extends AsyncDisposable {
-  readonly child: ChildProcess
-  readonly port: number
-  stdout(): string
-  stderr(): string
-  /** Resolves with the exit code once it was told to stop. */
-  stop(): Promise<number | null>
-}
-
-/** @param forPid - `$$` is the program's own, as the shell says it */
-async function activate(args: string[], forPid = '$$', names = ''): Promise<Activated> {
-  const listener = createServer()
-  listener.listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const address = listener.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
-  // The descriptor of a server is not documented; systemd would have opened it in C.
-  const handle: unknown = Reflect.get(listener, '_handle')
-  const fd: unknown =
-    typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
-  assert.equal(typeof fd, 'number')
-  const child = spawn(
-    'sh',
-    [
-      '-c',
-      `LISTEN_PID=${forPid} LISTEN_FDS=1 LISTEN_FDNAMES=${names} exec "$@"`,
-      'sh',
-      process.execPath,
-      '--conditions=@countersign/source',
-      MAIN,
-      ...args,
-    ],
-    { cwd: folder, env: scrubEnvironment(), stdio: ['ignore', 'pipe', 'pipe', Number(fd)] },
-  )
-  listener.close()
-  let out = ''
-  let err = ''
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => (out += text))
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (err += text))
-  const ended = once(child, 'close')
-  return {
-    child,
-    port,
-    stdout: () => out,
-    stderr: () => err,
-    stop: async () => {
-      child.kill('SIGTERM')
-      await ended
-      return child.exitCode
-    },
-    [Symbol.asyncDispose]: async () => {
-      child.kill('SIGKILL')
-      await ended
-    },
-  }
+async function activate(args: string[], forPid?: string): Promise<Activated> {
+  const source = [process.execPath, '--conditions=@countersign/source', MAIN]
+  return await startActivated([...source, ...args], { cwd: folder, forPid })
 }
 
 async function page(port: number, file = ''): Promise<string> {
