@@ -37,6 +37,7 @@ import type { LedgerTables } from './ledger-schema.ts'
 import { LedgerWriter, type NewEntry, StaleIssuerError } from './ledger-writer.ts'
 import type { NameSpace } from './name-space.ts'
 import { OcspResponder } from './ocsp-responder.ts'
+import { type Overdue, OverdueSignatures } from './overdue.ts'
 import { checkNames, type Policy } from './policy.ts'
 import { parsePublicUrl } from './public-url.ts'
 import { renewalRequest } from './renewal.ts'
@@ -93,6 +94,7 @@ export class OpenedAuthority implements Authority {
   readonly #ledger: Ledger
   readonly #writer: LedgerWriter
   readonly #revocation: Revocation
+  readonly #overdue: OverdueSignatures
   readonly #partitions: CrlPartitions
   readonly #audit: AuditTrail | undefined
   readonly #createRoutes: AuthorityParts['createRoutes']
@@ -121,7 +123,9 @@ export class OpenedAuthority implements Authority {
     const { audit } = parts
     this.#audit = audit
     this.#partitions = partitions
-    this.#revocation = new Revocation({ store, folder, clock, partitions, audit })
+    this.#overdue = new OverdueSignatures(clock, onFault)
+    const overdue = this.#overdue
+    this.#revocation = new Revocation({ store, folder, clock, partitions, audit, overdue })
     this.#revocation.setRecords(state.records.filter(maySignItsList))
     this.#state = state
     this.#rules = this.#makeRules()
@@ -132,6 +136,7 @@ export class OpenedAuthority implements Authority {
       organization,
       clock,
       onFault,
+      overdue,
     })
     this.enrolment = new Enrolment({
       store,
@@ -179,6 +184,7 @@ export class OpenedAuthority implements Authority {
       const { generation: tidied } = this.#state
       // Another process may have written a newer one meanwhile, which this one has gone over.
       if (await tidyFolder(folder, this.#state)) await this.#readAgain()
+      await this.#revocation.tidy()
       this.#tidied = tidied
     }
     return isNew
@@ -412,6 +418,10 @@ export class OpenedAuthority implements Authority {
         return { ca, der: await list.read(), number, thisUpdate, nextUpdate }
       }),
     )
+  }
+
+  get overdue(): Overdue {
+    return this.#overdue.all
   }
 
   async revocationLists(): Promise<readonly RevocationList[]> {

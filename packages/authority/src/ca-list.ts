@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Clock } from '@countersign/core'
+import { type Clock, CountersignError } from '@countersign/core'
 import type { Store } from '@countersign/store'
 import { Certificate, signLongCrl } from '@countersign/x509'
 import type { CaRecord } from './ca-records.ts'
@@ -15,7 +15,8 @@ import { AuthorityError } from './errors.ts'
 import type { LedgerTables } from './ledger-schema.ts'
 import type { ListFiles } from './list-files.ts'
 import { ListSpool } from './list-spool.ts'
-import { askSigner, isUnavailable } from './remote-signer.ts'
+import type { OverdueSignatures } from './overdue.ts'
+import { askSigner } from './remote-signer.ts'
 import { addMissingEntries, encodedEntries } from './revocation-entries.ts'
 import { LIST_LIFETIME_MS, listTimes, signCrl, type RevokedRow } from './sign-crl.ts'
 import { listName } from './public-url.ts'
@@ -32,6 +33,7 @@ export interface CaListParts {
   readonly partition: number
   /** What the certificates of the part name, and so must the list; `undefined` for the list about all. */
   readonly point: string | undefined
+  readonly overdue: OverdueSignatures
 }
 
 /** See the module. */
@@ -60,9 +62,10 @@ export class CaList {
   }
 
   /**
-   * The newest, signed anew where it lacks something, half its time is over, or its time has not come.
+   * The newest, signed anew where it lacks something, half its time is over, or its time has not come. Where that cannot be done, the one
+   * of before while it holds: it is tried again a few seconds later.
    *
-   * @throws {@link AuthorityError} `crl-unavailable`, and as the key; CoreError `file-write-failed`
+   * @throws {@link AuthorityError} `crl-unavailable`, and as the key; CoreError `file-write-failed`; StoreError
    */
   async current(): Promise<StoredList> {
     const now = this.#now()
@@ -75,37 +78,41 @@ export class CaList {
       const stored = await this.#stored(number)
       if (stored !== undefined) return stored
     }
-    let away: AuthorityError | undefined
-    if (this.record.key.isPresent) {
-      try {
-        if (this.#signing !== undefined) {
-          // That list may have been begun before the revocation that this caller knows of.
-          await this.#signing
-          return await this.current()
-        }
-        this.#signing = this.sign(undefined, now).finally(() => {
-          this.#signing = undefined
-        })
-        return await this.#signing
-      } catch (error) {
-        // The next call asks again; what was signed before holds meanwhile.
-        if (!isUnavailable(error)) throw error
-        away = error
-      }
-    }
+    const before = until !== null && now.getTime() < until ? number : null
+    const mayWait = !this.record.key.isPresent || this.#parts.overdue.isPaused('list', this.#name)
     // An offline root signs its list when its key is here; until then the one it left behind holds.
-    if (number !== null && until !== null && now.getTime() < until) {
-      const stored = await this.#stored(number)
+    if (before !== null && mayWait) {
+      const stored = await this.#stored(before)
       if (stored !== undefined) return stored
     }
-    if (away !== undefined) throw away
-    throw new AuthorityError(
-      'crl-unavailable',
-      `the revocation list of ${this.id} has run out, and its key is not here`,
-      {
-        hint: 'put the key file back for a moment',
-      },
-    )
+    if (!this.record.key.isPresent) throw keyMissing(this.id)
+    try {
+      if (this.#signing !== undefined) {
+        // That list may have been begun before the revocation that this caller knows of.
+        await this.#signing
+        return await this.current()
+      }
+      this.#signing = this.#signAnew(now, before === null ? null : until).finally(() => {
+        this.#signing = undefined
+      })
+      return await this.#signing
+    } catch (error) {
+      const holds = before !== null && error instanceof CountersignError
+      const stored = holds ? await this.#stored(before) : undefined
+      if (stored === undefined) throw error
+      return stored
+    }
+  }
+
+  /** @param until - when the one of before ends, null without one */
+  async #signAnew(now: Date, until: number | null): Promise<StoredList> {
+    try {
+      return await this.sign(undefined, now)
+    } catch (error) {
+      const holds = until === null ? undefined : new Date(until)
+      this.#parts.overdue.failed('list', this.#name, holds, error)
+      throw error
+    }
   }
 
   /** @param until - its end, where that is not the usual one */
@@ -177,15 +184,22 @@ export class CaList {
       const der = new Uint8Array(Buffer.concat([head, ...spool.held, tail]))
       return await this.#keep({ ...row, ...wholeList(der) })
     }
-    await files.write(files.place(this.#name, number), around(head, spool.parts(), tail))
-    return await this.#keep({
-      ...row,
-      ends_after: endsAfter,
-      entries_length: spool.length,
-      entries_sha256: spool.digest(),
-      head,
-      tail,
-    })
+    const file = files.place(this.#name, number)
+    await files.write(file, around(head, spool.parts(), tail))
+    try {
+      return await this.#keep({
+        ...row,
+        ends_after: endsAfter,
+        entries_length: spool.length,
+        entries_sha256: spool.digest(),
+        head,
+        tail,
+      })
+    } catch (error) {
+      // Should it be in the database after all, it is made again from there.
+      await files.remove(file)
+      throw error
+    }
   }
 
   /** Stores a list, unless another process has stored a newer one meanwhile: both are right, but numbers never go back. */
@@ -205,7 +219,8 @@ export class CaList {
     const stored = await this.#row()
     const newest = stored === undefined || stored.number === row.number ? row : stored
     const list = await this.#prepared(newest)
-    if (row.tail !== null) await files.tidy(this.#name, newest.number)
+    await files.tidy(this.#name, newest.number)
+    this.#parts.overdue.made('list', this.#name)
     return list
   }
 
@@ -315,6 +330,14 @@ export class CaList {
   #now(): Date {
     return checkedNow(this.#parts.clock)
   }
+}
+
+function keyMissing(id: string): AuthorityError {
+  return new AuthorityError(
+    'crl-unavailable',
+    `the revocation list of ${id} has run out, and its key is not here`,
+    { hint: 'put the key file back for a moment' },
+  )
 }
 
 interface ListState {

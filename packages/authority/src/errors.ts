@@ -53,6 +53,7 @@ const STATUS = {
   'root-expired': 503,
   'issuer-expired': 503,
   'crl-unavailable': 503,
+  'signature-overdue': 503,
   'signer-unavailable': 503,
   'signer-refused': 502,
   'rollover-underway': 409,

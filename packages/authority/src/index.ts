@@ -42,6 +42,7 @@ export {
 } from './identity-files.ts'
 export { createAuthority, initAuthority } from './init.ts'
 export { openAuthority } from './open.ts'
+export type { Overdue, OverdueSignature } from './overdue.ts'
 export type { PolicyOptions } from './policy.ts'
 export type { LedgerProfile, ProfileName } from './profiles.ts'
 export { parseRevocationReason } from './reasons.ts'

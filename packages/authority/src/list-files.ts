@@ -1,21 +1,29 @@
 /**
  * Long revocation lists as files: `crl/issuer-2026-a1b2-17.crl`, list 17 of an issuer. A name says what is inside, and a file is either
- * whole or not there; so whoever finds one may hand it out, and one that is missing is made again.
+ * whole or not there; so whoever finds one may hand it out, and one that is missing is made again, once for all who want it at the
+ * same time.
  *
  * @module
  */
-import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { ensurePrivateFolder, CoreError, errorCode, errorMessage } from '@countersign/core'
 import { open, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { isAbandoned, isForgotten, temporaryName } from './list-temporary.ts'
 
 /** The folder of long lists. */
 export class ListFiles {
   readonly #folder: string
+  readonly #making = new Map<string, Promise<void>>()
 
   /** @param dataFolder - of the authority */
   constructor(dataFolder: string) {
     this.#folder = path.join(dataFolder, 'crl')
+  }
+
+  /** Whether there may be any. */
+  get isThere(): boolean {
+    return existsSync(this.#folder)
   }
 
   /** The folder, made where it is missing. */
@@ -29,15 +37,23 @@ export class ListFiles {
     return path.join(this.#folder, `${name}-${number}.crl`)
   }
 
-  /** Whether a list of so many bytes is there: one that was cut off is made again. */
-  async has(file: string, size: number): Promise<boolean> {
-    try {
-      const status = await stat(file)
-      return status.isFile() && status.size === size
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT') return false
-      throw error
-    }
+  /**
+   * Makes a list that is missing or cut off. One of this process writes it, and everybody else who wants it waits for that one.
+   *
+   * @param size - bytes of the whole
+   * @param parts - asked for only where the list has to be written
+   * @throws CoreError `file-write-failed`; what the parts throw
+   */
+  async ensure(file: string, size: number, parts: () => AsyncIterable<Uint8Array>): Promise<void> {
+    const known = this.#making.get(file)
+    if (known !== undefined) return await known
+    const making = this.#make(file, size, parts).finally(() => this.#making.delete(file))
+    this.#making.set(file, making)
+    return await making
+  }
+
+  async #make(file: string, size: number, parts: () => AsyncIterable<Uint8Array>): Promise<void> {
+    if (!(await hasSize(file, size))) await this.write(file, parts())
   }
 
   /**
@@ -46,7 +62,7 @@ export class ListFiles {
    * @throws CoreError `file-write-failed`
    */
   async write(file: string, parts: AsyncIterable<Uint8Array>): Promise<void> {
-    const temporary = path.join(this.folder(), `.${randomBytes(6).toString('hex')}.tmp`)
+    const temporary = path.join(this.folder(), temporaryName())
     try {
       {
         await using handle = await open(temporary, 'wx', 0o600)
@@ -64,26 +80,64 @@ export class ListFiles {
     }
   }
 
-  /** Removes the lists of `name` before `number`, and what a process that was killed has left behind. */
+  /** Removes a list, which may be missing. */
+  async remove(file: string): Promise<void> {
+    await rm(file, { force: true })
+  }
+
+  /** Removes the lists of `name` before `number`, and what was left behind by a process that was killed. */
   async tidy(name: string, number: number): Promise<void> {
-    for (const one of await readdir(this.folder())) {
-      const own = /^(?<list>.+)-(?<number>\d+)\.crl$/.exec(one)?.groups
-      const isOld = own?.['list'] === name && Number(own['number']) < number
-      if (isOld || (one.endsWith('.tmp') && (await this.#isForgotten(one)))) {
-        await rm(path.join(this.#folder, one), { force: true })
-      }
+    await this.#removeAll(async (list) => list.name === name && list.number < number)
+  }
+
+  /**
+   * Removes all lists that are older than the newest of their name, and what was left behind by a process that was killed.
+   *
+   * @param newest - the numbers of the newest, by name; one above it, or of no known name, may be about to become that for an hour
+   */
+  async tidyAll(newest: ReadonlyMap<string, number>): Promise<void> {
+    await this.#removeAll(async ({ name, number, file }) => {
+      const known = newest.get(name)
+      if (known !== undefined && number <= known) return number < known
+      return await isForgotten(file)
+    })
+  }
+
+  async #removeAll(isOld: (list: FoundList) => Promise<boolean>): Promise<void> {
+    for (const one of await this.#names()) {
+      const file = path.join(this.#folder, one)
+      const { name, number } = /^(?<name>.+)-(?<number>\d+)\.crl$/.exec(one)?.groups ?? {}
+      const isLitter =
+        name === undefined
+          ? one.endsWith('.tmp') && (await isAbandoned(this.#folder, one))
+          : await isOld({ name, number: Number(number), file })
+      if (isLitter) await this.remove(file)
     }
   }
 
-  async #isForgotten(name: string): Promise<boolean> {
+  async #names(): Promise<string[]> {
     try {
-      return Date.now() - (await stat(path.join(this.#folder, name))).mtimeMs > FORGOTTEN_MS
+      return await readdir(this.#folder)
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') return false
+      if (errorCode(error) === 'ENOENT') return []
       throw error
     }
   }
 }
 
-/** No list takes so long to write. */
-const FORGOTTEN_MS = 3_600_000
+interface FoundList {
+  readonly name: string
+  readonly number: number
+  readonly file: string
+}
+
+/** One that was cut off is made again. */
+async function hasSize(file: string, size: number): Promise<boolean> {
+  try {
+    const status = await stat(file)
+    return status.isFile() && status.size === size
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false
+    throw error
+  }
+}

@@ -4,11 +4,12 @@
  *
  * @module
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { CoreError, errorMessage } from '@countersign/core'
+import { temporaryName } from './list-temporary.ts'
 
 /** See the module. */
 export class ListSpool implements AsyncDisposable {
@@ -21,7 +22,7 @@ export class ListSpool implements AsyncDisposable {
 
   /** @param folder - made when it is needed */
   constructor(folder: () => string) {
-    this.#file = () => path.join(folder(), `.${randomBytes(6).toString('hex')}.tmp`)
+    this.#file = () => path.join(folder(), temporaryName())
   }
 
   /** Bytes. */

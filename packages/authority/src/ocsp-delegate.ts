@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { CountersignError } from '@countersign/core'
 import {
   type Certificate,
   Name,
@@ -17,6 +18,7 @@ import type { CaRecord } from './ca-records.ts'
 import { AuthorityError } from './errors.ts'
 import type { LedgerWriter } from './ledger-writer.ts'
 import { buildLintedLater } from './lint-before-sign.ts'
+import type { OverdueSignatures } from './overdue.ts'
 import { backdate } from './validity.ts'
 
 /** A responder that may answer for an issuer. */
@@ -32,31 +34,57 @@ export class OcspDelegation {
   readonly #record: CaRecord
   readonly #organization: string
   readonly #writer: LedgerWriter
+  readonly #overdue: OverdueSignatures
   #newest: OcspDelegate | undefined
   #making: Promise<OcspDelegate> | undefined
 
-  constructor(record: CaRecord, organization: string, writer: LedgerWriter) {
+  constructor(
+    record: CaRecord,
+    organization: string,
+    writer: LedgerWriter,
+    overdue: OverdueSignatures,
+  ) {
     this.#record = record
     this.#organization = organization
     this.#writer = writer
+    this.#overdue = overdue
   }
 
   /**
-   * The responder of now; made where there is none or it is due, once for all who ask at the same time.
+   * The responder of now; made where there is none or it is due, once for all who ask at the same time. Where that fails, the one of
+   * before while it lasts.
    *
    * @throws {@link AuthorityError} `issuer-expired`, and as the issuer's key; StoreError
    */
   async current(now: Date): Promise<OcspDelegate> {
+    const { id } = this.#record
     const newest = this.#newest
-    const isCurrent =
-      newest !== undefined &&
-      now.getTime() < newest.renewAtMs &&
-      now >= newest.certificate.notBefore
-    if (isCurrent) return newest
-    this.#making ??= this.#make(now).finally(() => {
+    const before = newest?.certificate.isValidAt(now) === true ? newest : undefined
+    if (before !== undefined) {
+      const isDue = now.getTime() >= before.renewAtMs
+      if (!isDue || this.#overdue.isPaused('responder', id)) return before
+    }
+    this.#making ??= this.#makeNext(now, before?.certificate.notAfter).finally(() => {
       this.#making = undefined
     })
-    return await this.#making
+    try {
+      return await this.#making
+    } catch (error) {
+      if (before === undefined || !(error instanceof CountersignError)) throw error
+      return before
+    }
+  }
+
+  async #makeNext(now: Date, until: Date | undefined): Promise<OcspDelegate> {
+    const { id } = this.#record
+    try {
+      const made = await this.#make(now)
+      this.#overdue.made('responder', id)
+      return made
+    } catch (error) {
+      this.#overdue.failed('responder', id, until, error)
+      throw error
+    }
   }
 
   async #make(now: Date): Promise<OcspDelegate> {

@@ -18,9 +18,11 @@ import {
   X509Error,
 } from '@countersign/x509'
 import type { CaRecord } from './ca-records.ts'
+import { AuthorityError } from './errors.ts'
 import type { Ledger, RevocationState } from './ledger.ts'
 import { type LedgerWriter, StaleIssuerError } from './ledger-writer.ts'
 import { OcspDelegation } from './ocsp-delegate.ts'
+import type { OverdueSignatures } from './overdue.ts'
 import { parseRevocationReason } from './reasons.ts'
 import { backdate, checkedNow } from './validity.ts'
 
@@ -34,6 +36,7 @@ export interface OcspResponderParts {
   readonly clock: Clock
   /** Told why there was no answer where that is a fault of ours. */
   readonly onFault: (error: unknown) => void
+  readonly overdue: OverdueSignatures
 }
 
 /** A response and how long it holds. */
@@ -73,17 +76,13 @@ export class OcspResponder {
         return refusal('malformedRequest')
       }
       this.#parts.onFault(error)
-      return refusal(
-        error instanceof StoreError || error instanceof StaleIssuerError
-          ? 'tryLater'
-          : 'internalError',
-      )
+      return refusal(mayPass(error) ? 'tryLater' : 'internalError')
     }
   }
 
   /** The one issuer that every id names; `undefined` where there is none. */
   async #issuerOf(ids: readonly OcspCertId[]): Promise<Issuer | undefined> {
-    const { records, organization, writer } = this.#parts
+    const { records, organization, writer, overdue } = this.#parts
     // The root's key may lie offline, and its list is good for a year: nobody answers for it here.
     this.#issuers = (await records())
       .filter(({ kind, state }) => kind === 'issuer' && state !== 'retired')
@@ -91,7 +90,7 @@ export class OcspResponder {
         (record) =>
           this.#issuers.find((one) => one.record === record) ?? {
             record,
-            delegation: new OcspDelegation(record, organization, writer),
+            delegation: new OcspDelegation(record, organization, writer, overdue),
           },
       )
     return this.#issuers.find(({ record }) => ids.every((id) => id.isFrom(record.certificate)))
@@ -180,6 +179,15 @@ function answerOf(
 
 function describe(state: RevocationState | undefined): string {
   return state === undefined ? 'unknown' : `${state.revoked_at} ${state.revocation_reason}`
+}
+
+/** Whether the same question may be answered soon. */
+function mayPass(error: unknown): boolean {
+  return (
+    error instanceof StoreError ||
+    error instanceof StaleIssuerError ||
+    (error instanceof AuthorityError && error.code === 'signer-unavailable')
+  )
 }
 
 function refusal(status: Parameters<typeof OcspResponse.refusal>[0]): OcspReply {

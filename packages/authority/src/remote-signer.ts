@@ -21,8 +21,3 @@ export async function askSigner<T>(work: () => Promise<T>): Promise<T> {
     throw error
   }
 }
-
-/** Whether a signer could not be asked: it is asked again, and what was signed before holds meanwhile. */
-export function isUnavailable(error: unknown): error is AuthorityError {
-  return error instanceof AuthorityError && error.code === 'signer-unavailable'
-}

@@ -18,7 +18,9 @@ import { AuthorityError } from './errors.ts'
 import { ENTRY_COLUMNS, entryOf, readKey } from './ledger.ts'
 import type { LedgerTables } from './ledger-schema.ts'
 import { ListFiles } from './list-files.ts'
+import { listName } from './public-url.ts'
 import { parseRevocationReason } from './reasons.ts'
+import type { OverdueSignatures } from './overdue.ts'
 import { markRevoked } from './revocation-entries.ts'
 import type { StoredList } from './stored-list.ts'
 import type { LedgerEntry } from './types.ts'
@@ -32,6 +34,7 @@ export interface RevocationParts {
   readonly clock: Clock
   readonly partitions: CrlPartitions
   readonly audit: AuditTrail | undefined
+  readonly overdue: OverdueSignatures
 }
 
 /** Revokes, and has the lists signed. */
@@ -41,12 +44,14 @@ export class Revocation {
   readonly #partitions: CrlPartitions
   readonly #files: ListFiles
   readonly #audit: AuditTrail | undefined
+  readonly #overdue: OverdueSignatures
   #lists: readonly CaList[] = []
   /** The lists of parts, by their names. */
   #ofParts = new Map<string, CaList>()
 
-  constructor({ store, folder, clock, partitions, audit }: RevocationParts) {
+  constructor({ store, folder, clock, partitions, audit, overdue }: RevocationParts) {
     this.#audit = audit
+    this.#overdue = overdue
     this.#store = store
     this.#clock = clock
     this.#partitions = partitions
@@ -99,6 +104,20 @@ export class Revocation {
     })
   }
 
+  /** Removes the files of lists that are not the newest any more, and what was left half-written. */
+  async tidy(): Promise<void> {
+    if (!this.#files.isThere) return
+    const rows = await this.#store
+      .database<LedgerTables>()
+      .selectFrom('revocation_list')
+      .select(['ca', 'crl_partition', 'number'])
+      .where('tail', 'is not', null)
+      .execute()
+    await this.#files.tidyAll(
+      new Map(rows.map((row) => [listName(row.ca, row.crl_partition), row.number])),
+    )
+  }
+
   /** The newest list of every certificate authority that is not retired, about everything it signed, issuers first. */
   async lists(): Promise<StoredList[]> {
     const live = this.#lists.filter(({ record }) => record.state !== 'retired')
@@ -144,7 +163,7 @@ export class Revocation {
 
   #listOf(record: CaRecord, partition = 0, point?: string): CaList {
     const parts = { store: this.#store, files: this.#files, clock: this.#clock }
-    return new CaList({ ...parts, record, partition, point })
+    return new CaList({ ...parts, record, partition, point, overdue: this.#overdue })
   }
 }
 

@@ -90,10 +90,9 @@ export class StoredList implements RevocationList {
     )
   }
 
-  /** Makes the file of a long list where it is missing. @throws {@link ListDiffersError} */
+  /** Makes the file of a long list where it is missing or cut off. @throws {@link ListDiffersError} */
   async prepare(): Promise<void> {
-    if (this.#row.tail !== null && !(await this.#files.has(this.#file, this.size)))
-      await this.#make()
+    if (this.#row.tail !== null) await this.#make()
   }
 
   get #file(): string {
@@ -123,7 +122,7 @@ export class StoredList implements RevocationList {
   }
 
   async #make(): Promise<void> {
-    await this.#files.write(this.#file, this.#parts())
+    await this.#files.ensure(this.#file, this.size, () => this.#parts())
   }
 
   async *#parts(): AsyncIterable<Uint8Array> {

@@ -10,6 +10,7 @@ import type { Hono } from 'hono'
 import type { Authorize } from './authorize.ts'
 import type { EnrolmentTokens } from './enrolment-types.ts'
 import type { Issued, IssueRequest, RenewOptions } from './issue-types.ts'
+import type { Overdue } from './overdue.ts'
 import type { PolicyOptions } from './policy.ts'
 import type { LedgerProfile } from './profiles.ts'
 import type { RemoteSigner } from './remote-signer.ts'
@@ -312,11 +313,15 @@ export interface Authority {
   ): Promise<LedgerEntry>
   /**
    * The newest revocation list of every certificate authority, issuers first; made anew when something was revoked or
-   * half of its time is over. Who checks a whole chain needs all of them.
+   * half of its time is over. Who checks a whole chain needs all of them. Where one cannot be made (the disk is full, the signer is
+   * away) the one of before is answered while it holds, `onFault` is told `signature-overdue`, and {@link overdue} has it.
    *
-   * @throws {@link AuthorityError} `crl-unavailable` where one has run out and its key is not here
+   * @throws {@link AuthorityError} `crl-unavailable` where one has run out and its key is not here; what kept it from being made where
+   *   none holds any more
    */
   crl(): Promise<readonly SignedCrl[]>
+  /** What this process could not sign or store when it was due, and has not made up for yet. */
+  readonly overdue: Overdue
   /** The same without their bytes: for whoever wants to know whether there is a newer one, or hands a long one on in pieces. */
   revocationLists(): Promise<readonly RevocationList[]>
   /**

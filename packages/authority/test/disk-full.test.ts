@@ -4,7 +4,7 @@ import type { Authority } from '@countersign/authority'
 import { CountersignError } from '@countersign/core'
 import { sql, type Store } from '@countersign/store'
 import { runCommand, scrubProcess, skipWithout, temporaryFolder } from '@countersign/testkit'
-import { CertificateRevocationList } from '@countersign/x509'
+import { CertificateRevocationList, OcspRequest, OcspResponse } from '@countersign/x509'
 import { csrOf, leafOf, prove, registered, requestFor, suiteAcme } from './acme-fixture.ts'
 import { makeAuthority, serverRequest } from './fixture.ts'
 
@@ -55,16 +55,37 @@ describe('on a disk that is full', () => {
     assert.deepEqual(await serials(authority), issued.toSorted())
   })
 
-  it('revoking and listing are refused by name, and the next list has all that was answered', async (t) => {
-    const { authority, store } = await makeAuthority(t)
+  it('revoking is refused by name, and the list of before is handed out until there is room for the next', async (t) => {
+    let now = new Date('2030-01-02T00:00:00Z')
+    const faults: unknown[] = []
+    const { authority, store } = await makeAuthority(t, {
+      clock: () => now,
+      onFault: (error) => faults.push(error),
+      authorize: async () => Response.json({}, { status: 401 }),
+    })
     const requests = Array.from({ length: 200 }, () => serverRequest())
     const all = (await authority.issueMany(requests)).map(({ serialNumber }) => serialNumber)
     const [before] = await authority.crl()
+    assert.ok(before !== undefined)
     for (const serial of all.slice(0, 190)) await authority.revoke(serial)
     await leaveRoom(store, 0)
     const more = await untilFull(async () => (await authority.issue(serverRequest())).serialNumber)
     // A list of 190 takes more than one page.
-    await assert.rejects(authority.crl(), { code: 'disk-full' })
+    const asked = async (): Promise<Response> => authority.routes.request(`/crl/${before.ca}.crl`)
+    for (let turn = 0; turn < 3; turn++) {
+      const response = await asked()
+      assert.deepEqual([response.status, response.headers.get('etag')], [200, `"${before.number}"`])
+    }
+    // It was tried once: a full disk is not asked again for some seconds.
+    const reason =
+      /^the revocation list of issuer-\S+ cannot be made anew, and the one of before holds until 2030-01-03T00:.*the disk is full$/
+    assert.equal(faults.length, 1)
+    assert.ok(faults[0] instanceof CountersignError && faults[0].code === 'signature-overdue')
+    assert.match(faults[0].message, reason)
+    assert.deepEqual(authority.overdue, {
+      failures: { list: 1, responder: 0 },
+      standing: [{ what: 'list', of: before.ca, since: now, until: before.nextUpdate }],
+    })
     const left = [...all.slice(190), ...more]
     // A revocation may find room in the row that it changes.
     const revoked: string[] = []
@@ -76,14 +97,58 @@ describe('on a disk that is full', () => {
       if (fault === undefined) revoked.push(serial)
       else assert.ok(fault instanceof CountersignError && fault.code === 'disk-full')
     }
+
+    // One that has ended is not handed out.
+    const begun = now
+    now = before.nextUpdate
+    assert.equal((await asked()).status, 503)
+    await assert.rejects(authority.crl(), { code: 'disk-full' })
+    now = new Date(begun.getTime() + 60_000)
     await makeRoom(store)
     const [list] = await authority.crl()
-    assert.ok(before !== undefined && list !== undefined)
-    assert.ok(list.number > before.number)
+    assert.ok(list !== undefined && list.number > before.number)
     const listed = [...CertificateRevocationList.parse(list.der)].map(
       ({ serialNumber }) => serialNumber,
     )
     assert.deepEqual(listed.toSorted(), [...all.slice(0, 190), ...revoked].toSorted())
+    assert.deepEqual(authority.overdue.standing, [])
+  })
+
+  it('OCSP answers by the responder of before while that lasts, and then says to try later', async (t) => {
+    let now = new Date('2030-01-02T00:00:00Z')
+    const faults: unknown[] = []
+    const { authority, store } = await makeAuthority(t, {
+      clock: () => now,
+      onFault: (error) => faults.push(error),
+      authorize: async () => Response.json({}, { status: 401 }),
+    })
+    const { certificate } = await authority.issue(serverRequest({ days: 30 }))
+    const about = [{ certificate, issuer: authority.issuer }]
+    const ask = async (): Promise<OcspResponse> => {
+      const { path: asked } = OcspRequest.build({ about, nonce: false })
+      const response = await authority.routes.request(`/ocsp/${asked}`)
+      return OcspResponse.parse(await response.bytes())
+    }
+    const delegate = (await ask()).basic?.certificates[0]
+    assert.ok(delegate !== undefined)
+    await leaveRoom(store, 0)
+    await untilFull(async () => authority.issue(serverRequest()))
+    // Its time is over at two thirds.
+    now = new Date(now.getTime() + 17 * 3_600_000)
+    const answer = await ask()
+    assert.equal(answer.status, 'successful')
+    assert.ok(answer.basic?.certificates[0]?.equals(delegate))
+    assert.deepEqual(
+      authority.overdue.standing.map(({ what, until }) => [what, until]),
+      [['responder', delegate.notAfter]],
+    )
+    now = new Date(delegate.notAfter.getTime() + 1000)
+    assert.equal((await ask()).status, 'tryLater')
+    await makeRoom(store)
+    const later = await ask()
+    assert.equal(later.status, 'successful')
+    assert.ok(later.basic?.certificates[0]?.equals(delegate) === false)
+    assert.deepEqual(authority.overdue.standing, [])
   })
 
   it('a long list is refused by name, and leaves no file', {

@@ -161,6 +161,27 @@ describe('a long revocation list', () => {
     )
   })
 
+  it('is made again once for a hundred who ask at the same time, and the next start clears up', async () => {
+    await using store = await openStore(url)
+    const authority = await openAuthority({ store, folder, clock, authorize })
+    const [list] = await authority.crl()
+    assert.ok(list !== undefined)
+    const [file = ''] = filesOf(folder)
+    rmSync(path.join(folder, 'crl', file))
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const response = await authority.routes.request(`/crl/${list.ca}.crl`)
+        return Buffer.compare(await response.bytes(), list.der)
+      }),
+    )
+    assert.ok(answers.every((difference) => difference === 0))
+    assert.deepEqual(filesOf(folder), [file])
+    const older = file.replace(/-\d+\.crl$/, '-1.crl')
+    writeFileSync(path.join(folder, 'crl', older), 'of before')
+    await openAuthority({ store, folder, clock })
+    assert.deepEqual(filesOf(folder), [file])
+  })
+
   it('is signed anew where the ledger no longer has what it was signed over', async () => {
     await using store = await openStore(url)
     const authority = await openAuthority({ store, folder, clock })

@@ -12,11 +12,14 @@ import {
   openAuthority,
   type RemoteSigner,
 } from '@countersign/authority'
+import { Session } from '@countersign/client'
 import { openStore, type Store } from '@countersign/store'
 import { runProgram, scrubProcess, temporaryFolder } from '@countersign/testkit'
 import { CertificateRevocationList, type KeyType, PrivateKey, verifyChain } from '@countersign/x509'
 import { dataFolder } from '../src/data-folder.ts'
+import { startService } from '../src/service/service.ts'
 import { connectSigner } from '../src/signer/remote-signer.ts'
+import { writeSignerSettings } from '../src/signer/settings.ts'
 import { startSigner } from '../src/signer/signer-service.ts'
 import { openSigningKeys } from '../src/signer/signing-keys.ts'
 
@@ -73,7 +76,11 @@ describe('a signer on another machine', () => {
   it('that is away, or dies over a request, leaves nothing half done; it is asked again', async (t) => {
     const world = await makeWorld(t)
     let remote: RemoteSigner | undefined
-    const authority = await world.open((key) => remote?.(key) ?? unreachable())
+    let aheadMs = 0
+    const authority = await world.open(
+      (key) => remote?.(key) ?? unreachable(),
+      () => new Date(Date.now() + aheadMs),
+    )
     const before = await authority.list()
     let asked = 0
     const dying = await world.fake(t, (request) => {
@@ -101,9 +108,50 @@ describe('a signer on another machine', () => {
     await using toAgain = world.connect(again.url)
     remote = toAgain.remoteSigner
     await issue(authority, 'b.corp.internal')
+    // For some seconds nobody asks again for a list.
+    aheadMs = 10_000
     const [next] = await authority.crl()
     assert.ok((next?.number ?? 0) > (list?.number ?? 0))
     assert.equal(CertificateRevocationList.parse(next?.der ?? '').has(serialNumber), true)
+  })
+
+  it('that is away leaves the service with the list of before, of which it tells', async (t) => {
+    const world = await makeWorld(t)
+    const signer = await world.start()
+    await writeSignerSettings(dataFolder(world.data), world.settings(signer.url))
+    const notes: string[] = []
+    await using service = await startService({
+      data: dataFolder(world.data),
+      listen: '127.0.0.1:0',
+      note: (text) => notes.push(text),
+    })
+    const { serialNumber } = await issue(service.authority, 'a.corp.internal')
+    const [list] = await service.authority.crl()
+    assert.ok(list !== undefined)
+    await using session = new Session({ ca: path.join(world.data, 'roots.pem') })
+    const ready = async (): Promise<unknown> => (await session.get(`${service.url}/readyz`)).json()
+    assert.deepEqual(await ready(), { status: 'ready' })
+    await signer.close()
+    await service.authority.revoke(serialNumber)
+    const response = await session.get(`${service.url}/crl/${list.ca}.crl`)
+    assert.deepEqual([response.status, response.headers.get('etag')], [200, `"${list.number}"`])
+    const { standing } = service.authority.overdue
+    assert.deepEqual(
+      standing.map(({ what, of }) => [what, of]),
+      [['list', list.ca]],
+    )
+    assert.deepEqual(await ready(), {
+      status: 'ready',
+      overdue: JSON.parse(JSON.stringify(standing)),
+    })
+    const numbers = await (await session.get(`${service.url}/metrics`)).text()
+    assert.match(numbers, /^countersign_overdue_signatures\{what="list"\} 1$/m)
+    assert.match(numbers, /^countersign_overdue_signatures\{what="responder"\} 0$/m)
+    assert.match(numbers, /^countersign_signing_failures_total\{what="list"\} [1-9]\d*$/m)
+    assert.match(
+      notes.join('\n'),
+      /an answer is older than it should be: the revocation list of issuer-\S+ cannot be made anew.*cannot be asked/,
+    )
   })
 
   it('is not believed where its answer is no signature of the key', async (t) => {
@@ -155,7 +203,8 @@ interface World {
   readonly signer: string
   readonly client: Identity
   identity(name: string): Promise<Identity>
-  open(remoteSigner?: RemoteSigner): Promise<Authority>
+  open(remoteSigner?: RemoteSigner, clock?: () => Date): Promise<Authority>
+  settings(url: string): Parameters<typeof connectSigner>[0]
   connect(url: string, by?: Identity): ReturnType<typeof connectSigner>
   start(limits?: { maxDays?: number; rate?: number }): ReturnType<typeof startSigner>
   /** A server in the signer's place, with its certificate. */
@@ -198,7 +247,9 @@ async function makeWorld(t: TestContext, keyType: KeyType = 'p256'): Promise<Wor
     signer,
     client,
     identity: async () => stranger,
-    open: async (remoteSigner) => openAuthority({ store, folder: data, remoteSigner }),
+    open: async (remoteSigner, clock) =>
+      openAuthority({ store, folder: data, remoteSigner, clock }),
+    settings: (url) => ({ url, ca: roots, cert: client.cert, key: client.key }),
     connect: (url, by = client) => connectSigner({ url, ca: roots, cert: by.cert, key: by.key }),
     start: async ({ maxDays = 90, rate = 50 } = {}) =>
       startSigner({

@@ -117,7 +117,10 @@ async function readiness(store: Store, authority: Authority): Promise<Response> 
       detail: 'the issuer is out of its validity',
     })
   }
-  return Response.json({ status: 'ready' })
+  // What was signed before holds meanwhile; why there is nothing newer is the operator's to know.
+  const { standing } = authority.overdue
+  const overdue = standing.map(({ what, of, since, until }) => ({ what, of, since, until }))
+  return Response.json({ status: 'ready', ...(overdue.length === 0 ? {} : { overdue }) })
 }
 
 /** What a room did not answer itself is a fault of ours: it is told to the operator, and nothing of it goes out. */

@@ -4,11 +4,17 @@
  * @module
  */
 import type { AuthEvent } from '@countersign/auth'
+import { AuthorityError } from '@countersign/authority'
 import { errorMessage } from '@countersign/core'
 
 /** Notes a fault that an answer of the authority says nothing of, once a minute: OCSP answers everybody who asks. */
 export function reportAuthorityFaults(note: (text: string) => void): (error: unknown) => void {
-  return onceAMinute(note, 'a question about a certificate was not answered')
+  const unanswered = onceAMinute(note, 'a question about a certificate was not answered')
+  const overdue = onceAMinute(note, 'an answer is older than it should be')
+  return (error) => {
+    const isOverdue = error instanceof AuthorityError && error.code === 'signature-overdue'
+    ;(isOverdue ? overdue : unanswered)(error)
+  }
 }
 
 /** Notes a fault that an answer of ACME says nothing of, once a minute. */

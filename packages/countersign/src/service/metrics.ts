@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Acme, Authority, InventoryEntry } from '@countersign/authority'
+import type { Acme, Authority, InventoryEntry, Overdue } from '@countersign/authority'
 import type { Clock } from '@countersign/core'
 import { type MetricCollector, type MetricFamily, Metrics } from '@countersign/server'
 import { StoreError } from '@countersign/store'
@@ -26,6 +26,7 @@ export interface CountedMetrics extends ServiceMetrics {
 export function serviceMetrics(authority: Authority, acme: Acme, clock: Clock): CountedMetrics {
   const metrics = new Metrics()
   countAcme(metrics, acme)
+  countOverdue(metrics, authority)
   let inventory: readonly InventoryEntry[] = []
   let countedAt = Number.NEGATIVE_INFINITY
   metrics.add(() => families(authority, inventory, clock().getTime()))
@@ -52,6 +53,32 @@ export function serviceMetrics(authority: Authority, acme: Acme, clock: Clock): 
 /** Adds what an ACME server of this process counts. */
 export function countAcme(metrics: Metrics, acme: Pick<Acme, 'counts'>): void {
   metrics.add(() => acmeFamilies(acme))
+}
+
+/** Adds what the authority of this process could not sign or store when it was due. */
+export function countOverdue(metrics: Metrics, authority: Pick<Authority, 'overdue'>): void {
+  metrics.add(() => overdueFamilies(authority.overdue))
+}
+
+function overdueFamilies({ failures, standing }: Overdue): MetricFamily[] {
+  const kinds = ['list', 'responder'] as const
+  return [
+    {
+      name: 'countersign_overdue_signatures',
+      type: 'gauge',
+      help: 'Revocation lists and OCSP responders whose next one cannot be made: the one of before is handed out while it holds',
+      samples: kinds.map((what) => ({
+        labels: { what },
+        value: standing.filter((one) => one.what === what).length,
+      })),
+    },
+    {
+      name: 'countersign_signing_failures',
+      type: 'counter',
+      help: 'How often making one was tried in vain',
+      samples: kinds.map((what) => ({ labels: { what }, value: failures[what] })),
+    },
+  ]
 }
 
 function acmeFamilies(acme: Pick<Acme, 'counts'>): MetricFamily[] {

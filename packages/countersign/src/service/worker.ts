@@ -13,7 +13,7 @@ import { IDLE_GRACE_MS } from '../serve/processes.ts'
 import { buildApp, buildPlainApp } from './app.ts'
 import { clientTrust } from './client-trust.ts'
 import { reportFaults } from './faults.ts'
-import { countAcme } from './metrics.ts'
+import { countAcme, countOverdue } from './metrics.ts'
 import { openRooms } from './open-rooms.ts'
 import { readIdentity, type ServerIdentity } from './server-certificate.ts'
 import type { ServiceOptions } from './settings.ts'
@@ -61,6 +61,7 @@ export async function startServiceWorker(
   const metrics = new Metrics()
   tellMetrics(metrics)
   countAcme(metrics, acme)
+  countOverdue(metrics, authority)
   const numbers = {
     metrics,
     response: async (request: Request): Promise<Response> => {
