@@ -33,8 +33,8 @@ export function checkNext(before: TlsContext, next: TlsContext, fromFiles: boole
       'put the right certificate there, or pass it to reload({ cert, key }) if it is meant',
     )
   }
-  const known = new Set(faultsOf(before.certificate).map(({ id }) => id))
-  const [fault] = faultsOf(certificate).filter(({ id }) => !known.has(id))
+  const old = new Set(faultsOf(before.certificate).map(({ id }) => id))
+  const [fault] = faultsOf(certificate).filter(({ id }) => !old.has(id))
   if (fault !== undefined) {
     throw refused(
       `the new certificate has a defect that the old one has not: ${fault.message} (${fault.id})`,
@@ -48,9 +48,21 @@ export function namesOf(certificate: Certificate): string[] {
   return [...certificate.dnsNames, ...certificate.ipAddresses]
 }
 
-function faultsOf(certificate: Certificate): { id: string; message: string; fix: string }[] {
-  return lint(certificate).filter(({ severity }) => severity === 'error')
+/** What is wrong with a certificate; known of the one that is served since it was the next. */
+function faultsOf(certificate: Certificate): readonly Fault[] {
+  const faults =
+    known.get(certificate) ?? lint(certificate).filter(({ severity }) => severity === 'error')
+  known.set(certificate, faults)
+  return faults
 }
+
+interface Fault {
+  readonly id: string
+  readonly message: string
+  readonly fix: string
+}
+
+const known = new WeakMap<Certificate, readonly Fault[]>()
 
 function refused(message: string, hint: string): ServerError {
   return new ServerError('reload-refused', message, { option: 'cert', hint })

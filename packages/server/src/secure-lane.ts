@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { createServer, type Server as HttpsServer } from 'node:https'
+import { Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { handshakeFailure } from '@countersign/tls'
@@ -44,6 +44,13 @@ export interface SecureLane {
   readonly http2: Http2Lane | undefined
 }
 
+/** Has no context until one is applied: Node would build one of its own first, which takes as long as some answers. */
+class LaneServer extends HttpsServer {
+  override setSecureContext(): void {
+    Object.assign(this, { _sharedCreds: undefined })
+  }
+}
+
 /** Makes a lane. */
 export function createLane(parts: LaneParts): SecureLane {
   const { state, site, terms, dispatcher, ticketKey, sockets } = parts
@@ -51,14 +58,8 @@ export function createLane(parts: LaneParts): SecureLane {
   const ALPNProtocols = state.http2
     ? [...HTTP2_PROTOCOLS]
     : context.nodeServerOptions().ALPNProtocols
-  const lane = createServer(
-    {
-      ...dispatcher.options,
-      ALPNProtocols,
-      // The context replaces what Node builds here; without this it would load the public roots first.
-      ca: [],
-      handshakeTimeout: state.limits.handshakeMs,
-    },
+  const lane = new LaneServer(
+    { ...dispatcher.options, ALPNProtocols, handshakeTimeout: state.limits.handshakeMs },
     dispatcher.listener,
   )
   dispatcher.attach(lane)

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { checkOptions } from '@countersign/core'
 import type { Certificate } from '@countersign/x509'
 import { type Address, bind, type BoundAddress, urlHost } from './bind.ts'
@@ -282,6 +283,7 @@ async function nextTerms(
     const terms = await buildTerms(one, fetched)
     const site = known.get(one.pattern)
     if (site !== undefined) {
+      await nextTurn()
       const fromFiles =
         site === sites.main
           ? given.cert === undefined && given.pfx === undefined && given.context === undefined

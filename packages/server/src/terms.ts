@@ -6,7 +6,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
-  createDefaultContext,
+  createDefaultContextInTurns,
   type TlsContext,
   type TlsContextOptions,
   TrustStore,
@@ -93,7 +93,7 @@ async function buildContext({ sources, fixed, adhoc }: TermsSource): Promise<Tls
       : { cert: adhoc.certificates, key: adhoc.key }
   // OpenSSL walks through a list at every handshake; only where it is to cut the connection does it get one. It wants all of them
   // or none, so where one is fetched it gets none, and the connection is cut by our own index.
-  return createDefaultContext({
+  return await createDefaultContextInTurns({
     purpose: 'client-auth',
     ...identity,
     ...(await trustOf(sources, fixed)),

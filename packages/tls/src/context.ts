@@ -4,6 +4,7 @@
  * @module
  */
 import { hash } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ConnectionOptions, SecureContext, Server, TlsOptions } from 'node:tls'
 import { checkOptions } from '@countersign/core'
 import type { Certificate } from '@countersign/x509'
@@ -11,7 +12,7 @@ import { contextSettings, type ContextSettings } from './context-settings.ts'
 import { checkedAlpn } from './alpn.ts'
 import { TlsError } from './errors.ts'
 import type { ClientCertificates, TlsContextOptions } from './context-options.ts'
-import { type Identity, loadIdentity } from './identity.ts'
+import { type Identity, loadIdentity, loadIdentityInTurns } from './identity.ts'
 import { checkLifetime, checkStrength } from './own-certificate.ts'
 import { type Protocols, resolveProtocols } from './profiles.ts'
 import { Psk } from './psk.ts'
@@ -32,12 +33,28 @@ export function createDefaultContext(options: TlsContextOptions = {}): TlsContex
   return new TlsContext(options)
 }
 
+/**
+ * The same with turns of the event loop between its steps, for a process that others wait for: reading a key and building Node's context
+ * take as long as some answers each.
+ *
+ * @throws as {@link createDefaultContext}
+ */
+export async function createDefaultContextInTurns(
+  options: TlsContextOptions = {},
+): Promise<TlsContext> {
+  const identity = await loadIdentityInTurns(options)
+  await nextTurn()
+  const given = { ...options, pfx: undefined, cert: identity?.chain, key: identity?.key }
+  const context = new TlsContext(given, 'later')
+  await nextTurn()
+  context.build()
+  return context
+}
+
 /** See {@link createDefaultContext}. */
 export class TlsContext {
   /** `server-auth`: a client that authenticates servers. `client-auth`: a server. */
   readonly purpose: 'server-auth' | 'client-auth'
-  /** Node's context; built once, shared by every connection. */
-  readonly secureContext: SecureContext
   readonly trust: TrustStore
   /**
    * Digest over the trusted certificates, the revocation lists and the policy for client certificates, lower-case hex.
@@ -60,11 +77,13 @@ export class TlsContext {
   /** @internal Where `danger.keyLog` sends the secrets of a connection. */
   readonly keyLog: ((line: Buffer) => void) | undefined
   readonly #settings: ContextSettings
+  #secureContext: SecureContext | undefined
   readonly #options: Pick<TlsContextOptions, 'profile' | 'minVersion' | 'maxVersion' | 'danger'>
   /** What the ticket keys of {@link TlsContext.secureContext} are. */
   #ticketKeys: Buffer | undefined
 
-  constructor(options: TlsContextOptions) {
+  /** @param build - whether Node's context is built at once, or later by {@link build} */
+  constructor(options: TlsContextOptions, build: 'now' | 'later' = 'now') {
     checkOptions(options, CONTEXT_OPTIONS, 'createDefaultContext')
     if (options.danger !== undefined) checkOptions(options.danger, DANGER_OPTIONS, 'danger')
     const { profile, minVersion, maxVersion, danger } = options
@@ -92,10 +111,6 @@ export class TlsContext {
       psk: this.psk !== undefined,
       clientCertificates: this.clientCertificates,
     })
-    this.secureContext =
-      identity === undefined
-        ? sharedSecureContext(this.#settings, this.epoch)
-        : buildSecureContext(this.#settings)
     this.certificate = identity?.certificate
     this.chain = identity?.chain ?? []
     this.moreChains = more.map(({ chain }) => chain)
@@ -104,7 +119,25 @@ export class TlsContext {
       checkStrength(chain)
       if (this.purpose === 'client-auth') checkLifetime(certificate, false)
     }
+    if (build === 'now') this.build()
     if (this.protocols.legacy) warnLegacy(this.protocols)
+  }
+
+  /** Node's context; built once, shared by every connection. */
+  get secureContext(): SecureContext {
+    return this.build()
+  }
+
+  /**
+   * @internal Builds Node's context.
+   * @throws {@link TlsError} for what OpenSSL refuses
+   */
+  build(): SecureContext {
+    this.#secureContext ??=
+      this.certificate === undefined
+        ? sharedSecureContext(this.#settings, this.epoch)
+        : buildSecureContext(this.#settings)
+    return this.#secureContext
   }
 
   /** @internal Equal for contexts of the same epoch with the same certificates, if they were made with the same settings. */

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { errorCode, errorMessage, readBoundedFile } from '@countersign/core'
 import { Certificate, PrivateKey, X509Error } from '@countersign/x509'
 import { certificateTitle } from './certificate-facts.ts'
@@ -39,6 +40,29 @@ export interface IdentityOptions {
  * `pfx-malformed`, `pfx-legacy`, `option-invalid`
  */
 export function loadIdentity(options: IdentityOptions): Identity | undefined {
+  const steps = load(options)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+  }
+}
+
+/**
+ * The same with a turn of the event loop between its steps, for a process that others wait for: opening a key takes as long as some
+ * answers.
+ *
+ * @throws {@link TlsError} as {@link loadIdentity}
+ */
+export async function loadIdentityInTurns(options: IdentityOptions): Promise<Identity | undefined> {
+  const steps = load(options)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+    await nextTurn()
+  }
+}
+
+function* load(options: IdentityOptions): Generator<undefined, Identity | undefined> {
   if (options.pfx !== undefined) return loadBundle(options.pfx, options)
   if (options.cert === undefined) {
     if (options.key === undefined) return undefined
@@ -49,7 +73,9 @@ export function loadIdentity(options: IdentityOptions): Identity | undefined {
   }
   const material = read(options.cert, 'cert')
   const certificates = certificatesOf(material)
+  yield
   const key = loadKey(options, material)
+  yield
   return identityOf(certificates, key, material)
 }
 

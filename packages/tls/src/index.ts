@@ -1,7 +1,7 @@
 export { certificateFacts, certificateTitle } from './certificate-facts.ts'
 export { type ClientHello, ClientHelloReader, type HelloProgress } from './client-hello.ts'
 export { connect } from './connect.ts'
-export { createDefaultContext, TlsContext } from './context.ts'
+export { createDefaultContext, createDefaultContextInTurns, TlsContext } from './context.ts'
 export {
   type CertificateFacts,
   type Explanation,

@@ -5,7 +5,12 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { CoreError } from '@countersign/core'
 import { requireTool, runCommand, temporaryFolder, testAuthority } from '@countersign/testkit'
-import { createDefaultContext, type TlsContextOptions, TrustStore } from '@countersign/tls'
+import {
+  createDefaultContext,
+  createDefaultContextInTurns,
+  type TlsContextOptions,
+  TrustStore,
+} from '@countersign/tls'
 import { buildCertificate, Name, PrivateKey } from '@countersign/x509'
 import { authority, clientContext, failureOf, localhost, serverContext } from './support.ts'
 
@@ -257,6 +262,8 @@ describe('createDefaultContext refuses', () => {
       assert.equal(error.code, code)
       assert.match(error.message, words)
       assert.match(error.hint ?? 'none', hint)
+      const inTurns = await failureOf(() => createDefaultContextInTurns(options))
+      assert.deepEqual([inTurns.code, inTurns.message], [error.code, error.message])
     })
   }
 
@@ -549,6 +556,20 @@ describe('TlsContext', () => {
     const epochs = new Set([base, ...others].map(({ epoch }) => epoch))
     assert.equal(epochs.size, others.length + 1)
     assert.equal(base.nodeServerOptions().sessionIdContext, base.epoch.slice(0, 32))
+  })
+
+  it('is the same whether it is made at once or in turns', async () => {
+    const { chainPem: cert, keyPem: key } = localhost
+    for (const options of [
+      { ca: authority.rootPem },
+      { ...asServer, cert, key, ca: authority.rootPem, crl: authority.crlPem() },
+      { ...asServer, pfx: localhost.pkcs12('x'), passphrase: 'x' },
+    ] satisfies TlsContextOptions[]) {
+      const inTurns = await createDefaultContextInTurns(options)
+      const atOnce = createDefaultContext(options)
+      assert.equal(inTurns.digest, atOnce.digest)
+      assert.deepEqual(inTurns.certificate?.der, atOnce.certificate?.der)
+    }
   })
 
   it('builds the context of a client once for the same trust and settings', () => {

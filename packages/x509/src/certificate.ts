@@ -33,6 +33,8 @@ export class Certificate {
   #extensions: Extensions | undefined
   #fingerprint: string | undefined
   #node: X509Certificate | undefined
+  /** Whose signature was found to be right: neither of the two ever changes. */
+  #issuedBy: Certificate | undefined
 
   private constructor(der: Uint8Array, source: string) {
     this.der = der
@@ -224,11 +226,14 @@ export class Certificate {
 
   /** Whether the candidate's name, key identifier (where both have one) and key fit, and its key made the signature. */
   issuedBy(candidate: Certificate): boolean {
+    if (this.#issuedBy === candidate) return true
     if (!this.issuer.equals(candidate.subject)) return false
     const wanted = this.authorityKeyId
     const offered = candidate.subjectKeyId
     if (wanted !== undefined && offered !== undefined && wanted !== offered) return false
-    return this.verifySignature(candidate.publicKey)
+    if (!this.verifySignature(candidate.publicKey)) return false
+    this.#issuedBy = candidate
+    return true
   }
 
   /**
