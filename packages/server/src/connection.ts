@@ -10,7 +10,13 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Certificate } from '@countersign/x509'
 import type { Peer } from './peer.ts'
-import type { Refusal, RefusalCode, RefusalFacts } from './refusal.ts'
+import {
+  failureOf,
+  type HandshakeFailure,
+  type Refusal,
+  type RefusalCode,
+  type RefusalFacts,
+} from './refusal.ts'
 import type { Site, Terms } from './sites.ts'
 
 /** The certificate that a client proved, or why there is none. */
@@ -50,14 +56,18 @@ export class Connection {
   /** The `Host` that was last found to be of this site, and under which map of sites. */
   checkedHost: string | undefined
   checkedVersion = 0
+  /** Where {@link Connection.reportRefusal} reports to; set when its first request arrives. */
+  report: ((failure: HandshakeFailure) => void) | undefined
   #peer: Peer
   #terms: Terms | undefined
   #refusal: Refusal | undefined
   #judgeAnew: ConnectionFacts['judgeAnew']
+  #reported: readonly RefusalCode[] = []
 
   constructor({ peer, site, terms, refusal, goodUntil, judgeAnew }: ConnectionFacts) {
     this.#judgeAnew = judgeAnew
     this.#peer = peer
+    connections.set(peer, this)
     this.site = site
     this.#terms = terms
     this.#refusal = refusal
@@ -100,9 +110,16 @@ export class Connection {
     this.#terms = terms
     this.#refusal = refusal
     if (refusal !== undefined) return refusal
-    this.#peer = { ...this.#peer, certificate }
+    this.#setPeer({ ...this.#peer, certificate })
     this.goodUntil = goodUntil ?? Number.POSITIVE_INFINITY
     return undefined
+  }
+
+  /** Reports what a handler refused this peer for, each reason once: one connection can bring thousands of requests. */
+  reportRefusal(refusal: Refusal): void {
+    if (this.#reported.includes(refusal.code)) return
+    this.#reported = [...this.#reported, refusal.code]
+    this.report?.(failureOf(refusal, this.#peer))
   }
 
   /** What becomes of a request that arrives now (milliseconds). */
@@ -118,9 +135,14 @@ export class Connection {
       return this.#refuse(NO_CERTIFICATE)
     }
     const { certificate: _lost, ...anonymous } = this.#peer
-    this.#peer = anonymous
+    this.#setPeer(anonymous)
     this.goodUntil = Number.POSITIVE_INFINITY
     return required ? this.#refuse(fault) : 'serve-and-close'
+  }
+
+  #setPeer(peer: Peer): void {
+    this.#peer = peer
+    connections.set(peer, this)
   }
 
   #refuse(refusal: Refusal): Refusal {
@@ -141,6 +163,13 @@ export class Connection {
     return undefined
   }
 }
+
+/** The connection whose other end a peer is, or `undefined` for one that no server has made. */
+export function connectionTo(peer: Peer): Connection | undefined {
+  return connections.get(peer)
+}
+
+const connections = new WeakMap<Peer, Connection>()
 
 /** Remembers the connection of a socket. */
 export function register(socket: Socket, connection: Connection): void {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { TrustStore } from '@countersign/tls'
+import { acceptedAuthorities } from './accepted-authorities.ts'
 import { answerProblem, HANDLER_FAILED } from './answer-problem.ts'
 import { BodyGuard } from './body-guard.ts'
 import { type Connection, connectionOf } from './connection.ts'
@@ -89,6 +89,7 @@ function dispatch(state: ServerState, listener: RequestListener): RequestListene
       return
     }
     connection.used = true
+    connection.report = state.reportHandshake
     if (++connection.requests >= requestsPerConnection) endConnection(outgoing)
     proceed(connection, incoming, outgoing)
   }
@@ -130,22 +131,16 @@ function admit(state: ServerState, connection: Connection, outgoing: ServerRespo
 
 function answerRefusal(outgoing: ServerResponse, { site }: Connection, refusal: Refusal): void {
   const { code, message: detail, hint } = refusal
-  const trust = site?.terms.context.trust
+  const authorities = acceptedAuthorities(site)
   answerProblem(outgoing, {
     // 421: the same request may succeed on a new connection (RFC 9110 §15.5.20).
     status: RETRY_ELSEWHERE.has(code) ? 421 : 403,
     code,
     detail,
     hint,
-    // As the handshake named them, so that whoever has several certificates can choose.
-    facts:
-      trust === undefined || trust.size === 0 ? undefined : { acceptedAuthorities: names(trust) },
+    facts: authorities && { acceptedAuthorities: authorities },
     headers: { connection: 'close' },
   })
-}
-
-function names({ certificates }: TrustStore): string[] {
-  return certificates.slice(0, MOST_NAMES).map(({ subject }) => subject.toString().slice(0, 200))
 }
 
 function answerFailure(
@@ -165,4 +160,3 @@ function answerFailure(
 }
 
 const RETRY_ELSEWHERE: ReadonlySet<string> = new Set(['connection-outdated', MISDIRECTED.code])
-const MOST_NAMES = 20

@@ -30,7 +30,11 @@ export { httpsOnly } from './plain-answer.ts'
 export type { ProxyProtocolOptions } from './proxy-protocol.ts'
 export type { HandshakeFailure, Refusal, RefusalCode, RefusalFacts } from './refusal.ts'
 export type { Reloaded, ReloadedPart, SiteChange } from './reloaded.ts'
-export { type CertificateGuard, requireCertificate } from './require-certificate.ts'
+export {
+  type CertificateGuard,
+  requireCertificate,
+  type RouteRefusal,
+} from './require-certificate.ts'
 export type { RevocationOptions } from './revocation-index.ts'
 export { type ProxyHandler, proxyTo } from './proxy/proxy.ts'
 export type { ProxyEvent, ProxyLimitOptions, ProxyOptions } from './proxy/options.ts'

@@ -35,7 +35,7 @@ export interface RefusalFacts extends Refusal {
   readonly word?: TlsError | undefined
 }
 
-/** A handshake that failed, or a connection whose certificate does not count any more. */
+/** A handshake that failed, a connection whose certificate does not count any more, or a route that it does not count for. */
 export interface HandshakeFailure extends Omit<RefusalFacts, 'word'> {
   /** The address of the client; `unknown` where the connection was gone before it could be read. */
   readonly address: string

@@ -5,6 +5,8 @@ import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
 import { Agent } from 'node:https'
 import {
   type HostOptions,
+  nodeListener,
+  peerOf,
   requireCertificate,
   serve,
   type ServeOptions,
@@ -374,6 +376,99 @@ describe('requireCertificate', () => {
     assert.equal(nobody.status, 403)
     assert.equal(JSON.parse(nobody.body).code, 'no-client-certificate')
     assert.equal((await at('/')).body, 'everybody')
+  })
+
+  it('says which authorities the site accepts, as its handshake does, and tells the operator once', async () => {
+    const failures = new Failures()
+    const rule = { spiffe: 'spiffe://corp/admin/*' }
+    await using server = await serve(
+      requireCertificate(rule).wrap(() => new Response('in')),
+      {
+        cert: identity.chainPem,
+        key: identity.keyPem,
+        ca: [ca],
+        verifyUser: 'ask',
+        hosts: HOSTS,
+        onHandshakeError: failures.add,
+      },
+    )
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const tls = { ca, servername: 'www.corp', cert: alice.chainPem, key: alice.keyPem }
+    for (let times = 0; times < 3; times++) {
+      const answer = await ask(server.url, { headers: { host: 'www.corp' }, tls, agent })
+      assert.equal(answer.status, 403)
+      const { acceptedAuthorities, ...problem } = JSON.parse(answer.body)
+      assert.deepEqual(acceptedAuthorities, [authority.root.subject.toString()])
+      // Neither the rule nor whom it lets in.
+      assert.deepEqual(Object.keys(problem).toSorted(), [
+        'code',
+        'detail',
+        'hint',
+        'status',
+        'title',
+        'type',
+      ])
+      assert.doesNotMatch(answer.body, /corp/)
+    }
+    agent.destroy()
+    const nobody = await askHost(server, 'special.corp')
+    assert.equal(JSON.parse(nobody.body).code, 'no-client-certificate')
+    assert.deepEqual(JSON.parse(nobody.body).acceptedAuthorities, [other.root.subject.toString()])
+
+    const { code, message, address } = await failures.next()
+    assert.deepEqual([code, address], ['certificate-not-permitted', '127.0.0.1'])
+    assert.match(message, /not one of those/)
+    // Asked three times on one connection, reported once.
+    assert.equal((await failures.next()).code, 'no-client-certificate')
+  })
+
+  it('names no authority where nobody is asked for a certificate, and says whose matter that is', async () => {
+    for (const options of [
+      {},
+      { cert: identity.chainPem, key: identity.keyPem },
+      { cert: identity.chainPem, key: identity.keyPem, ca, verifyUser: 'ask', hosts: HOSTS },
+    ] as const) {
+      await using server = await serve(
+        requireCertificate().wrap(() => new Response('in')),
+        options,
+      )
+      const answer =
+        'hosts' in options
+          ? await askHost(server, 'x.open.corp')
+          : await ask(server.url, { tls: { ca } })
+      assert.equal(answer.status, 403)
+      const problem = JSON.parse(answer.body)
+      assert.equal(problem.code, 'no-client-certificate')
+      assert.match(problem.detail, /asks nobody for one/)
+      assert.equal('acceptedAuthorities' in problem, false)
+    }
+  })
+
+  it('leaves answering and reporting to a Node listener, and names the authorities', async () => {
+    const failures = new Failures()
+    const guard = requireCertificate(() => false)
+    await using server = await serve(
+      nodeListener((incoming, outgoing) => {
+        outgoing.end(JSON.stringify(guard.refusal(peerOf(incoming))))
+      }),
+      {
+        cert: identity.chainPem,
+        key: identity.keyPem,
+        ca,
+        verifyUser: 'ask',
+        onHandshakeError: failures.add,
+      },
+    )
+    const answer = await ask(server.url, { tls: { ca } })
+    const { code, acceptedAuthorities } = JSON.parse(answer.body)
+    assert.deepEqual(
+      [code, acceptedAuthorities],
+      ['no-client-certificate', [authority.root.subject.toString()]],
+    )
+    // The first that is reported is the one after it.
+    await assert.rejects(ask(server.url, { tls: { ca: other.rootPem } }))
+    assert.notEqual((await failures.next()).code, 'no-client-certificate')
+    assert.equal(guard.refusal(undefined)?.code, 'no-client-certificate')
   })
 
   it('refuses a rule that names nobody', () => {
