@@ -5,8 +5,14 @@
  * @module
  */
 import { type Clock, checkOptions } from '@countersign/core'
-import { json, type Kysely, type Store } from '@countersign/store'
-import { createHash, randomBytes } from 'node:crypto'
+import {
+  json,
+  type Kysely,
+  type ParameterOf,
+  type PreparedQuery,
+  type Store,
+} from '@countersign/store'
+import { hash, randomBytes } from 'node:crypto'
 import type { AuditTrail } from './audit-trail.ts'
 import { AuthorityError } from './errors.ts'
 import type { LedgerTables } from './ledger-schema.ts'
@@ -38,6 +44,7 @@ export interface EnrolmentParts {
 /** Makes, lists, revokes and uses enrolment tokens. */
 export class Enrolment implements EnrolmentTokens {
   readonly #parts: EnrolmentParts
+  #byHash: PreparedQuery<{ hash: string }, TokenFacts> | undefined
 
   constructor(parts: EnrolmentParts) {
     this.#parts = parts
@@ -155,13 +162,8 @@ export class Enrolment implements EnrolmentTokens {
    */
   async find(token: string): Promise<FoundToken> {
     const { policy, trustDomain } = this.#parts.rules()
-    const row = TOKEN.test(token)
-      ? await this.#database
-          .selectFrom('enrolment_token')
-          .selectAll()
-          .where('hash', '=', hashOf(token))
-          .executeTakeFirst()
-      : undefined
+    this.#byHash ??= prepareByHash(this.#parts.store)
+    const row = TOKEN.test(token) ? await this.#byHash.first({ hash: hashOf(token) }) : undefined
     if (row === undefined) {
       throw new AuthorityError('token-unknown', 'this authority has made no such enrolment token', {
         hint: 'ask for a new one: countersign enroll-token NAME',
@@ -250,11 +252,32 @@ function infoOf(row: TokenFacts): EnrolmentToken {
 }
 
 function hashOf(token: string): string {
-  return createHash('sha256').update(token).digest('base64url')
+  return hash('sha256', token, 'base64url')
+}
+
+function prepareByHash(store: Store): PreparedQuery<{ hash: string }, TokenFacts> {
+  return store.prepare((parameter: ParameterOf<{ hash: string }>) =>
+    store
+      .database<EnrolmentTables>()
+      .selectFrom('enrolment_token')
+      .select(TOKEN_COLUMNS)
+      .where('hash', '=', parameter('hash')),
+  )
 }
 
 const PREFIX = 'csgn_enroll_'
 const TOKEN = /^csgn_enroll_[A-Za-z0-9_-]{43}$/
+const TOKEN_COLUMNS = [
+  'id',
+  'names',
+  'profile',
+  'max_days',
+  'created_by',
+  'created_at',
+  'expires_at',
+  'used_at',
+  'fingerprint',
+] as const
 const DEFAULT_TTL_MS = 300_000
 const MOST_TTL_MS = 86_400_000
 const KEPT_MS = 86_400_000

@@ -18,7 +18,14 @@ import type { IssueRequest } from './issue-types.ts'
 export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
   const tooLarge = (): AuthorityError =>
     new AuthorityError('body-too-large', `the body has more than ${limit} bytes`)
-  if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge()
+  const announced = request.headers.get('content-length')
+  if (Number(announced ?? 0) > limit) throw tooLarge()
+  if (announced !== null && !request.headers.has('transfer-encoding')) {
+    // No HTTP server hands on more than was announced (RFC 9112 §6.3, RFC 9113 §8.1.1), and read in one piece it needs no stream of the web.
+    const body = new Uint8Array(await request.arrayBuffer())
+    if (body.length > limit) throw tooLarge()
+    return body
+  }
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of request.body ?? []) {

@@ -13,9 +13,10 @@ import { AuthorityError } from './errors.ts'
  * @throws {@link AuthorityError} `key-weak` or `key-unsupported`
  */
 export function checkKeyStrength(key: PublicKey): void {
-  const { asymmetricKeyType: kind, asymmetricKeyDetails: facts } = usable(key)
+  const loaded = usable(key)
   // Every listed type but RSA is sound by its kind alone.
   if (key.type?.startsWith('rsa') === false) return
+  const { asymmetricKeyType: kind, asymmetricKeyDetails: facts } = loaded
   if (kind === 'rsa') {
     checkRsa(facts?.modulusLength ?? 0, facts?.publicExponent ?? 0n, modulusOf(key))
   } else if (kind === 'ec') {

@@ -4,22 +4,14 @@
  *
  * @module
  */
-import {
-  isUniqueViolation,
-  type ParameterOf,
-  type PreparedQuery,
-  type Store,
-  type Transaction,
-} from '@countersign/store'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { isUniqueViolation, type Store, StoreError, type Transaction } from '@countersign/store'
 import type { AuditTrail, NewEvent } from './audit-trail.ts'
+import { LedgerQueries, type NewEntry } from './ledger-queries.ts'
 import type { LedgerTables } from './ledger-schema.ts'
 import { tokenUsed } from './token-used.ts'
 
-/** A new entry of the ledger: a row of the table, not revoked. */
-export type NewEntry = Omit<
-  LedgerTables['certificate'],
-  'revoked_at' | 'revocation_reason' | 'revocation_ordinal'
->
+export type { NewEntry } from './ledger-queries.ts'
 
 /** The certificate authority that signed, as the signer knew it. */
 export interface SignedUnder {
@@ -39,27 +31,14 @@ export class StaleIssuerError extends Error {
 export class LedgerWriter {
   readonly #store: Store
   readonly #audit: AuditTrail | undefined
-  readonly #insertOne: PreparedQuery<NewEntry & { under: string }, { serial: string }>
+  readonly #queries: LedgerQueries
   #waiting: Waiting[] = []
   #isWriting = false
 
   constructor(store: Store, audit?: AuditTrail) {
     this.#store = store
     this.#audit = audit
-    const database = store.database<LedgerTables>()
-    this.#insertOne = store.prepare((parameter: ParameterOf<NewEntry & { under: string }>) => {
-      const row = database
-        .selectFrom('certificate_authority')
-        .select(COLUMNS.map((column) => parameter(column).as(column)))
-        .where('id', '=', parameter('ca'))
-        .where('fingerprint', '=', parameter('under'))
-        .where('state', '<>', 'retired')
-      return database
-        .insertInto('certificate')
-        .columns(COLUMNS)
-        .expression(store.dialect === 'postgres' ? row.forKeyShare() : row)
-        .returning('serial')
-    })
+    this.#queries = new LedgerQueries(store)
   }
 
   /**
@@ -74,11 +53,7 @@ export class LedgerWriter {
     under: SignedUnder,
     events: readonly NewEvent[] = [],
   ): Promise<void> {
-    if (entries.length === 0) return
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#waiting.push({ entries, under, events, resolve, reject })
-    if (!this.#isWriting) void this.#writeAll()
-    await promise
+    if (entries.length > 0) await this.#join({ entries, under, events, tokenId: undefined })
   }
 
   /**
@@ -92,27 +67,22 @@ export class LedgerWriter {
     tokenId: string,
     events: readonly NewEvent[] = [],
   ): Promise<void> {
-    await this.#store.transaction<LedgerTables, void>(async (transaction) => {
-      const spent = await transaction
-        .updateTable('enrolment_token')
-        .set({ used_at: entry.issued_at, fingerprint: entry.fingerprint })
-        .where('id', '=', tokenId)
-        .where('used_at', 'is', null)
-        .where('expires_at', '>', entry.issued_at)
-        .returning('id')
-        .executeTakeFirst()
-      if (spent === undefined) throw tokenUsed()
-      await refuseStale(transaction, under)
-      await transaction.insertInto('certificate').values(entry).execute()
-      await this.#audit?.record(transaction, events)
-    })
+    await this.#join({ entries: [entry], under, events, tokenId })
+  }
+
+  async #join(wish: Wish): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#waiting.push({ ...wish, resolve, reject })
+    if (!this.#isWriting) void this.#writeAll()
+    await promise
   }
 
   async #writeAll(): Promise<void> {
     this.#isWriting = true
-    // Callers of this turn of the event loop come along.
-    await Promise.resolve()
     while (this.#waiting.length > 0) {
+      // Whoever else is heard in this turn of the event loop comes along: the wait for the disk, which on SQLite holds up everybody,
+      // is then one for all of them.
+      await nextTurn()
       const together = this.#waiting
       this.#waiting = []
       await this.#writeTogether(together)
@@ -120,80 +90,108 @@ export class LedgerWriter {
     this.#isWriting = false
   }
 
-  /** One commit for all; where one cannot be stored, a commit for each, so that only its owner has to try again. */
+  /** One commit for all; where a database refuses one of them, a commit for each, so that only its owner has to try again. */
   async #writeTogether(together: readonly Waiting[]): Promise<void> {
     try {
-      await this.#insert(together)
+      const refused = await this.#write(together)
+      for (const waiting of together) {
+        const refusal = refused.get(waiting)
+        if (refusal === undefined) waiting.resolve()
+        else waiting.reject(refusal)
+      }
     } catch (error) {
-      if (together.length > 1 && (isUniqueViolation(error) || error instanceof StaleIssuerError)) {
+      if (together.length > 1 && isFaultOfOne(error)) {
         for (const one of together) await this.#writeTogether([one])
       } else {
         for (const waiting of together) waiting.reject(error)
       }
-      return
     }
-    for (const waiting of together) waiting.resolve()
   }
 
-  async #insert(together: readonly Waiting[]): Promise<void> {
-    const entries = together.flatMap((waiting) => waiting.entries)
-    const [first] = entries
-    const [{ under } = { under: undefined }] = together
-    const events = this.#audit === undefined ? [] : together.flatMap((waiting) => waiting.events)
-    if (entries.length === 1 && events.length === 0 && first !== undefined && under !== undefined) {
-      const stored = await this.#insertOne.all({ ...first, under: under.fingerprint })
-      if (stored.length === 0) throw new StaleIssuerError(under.id)
-      return
+  /** @returns whose entries were not written, and why; everybody else's are committed */
+  async #write(together: readonly Waiting[]): Promise<ReadonlyMap<Waiting, Error>> {
+    const [only] = together
+    if (only !== undefined && together.length === 1 && this.#isPlain(only)) {
+      return await this.#writePlain(only)
     }
-    const signers = new Map(together.map((one) => [one.under.fingerprint, one.under]))
-    await this.#store.transaction<LedgerTables, void>(async (transaction) => {
-      for (const signer of signers.values()) await refuseStale(transaction, signer)
-      for (let start = 0; start < entries.length; start += ROWS_A_STATEMENT) {
-        const rows = entries.slice(start, start + ROWS_A_STATEMENT)
-        await transaction.insertInto('certificate').values(rows).execute()
+    return await this.#store.transaction<LedgerTables, Map<Waiting, Error>>(async (transaction) => {
+      // Made anew where the transaction has to be run again.
+      const refused = new Map<Waiting, Error>()
+      const stale = await this.#staleSigners(transaction, together)
+      for (const waiting of together) {
+        const refusal =
+          stale.get(waiting.under.fingerprint) ?? (await this.#spend(transaction, waiting))
+        if (refusal !== undefined) refused.set(waiting, refusal)
       }
-      await this.#audit?.record(transaction, events)
+      const granted = together.filter((waiting) => !refused.has(waiting))
+      await this.#queries.insert(
+        transaction,
+        granted.flatMap(({ entries }) => entries),
+      )
+      await this.#audit?.record(
+        transaction,
+        granted.flatMap(({ events }) => events),
+      )
+      return refused
     })
   }
+
+  /** One statement does for an entry alone. */
+  #isPlain({ entries, events, tokenId }: Wish): boolean {
+    const isSilent = this.#audit === undefined || events.length === 0
+    return entries.length === 1 && tokenId === undefined && isSilent
+  }
+
+  async #writePlain(only: Waiting): Promise<Map<Waiting, Error>> {
+    const { entries, under } = only
+    const refused = new Map<Waiting, Error>()
+    for (const entry of entries) {
+      const isStored = await this.#queries.insertUnder(entry, under.fingerprint)
+      if (!isStored) refused.set(only, new StaleIssuerError(under.id))
+    }
+    return refused
+  }
+
+  /** Those who were renewed or retired meanwhile, by their fingerprint. */
+  async #staleSigners(
+    transaction: Transaction<LedgerTables>,
+    together: readonly Waiting[],
+  ): Promise<ReadonlyMap<string, StaleIssuerError>> {
+    const stale = new Map<string, StaleIssuerError>()
+    const signers = new Map(together.map(({ under }) => [under.fingerprint, under]))
+    for (const { id, fingerprint } of signers.values()) {
+      if (await this.#queries.maySign(transaction, id, fingerprint)) continue
+      stale.set(fingerprint, new StaleIssuerError(id))
+    }
+    return stale
+  }
+
+  /** Uses the token up, where one was asked with; whoever comes second has written nothing. */
+  async #spend(
+    transaction: Transaction<LedgerTables>,
+    { entries, tokenId }: Waiting,
+  ): Promise<Error | undefined> {
+    const [entry] = entries
+    if (tokenId === undefined || entry === undefined) return undefined
+    return (await this.#queries.spend(transaction, tokenId, entry)) ? undefined : tokenUsed()
+  }
 }
 
-/** Refuses where the signer was renewed or retired meanwhile. */
-async function refuseStale(
-  transaction: Transaction<LedgerTables>,
-  { id, fingerprint }: SignedUnder,
-): Promise<void> {
-  const signer = await transaction
-    .selectFrom('certificate_authority')
-    .select('id')
-    .where('id', '=', id)
-    .where('fingerprint', '=', fingerprint)
-    .where('state', '<>', 'retired')
-    .executeTakeFirst()
-  if (signer === undefined) throw new StaleIssuerError(id)
+/** Whether the database refused what one of several wanted written, which the others have nothing to do with. */
+function isFaultOfOne(error: unknown): boolean {
+  return isUniqueViolation(error) || (error instanceof StoreError && error.code === 'value-invalid')
 }
 
-interface Waiting {
+/** What somebody wants written. */
+interface Wish {
   readonly entries: readonly NewEntry[]
   readonly under: SignedUnder
   readonly events: readonly NewEvent[]
+  /** The enrolment token that is used up by the one entry. */
+  readonly tokenId: string | undefined
+}
+
+interface Waiting extends Wish {
   resolve(): void
   reject(error: unknown): void
 }
-
-const COLUMNS = [
-  'ca',
-  'serial',
-  'profile',
-  'requester',
-  'names',
-  'key_type',
-  'fingerprint',
-  'certificate',
-  'not_before',
-  'not_after',
-  'issued_at',
-  'root',
-  'crl_partition',
-] as const
-/** SQLite takes 32,766 values in a statement, PostgreSQL 65,535. */
-const ROWS_A_STATEMENT = 500

@@ -6,6 +6,7 @@
  */
 import { checkOptions, CoreError, parseDuration, problemResponse } from '@countersign/core'
 import { StoreError } from '@countersign/store'
+import type { Certificate } from '@countersign/x509'
 import { Hono } from 'hono'
 import type { OpenedAuthority } from './authority.ts'
 import { type Authorize, type Caller, PERMISSIONS } from './authorize.ts'
@@ -121,7 +122,7 @@ export function createRoutes(authority: OpenedAuthority, authorize: Authorize): 
     }
     const body = await readBody(context.req.raw, BODY_LIMIT)
     const contentType = context.req.header('content-type') ?? ''
-    const request = parseIssueBody(body, contentType, new URL(context.req.url).searchParams)
+    const request = parseIssueBody(body, contentType, queryOf(context.req.url))
     const issued = await authority.issue({ ...request, requester: caller.name, by })
     return issuedResponse(issued, context.req.header('accept'))
   })
@@ -168,14 +169,20 @@ export function createRoutes(authority: OpenedAuthority, authorize: Authorize): 
   return application
 }
 
+/** Mostly there is none, and then there is nothing to parse. */
+function queryOf(url: string): URLSearchParams {
+  return url.includes('?') ? new URL(url).searchParams : new URLSearchParams()
+}
+
 function askerOf({ name, roles }: Caller, trustDomain: string): Asker {
   return { via: 'user', name, roles, own: namesOfUser(name, trustDomain) }
 }
 
-function issuedResponse(issued: Issued, accept = ''): Response {
-  const chain = issued.chain.map((certificate) => certificate.pem).join('')
+function issuedResponse({ certificate, chain, serialNumber }: Issued, accept = ''): Response {
+  const leaf = certificate.pem
+  const whole = leaf + chain.slice(1).map(authorityPem).join('')
   if (wantsPem(accept)) {
-    return new Response(chain, {
+    return new Response(whole, {
       status: 201,
       headers: {
         'cache-control': 'no-store',
@@ -183,8 +190,17 @@ function issuedResponse(issued: Issued, accept = ''): Response {
       },
     })
   }
-  const { certificate, serialNumber } = issued
-  return json({ certificate: certificate.pem, chain, serial: serialNumber }, 201)
+  return json({ certificate: leaf, chain: whole, serial: serialNumber }, 201)
+}
+
+/** Of an authority, which stands in every answer. */
+function authorityPem(certificate: Certificate): string {
+  let pem = AUTHORITY_PEMS.get(certificate)
+  if (pem === undefined) {
+    pem = certificate.pem
+    AUTHORITY_PEMS.set(certificate, pem)
+  }
+  return pem
 }
 
 function parseListQuery(query: URLSearchParams): {
@@ -292,3 +308,4 @@ const REQUEST_FAULTS: ReadonlySet<string> = new Set([
   'duration-invalid',
 ])
 const BODY_LIMIT = 64 * 1024
+const AUTHORITY_PEMS = new WeakMap<Certificate, string>()

@@ -6,6 +6,7 @@ import {
   startPostgres,
 } from '@countersign/testkit'
 import { ledgerTests } from './ledger-conformance.ts'
+import { ledgerGroupTests } from './ledger-groups.ts'
 
 scrubProcess()
 
@@ -17,10 +18,12 @@ describe('the ledger on PostgreSQL', { skip: skipWithoutPostgres() }, () => {
   })
   after(() => postgres?.stop())
 
-  ledgerTests({
-    async create() {
+  const databases = {
+    async create(): Promise<string> {
       if (postgres === undefined) throw new Error('PostgreSQL could not be started')
       return await postgres.createDatabase()
     },
-  })
+  }
+  ledgerTests(databases)
+  ledgerGroupTests(databases)
 })

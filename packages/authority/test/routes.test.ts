@@ -188,6 +188,26 @@ describe('the routes', () => {
     assert.deepEqual(await problem(beside), [400, 'option-unknown'])
   })
 
+  it('read a body whose length was announced in one piece, and no more of it than may be', async () => {
+    const type = { 'content-type': 'application/pkcs10' }
+    const long = new Uint8Array(65 * 1024)
+    for (const [body, length, outcome] of [
+      [CSR.pem, CSR.pem.length, [201, undefined]],
+      [CSR.pem, 65 * 1024, [413, 'body-too-large']],
+      [long, 65 * 1024, [413, 'body-too-large']],
+      // No server lets that through; whoever calls the routes in its own process may.
+      [long, 10, [413, 'body-too-large']],
+      [new Uint8Array(), 0, [400, 'request-malformed']],
+    ] as const) {
+      const response = await post('/ca/certificates', body, {
+        ...type,
+        'content-length': String(length),
+      })
+      const found = response.status === 201 ? [201, undefined] : await problem(response)
+      assert.deepEqual(found, outcome, `${body.length} bytes as ${length}`)
+    }
+  })
+
   it('refuse a signing request with any byte changed', async () => {
     for (let index = 0; index < CSR.der.length; index++) {
       const body = Uint8Array.from(CSR.der)
