@@ -1,5 +1,5 @@
 /**
- * Administration over HTTP: who there is, who is signed in, what happened. The role `admin`, proved within 15 minutes.
+ * Administration over HTTP: who there is, who is signed in, what happened. A session of the role `admin`, proved within 15 minutes.
  *
  * @module
  */
@@ -12,10 +12,10 @@ import {
   refuse,
   STEP_UP_MS,
 } from './route-parts.ts'
+import { ADMIN_ROLE } from './administrators.ts'
 import type { Caller } from './authenticator.ts'
 import { type AuthEnv, peerOf } from './guard.ts'
 import { NEW_PRINCIPAL, ROLES } from './schemas.ts'
-import { ADMIN_ROLE } from './setup.ts'
 import { isUlid } from './ulid.ts'
 import type { User } from './users.ts'
 
@@ -69,7 +69,7 @@ export function adminRoutes(parts: RouteParts): Hono<AuthEnv> {
   app.post(
     '/admin/principals/:name/disable',
     change('disable', async (user) => {
-      await parts.users.disable(user.name)
+      await parts.users.disable(user.name, KEEP)
       return new Response(null, { status: 204 })
     }),
   )
@@ -85,15 +85,16 @@ export function adminRoutes(parts: RouteParts): Hono<AuthEnv> {
     change('roles', async (user, c) => {
       const body = await readJson(parts, c, ROLES)
       if (body instanceof Response) return body
-      await parts.users.setRoles(user.name, body.roles)
+      await parts.users.setRoles(user.name, body.roles, KEEP)
       return new Response(null, { status: 204 })
     }),
   )
   app.post(
     '/admin/principals/:name/reset',
     change('reset', async (user) => {
-      const code = await parts.resets.createCode(user.name)
-      return Response.json({ code, expiresInSeconds: 900 }, { status: 201 })
+      const { code, expires } = await parts.resets.createCode(user.name)
+      const expiresInSeconds = Math.round((expires.getTime() - parts.clock().getTime()) / 1000)
+      return Response.json({ code, expiresInSeconds }, { status: 201 })
     }),
   )
   app.get(
@@ -140,6 +141,9 @@ export function adminRoutes(parts: RouteParts): Hono<AuthEnv> {
   return app
 }
 
+/** Nobody locks everybody out from afar; where the service runs there is a way back, and no such rule. */
+const KEEP = { keepAdministrator: true } as const
+
 /** Who may administer, or what to answer. */
 export async function administrator(
   parts: RouteParts,
@@ -147,7 +151,7 @@ export async function administrator(
 ): Promise<Caller | Response> {
   return await callerOf(parts, c, {
     roles: [ADMIN_ROLE],
-    methods: ['session', 'mtls'],
+    methods: ['session'],
     maxAuthAgeMs: STEP_UP_MS,
   })
 }

@@ -82,13 +82,19 @@ function lack(
   if (maxAuthAgeMs === undefined) return undefined
   const age = clock().getTime() - who.authTime.getTime()
   // A proof from the future is none: the clock was set back.
-  if (age >= 0 && age <= maxAuthAgeMs) return undefined
+  if (PROVED.has(who.via) && age >= 0 && age <= maxAuthAgeMs) return undefined
   const seconds = Math.floor(maxAuthAgeMs / 1000)
   return [
     'step-up-required',
     { challenge: { max_age: String(seconds) }, facts: { maxAgeSeconds: seconds } },
   ]
 }
+
+/**
+ * What says when its holder last proved who they are. A certificate or API token says only when it was made, and a certificate that
+ * renews itself every night would be fresh every morning.
+ */
+const PROVED: ReadonlySet<AuthMethod> = new Set<AuthMethod>(['session', 'jwt'])
 
 function checkAge(maxAuthAgeMs: number | undefined): void {
   if (maxAuthAgeMs === undefined) return

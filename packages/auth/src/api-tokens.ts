@@ -11,8 +11,8 @@ import type { CredentialRecord, Credentials } from './credentials.ts'
 import { checksum } from './crc32-base62.ts'
 import { AuthError } from './errors.ts'
 import type { OnAuthEvent } from './events.ts'
-import type { Gate, PrincipalRecord } from './gate.ts'
-import { parseScopes } from './names.ts'
+import { bindingFault, type Gate, type PrincipalRecord } from './gate.ts'
+import { isLabel, parseScopes } from './names.ts'
 import type { AuthPeer } from './peer.ts'
 import type { Principals } from './principals.ts'
 import { RecentCache } from './recent-cache.ts'
@@ -176,6 +176,22 @@ export class ApiTokens implements CredentialMethod<string> {
       : undefined
   }
 
+  /**
+   * Why a token is not good on this connection, whatever it is presented as: its networks, the certificate it is bound to.
+   *
+   * @returns `undefined` where it is; else the true reason
+   */
+  bindingFault(credential: CredentialRecord, peer: AuthPeer | undefined): string | undefined {
+    const { networks, x5tS256 } = publicOf(credential)
+    const fault = bindingFault(x5tS256 === undefined ? undefined : { x5tS256 }, peer)
+    return fault ?? (isWithin(blockListOf(networks), peer?.address) ? undefined : OUTSIDE)
+  }
+
+  /** The thumbprint of the certificate that a token is bound to, where it is. */
+  boundTo(credential: CredentialRecord): string | undefined {
+    return publicOf(credential).x5tS256
+  }
+
   presented(request: Request): string | undefined {
     const token = BEARER.exec(request.headers.get('authorization') ?? '')?.[1]
     return token !== undefined && this.isOne(token) ? token : undefined
@@ -243,7 +259,7 @@ export class ApiTokens implements CredentialMethod<string> {
   #admit({ context, networks }: Recognised, peer: AuthPeer | undefined): AuthContext | Rejection {
     const fault =
       this.#parts.gate.stillGood(context, peer) ??
-      (isWithin(networks, peer?.address) ? undefined : 'address-outside')
+      (isWithin(networks, peer?.address) ? undefined : OUTSIDE)
     return fault === undefined
       ? context
       : new Rejection(fault, 'credentials-invalid', context.principal)
@@ -317,7 +333,7 @@ function isWithin(networks: BlockList | undefined, address: string | undefined):
 }
 
 function checkLabel(label: string): void {
-  if (/^[^\p{C}]{1,64}$/u.test(label) && label.trim() !== '') return
+  if (isLabel(label)) return
   throw invalid('a token has a label of 1 to 64 characters that can be seen')
 }
 
@@ -328,6 +344,7 @@ function invalid(message: string): AuthError {
 /** RFC 6750 §2.1; the name of a scheme has no case (RFC 9110 §11.1). */
 const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i
 const KINDS = ['api_token'] as const
+const OUTSIDE = 'address-outside'
 const SECRET_LENGTH = 43
 const DEFAULT_DAYS = 90
 const MOST_DAYS = 365

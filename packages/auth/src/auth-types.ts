@@ -19,6 +19,7 @@ import type { SigningKeyInfo } from './oauth/signing-keys.ts'
 import type { FastifyPlugin, NodeRoutesOptions } from './node-routes.ts'
 import type { AuthPeer } from './peer.ts'
 import type { Refusal } from './problems.ts'
+import type { PasswordCode } from './resets.ts'
 import type { OnRevocation, Revocation } from './revocations.ts'
 import type { SecretFinding } from './secret-scan.ts'
 import type { SessionInfo } from './session-types.ts'
@@ -99,11 +100,17 @@ export interface Auth extends AsyncDisposable {
   createSetupCode(): Promise<string>
 
   /**
-   * Makes the one-time code with which a user sets a new password: good for 15 minutes, ends the one before.
+   * Makes the one-time code with which a user sets a new password: good for 15 minutes, a first one for 24 hours; ends the one before.
    *
    * @throws {@link AuthError} `user-unknown`, `user-disabled`, `service-password`
    */
   createResetCode(name: string): Promise<string>
+  /**
+   * The same with its end: 24 hours for who has no password yet.
+   *
+   * @throws {@link AuthError} `user-unknown`, `user-disabled`, `service-password`
+   */
+  createPasswordCode(name: string): Promise<PasswordCode>
 
   /** Looks through the whole database for what could be replayed by whoever reads it. @returns what was found: nothing */
   findSecrets(): Promise<SecretFinding[]>
@@ -115,7 +122,7 @@ export interface Auth extends AsyncDisposable {
    */
   sweep(): Promise<number>
 
-  /** Writes what waits for the audit log and stops listening. The store stays open; close it afterwards. */
+  /** Writes what waits for the audit log, stops listening and ends its threads. The store stays open; close it afterwards. */
   close(): Promise<void>
 }
 

@@ -95,7 +95,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const resets = new Resets({ store, clock, onEvent, throttle, users })
   const halfDone = new HalfDone(store, clock)
   const totp = new TotpFactor({ clock, serviceName, credentials, halfDone, secrets })
-  const recovery = new RecoveryFactor(credentials)
+  const recovery = new RecoveryFactor(store, credentials)
   const oneTime = new OneTime(store, clock)
   const passkeys = new Passkeys({ clock, serviceName, credentials, halfDone, oneTime, secrets })
   const secondFactors = new SecondFactors({
@@ -258,7 +258,11 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     },
     needsSetup: () => setup.isNeeded(),
     createSetupCode: () => setup.createCode(),
-    createResetCode: (name) => resets.createCode(name),
+    createResetCode: async (name) => (await resets.createCode(name)).code,
+    createPasswordCode: async (name) => {
+      const { code, expires } = await resets.createCode(name)
+      return { code, expires }
+    },
     findSecrets: () => findSecrets(store),
     sweep: () => sweepExpired(store, clock),
     close,

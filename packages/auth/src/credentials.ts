@@ -170,6 +170,21 @@ export class Credentials {
     return row === undefined ? undefined : recordOf(row)
   }
 
+  /** Revokes every credential of a kind that a principal has. */
+  async revokeAll(
+    principalId: string,
+    kind: CredentialKind,
+    within?: Transaction<AuthTables>,
+  ): Promise<void> {
+    await (within ?? this.#db)
+      .updateTable('auth_credential')
+      .set({ revoked_at: this.#clock().getTime(), secret_enc: null })
+      .where('principal_id', '=', principalId)
+      .where('kind', '=', kind)
+      .where('revoked_at', 'is', null)
+      .execute()
+  }
+
   /** Writes down that a credential was used, at most once a minute. */
   async touch(credential: CredentialRecord): Promise<void> {
     const now = this.#clock().getTime()

@@ -19,6 +19,7 @@ export type AuthErrorCode =
   | 'hashing-overloaded'
   | 'setup-done'
   | 'keys-required'
+  | 'last-administrator'
   | 'keys-missing'
   | 'keys-unusable'
   | 'secret-unreadable'

@@ -25,12 +25,26 @@ export function isName(name: string): boolean {
  * @throws {@link AuthError} `name-invalid`
  */
 export function parseName(name: string): string {
-  if (!isName(name)) {
+  if (!isName(name) || isDisguised(name)) {
     throw new AuthError('name-invalid', 'that is not a name for a user', {
-      hint: "use 1 to 64 letters, digits, spaces inside, and . _ - @ + '",
+      hint: "use 1 to 64 letters of one script, digits, spaces inside, and . _ - @ + '",
     })
   }
   return name.normalize('NFC')
+}
+
+/**
+ * Whether a name may be one only so as to look like another: in letters of a second kind (full width, ligatures: what NFKC
+ * changes), or of scripts whose letters look alike (UTS 39 §5.1). Nobody new gets it; who has it keeps it.
+ */
+function isDisguised(name: string): boolean {
+  if (name.normalize('NFC') !== name.normalize('NFKC')) return true
+  return ALIKE.filter((script) => script.test(name)).length > 1
+}
+
+/** Whether a text can stand in a list as what something is for: 1 to 64 characters that can be seen, on one line. */
+export function isLabel(text: string): boolean {
+  return LABEL.test(text) && text.trim() !== ''
 }
 
 /**
@@ -68,6 +82,14 @@ export function parseScopes(scopes: '*' | readonly string[]): '*' | string[] {
   return [...new Set(scopes)].toSorted()
 }
 
+const LABEL = /^[^\p{C}\p{Zl}\p{Zp}]{1,64}$/u
+const ALIKE = [
+  /\p{Script=Latin}/u,
+  /\p{Script=Cyrillic}/u,
+  /\p{Script=Greek}/u,
+  /\p{Script=Armenian}/u,
+  /\p{Script=Cherokee}/u,
+]
 const MOST_SCOPES = 50
 const LONGEST = 64
 /** Variation selectors, fillers of Hangul: letters and marks that nobody sees. */

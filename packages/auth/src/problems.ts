@@ -51,6 +51,7 @@ export type RefusalCode =
   | 'invalid-name'
   | 'name-taken'
   | 'setup-done'
+  | 'last-administrator'
   | 'invalid-setup-code'
 
 /** A request that is not let through: what to answer. The true reason goes to `onEvent` only. */
@@ -315,6 +316,11 @@ const TABLE: Readonly<Record<RefusalCode, Row>> = {
     status: 409,
     detail: 'this service already has its first administrator',
     hint: 'sign in, or ask an administrator',
+  },
+  'last-administrator': {
+    status: 409,
+    detail: 'nobody would be left who may administer and can sign in',
+    hint: 'give somebody else the role admin first',
   },
   'invalid-setup-code': {
     status: 400,

@@ -13,6 +13,7 @@ import {
 } from './route-parts.ts'
 import { RESET, RESET_CONFIRM } from './schemas.ts'
 import type { SendResetCode } from './options.ts'
+import { loginSubject } from './sign-in.ts'
 
 /**
  * `POST /auth/reset`: asks for a code. The answer is the same whoever exists, and comes before anything is done about it.
@@ -57,7 +58,9 @@ async function asked(
 ): Promise<void> {
   const time = parts.clock()
   try {
-    const admission = await parts.throttle.consume({ subject: 'reset-request', address })
+    // By name: one that everybody shares would let a hundred strangers keep everybody from a reset.
+    const subject = `reset-request:${loginSubject(username)}`
+    const admission = await parts.throttle.consume({ subject, address })
     const user = await parts.users.record(username)
     const reason = !admission.admitted
       ? 'throttled'
@@ -75,7 +78,8 @@ async function asked(
       address,
     })
     if (send === undefined || user === undefined || reason !== 'active') return
-    await send({ id: user.id, name: user.name }, await parts.resets.createCode(user.name))
+    const made = await parts.resets.requestCode(user)
+    if (made !== undefined) await send({ id: user.id, name: user.name }, made.code)
   } catch (error) {
     parts.onEvent({ type: 'sys_failure', time, reason: '/auth/reset', address, error })
   }

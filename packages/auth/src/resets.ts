@@ -14,7 +14,8 @@ import { codeHash, newCode } from './one-time-code.ts'
 import type { AuthTables } from './schema.ts'
 import { loginSubject } from './sign-in.ts'
 import type { Throttle } from './throttle.ts'
-import { refuseService, type UserRecord, type Users } from './users.ts'
+import { refuseService } from './user-faults.ts'
+import type { UserRecord, Users } from './users.ts'
 
 /** What {@link Resets} is made of. */
 export interface ResetsParts {
@@ -23,6 +24,13 @@ export interface ResetsParts {
   onEvent: OnAuthEvent
   throttle: Throttle
   users: Users
+}
+
+/** A code with which its holder sets a password. */
+export interface PasswordCode {
+  /** `XXXXX-XXXXX-XXXXX-XXXXX`: 100 bits, good once. Only its hash is stored. */
+  readonly code: string
+  readonly expires: Date
 }
 
 /** Makes and takes reset codes. */
@@ -36,11 +44,12 @@ export class Resets {
   }
 
   /**
-   * Makes the code with which its holder may set a new password, once and within 15 minutes. Earlier codes end.
+   * Makes the code with which its holder may set a new password, once and within 15 minutes; a first one within 24 hours. Earlier
+   * codes end.
    *
    * @throws {@link AuthError} `user-unknown`, `user-disabled`, `service-password`
    */
-  async createCode(name: string): Promise<string> {
+  async createCode(name: string): Promise<PasswordCode> {
     const user = await this.#parts.users.record(name)
     if (user === undefined) throw new AuthError('user-unknown', `there is no user "${name}"`)
     if (user.status !== 'active') {
@@ -49,30 +58,56 @@ export class Resets {
       })
     }
     refuseService(user)
-    const { clock, onEvent, store } = this.#parts
-    const code = newCode()
-    const created = clock().getTime()
-    await store.transaction<AuthTables, void>(async (transaction) => {
+    const made = this.#make(user)
+    await this.#parts.store.transaction<AuthTables, void>(async (transaction) => {
       await transaction
         .deleteFrom('auth_onetime')
         .where('purpose', '=', PURPOSE)
         .where('principal_id', '=', user.id)
         .execute()
-      await transaction
-        .insertInto('auth_onetime')
-        .values({
-          hash: codeHash(PURPOSE, code),
-          purpose: PURPOSE,
-          principal_id: user.id,
-          created,
-          expires: created + LIFE_MS,
-          epoch: user.epoch,
-        })
-        .execute()
+      await transaction.insertInto('auth_onetime').values(made.row).execute()
     })
-    const { id: principalId } = user
-    onEvent({ type: 'authn_reset_created', time: clock(), name: user.name, principalId })
-    return code
+    this.#tell(user)
+    return made
+  }
+
+  /**
+   * The same for whoever asks for it, who may be anybody: the codes there are stay good, and there are five at most.
+   *
+   * @returns `undefined` where there are five already
+   */
+  async requestCode(user: UserRecord): Promise<PasswordCode | undefined> {
+    const made = this.#make(user)
+    const done = await this.#parts.store.transaction<AuthTables, boolean>(async (transaction) => {
+      const live = await transaction
+        .selectFrom('auth_onetime')
+        .select('hash')
+        .where('purpose', '=', PURPOSE)
+        .where('principal_id', '=', user.id)
+        .where('expires', '>', made.row.created)
+        .limit(MOST_ASKED)
+        .execute()
+      if (live.length === MOST_ASKED) return false
+      await transaction.insertInto('auth_onetime').values(made.row).execute()
+      return true
+    })
+    if (!done) return undefined
+    this.#tell(user)
+    return made
+  }
+
+  #make({ id, epoch, phc }: UserRecord): PasswordCode & { row: CodeRow } {
+    const code = newCode()
+    const created = this.#parts.clock().getTime()
+    const expires = created + (phc === undefined ? FIRST_LIFE_MS : LIFE_MS)
+    const hash = codeHash(PURPOSE, code)
+    const row = { hash, purpose: PURPOSE, principal_id: id, created, expires, epoch }
+    return { code, expires: new Date(expires), row }
+  }
+
+  #tell({ id: principalId, name }: UserRecord): void {
+    const { clock, onEvent } = this.#parts
+    onEvent({ type: 'authn_reset_created', time: clock(), name, principalId })
   }
 
   /**
@@ -93,7 +128,15 @@ export class Resets {
         .where('expires', '>', this.#parts.clock().getTime())
         .returning('hash')
         .execute()
-      return used.length > 0
+      // As they were before the password was hashed, which takes a while.
+      const owner = await transaction
+        .selectFrom('auth_principal')
+        .select('id')
+        .where('id', '=', user.id)
+        .where('epoch', '=', user.epoch)
+        .where('status', '=', 'active')
+        .executeTakeFirst()
+      return used.length > 0 && owner !== undefined
     })
     if (!done) return undefined
     await throttle.reopen(loginSubject(user.name))
@@ -115,5 +158,10 @@ export class Resets {
   }
 }
 
+type CodeRow = AuthTables['auth_onetime']
+
 const PURPOSE = 'reset'
 const LIFE_MS = 15 * 60_000
+/** A first password replaces none: nobody who is signed in is thrown out, and a new colleague may come tomorrow. */
+const FIRST_LIFE_MS = 24 * 3_600_000
+const MOST_ASKED = 5

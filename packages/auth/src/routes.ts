@@ -141,6 +141,7 @@ const ANSWERS: { [Code in AuthErrorCode]?: ErrorAnswer } = {
   'service-password': { code: 'service-password' },
   'factor-unknown': { code: 'factor-unknown' },
   'setup-done': { code: 'setup-done' },
+  'last-administrator': { code: 'last-administrator' },
   'credential-taken': { code: 'factor-taken' },
   'jwk-invalid': { code: 'malformed-request' },
   'keys-required': { code: 'factor-unavailable' },

@@ -82,7 +82,10 @@ export class SessionRenewal {
     const { clock, revocations } = this.#parts
     const token = newToken()
     const now = clock().getTime()
-    const amr = [...new Set([...session.context.amr, ...proof.amr])].join(' ')
+    const { amr: before, aal } = session.context
+    // A weaker proof than the last says nothing of the stronger one.
+    const kept = proof.aal < aal ? [] : before
+    const amr = [...new Set([...kept, ...proof.amr])].join(' ')
     const done = await this.#db
       .updateTable('auth_session')
       .set({ hash: digest(token), prev_hash: null, prev_until: null, renewed: now })

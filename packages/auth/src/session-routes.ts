@@ -121,8 +121,10 @@ export async function changePassword(parts: RouteParts, c: RouteContext): Promis
   const user = await parts.users.recordById(id)
   // Disabled or removed while the password was hashed.
   if (user?.status !== 'active') return refuse(parts, 'credentials-invalid')
-  const { amr, aal } = session.context
-  const proof = { amr, aal, remember: session.remember }
+  const { amr, aal, authTime } = session.context
+  // The password is proved; a second factor no later than it was.
+  const proved = aal === 1 ? {} : { authTime }
+  const proof = { amr, aal, remember: session.remember, ...proved }
   const begun = await parts.sessions.begin(user, originOf(parts, c), proof)
   return withCookies(null, 204, cookiesOfSignIn(parts, c, begun))
 }

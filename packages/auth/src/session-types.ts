@@ -54,6 +54,8 @@ export interface SessionProof {
   amr?: readonly string[] | undefined
   /** @defaultValue 1 */
   aal?: AssuranceLevel | undefined
+  /** When. @defaultValue now */
+  authTime?: Date | undefined
   /** Stays when the browser is closed. @defaultValue false */
   remember?: boolean | undefined
   /** @defaultValue 256 random bits */

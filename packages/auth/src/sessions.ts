@@ -136,6 +136,7 @@ export class Sessions {
     const { clock, onEvent, terms } = this.#parts
     const { makeToken = newToken, remember = false, amr = ['pwd'], aal = 1 } = proof
     const time = clock()
+    const { authTime = time } = proof
     const now = time.getTime()
     const token = makeToken()
     const expires = now + (remember ? terms.rememberAbsoluteMs : terms.absoluteMs)
@@ -146,7 +147,7 @@ export class Sessions {
       principal_id: principal.id,
       epoch: principal.epoch,
       created: now,
-      auth_time: now,
+      auth_time: authTime.getTime(),
       last_seen: now,
       idle_expires: Math.min(now + this.#idleMs(remember), expires),
       expires,

@@ -6,13 +6,11 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '@countersign/core'
 import type { Kysely, Store } from '@countersign/store'
+import { ADMIN_ROLE } from './administrators.ts'
 import { AuthError } from './errors.ts'
 import { codeHash, newCode } from './one-time-code.ts'
 import type { AuthTables } from './schema.ts'
 import { insertUser, type NewUser, type User, type Users } from './users.ts'
-
-/** The role that may administer the service; the first user gets it. */
-export const ADMIN_ROLE = 'admin'
 
 /** One-time codes for the first administrator. */
 export class Setup {

@@ -13,8 +13,8 @@ export interface StepUpFactor {
   readonly field: string
   /** What it adds to `amr` (RFC 8176). */
   readonly amr: string
-  /** What the session is worth afterwards; `undefined` leaves that as it is. */
-  readonly aal?: AssuranceLevel | undefined
+  /** What the session is worth afterwards: its `aal` is that of the proof at its `auth_time`, never that of an older one. */
+  readonly aal: AssuranceLevel
   /** Checks it, counted like a sign-in. */
   check(
     principalId: string,

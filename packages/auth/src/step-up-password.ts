@@ -11,6 +11,7 @@ export function passwordFactor(signIn: SignIn): StepUpFactor {
   return {
     field: 'password',
     amr: 'pwd',
+    aal: 1,
     check: async (principalId, value, origin) => {
       if (typeof value !== 'string' || value === '' || !value.isWellFormed()) return 'malformed'
       return await signIn.confirm(principalId, value, origin, 'authn_step_up_fail')

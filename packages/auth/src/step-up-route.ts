@@ -72,11 +72,8 @@ async function renewed(
   session: LiveSession,
   factor: StepUpFactor,
 ): Promise<Response> {
-  const { aal } = session.context
-  const token = await parts.renewal.stepUp(session, {
-    amr: [factor.amr],
-    aal: factor.aal ?? aal,
-  })
+  const { amr, aal } = factor
+  const token = await parts.renewal.stepUp(session, { amr: [amr], aal })
   const found = token === undefined ? undefined : await parts.sessions.findToken(token)
   // Ended or renewed while the proof was looked at.
   if (token === undefined || found === undefined) return refuse(parts, 'credentials-invalid')

@@ -5,6 +5,7 @@
  */
 import type { Clock } from '@countersign/core'
 import { isUniqueViolation, type Kysely, type Store, type Transaction } from '@countersign/store'
+import { ADMIN_ROLE, isAdministrator, type KeepOptions, requireAnother } from './administrators.ts'
 import { AuthError } from './errors.ts'
 import type { OnAuthEvent } from './events.ts'
 import { isName, normalizeName, parseName, parseRoles } from './names.ts'
@@ -14,6 +15,7 @@ import type { AuthTables, PrincipalKind } from './schema.ts'
 import type { EndedSession } from './session-types.ts'
 import type { Sessions } from './sessions.ts'
 import { ulid } from './ulid.ts'
+import { refuseService, unknownUser } from './user-faults.ts'
 
 /** Somebody the service knows. */
 export interface User {
@@ -97,8 +99,12 @@ export class Users {
     return this.#read()
   }
 
-  /** Ends every session of the user and lets none begin. */
-  async disable(name: string): Promise<void> {
+  /**
+   * Ends every session of the user and lets none begin.
+   *
+   * @throws {@link AuthError} `user-unknown`; `last-administrator` where one is to be kept
+   */
+  async disable(name: string, keep: KeepOptions = {}): Promise<void> {
     const { sessions, clock } = this.#parts
     const disabled_at = clock().getTime()
     const [user, ended] = await this.#change(name, async (transaction, id) => {
@@ -107,6 +113,9 @@ export class Users {
         .set({ status: 'disabled', disabled_at })
         .where('id', '=', id)
         .execute()
+      if (keep.keepAdministrator === true && (await isAdministrator(transaction, id))) {
+        await requireAnother(transaction, id)
+      }
       return await sessions.endAll(transaction, id)
     })
     this.tell('user_updated', user, 'disabled')
@@ -171,12 +180,22 @@ export class Users {
     return true
   }
 
-  /** Gives the user these roles and no others; requests notice at once, in other processes within two seconds. */
-  async setRoles(name: string, roles: readonly string[]): Promise<void> {
+  /**
+   * Gives the user these roles and no others; requests notice at once, in other processes within two seconds.
+   *
+   * @throws {@link AuthError} `user-unknown`, `role-invalid`; `last-administrator` where one is to be kept
+   */
+  async setRoles(name: string, roles: readonly string[], keep: KeepOptions = {}): Promise<void> {
     const checked = parseRoles(roles)
     const [user] = await this.#change(name, async (transaction, id) => {
-      await transaction.deleteFrom('auth_role').where('principal_id', '=', id).execute()
+      const before = await transaction
+        .deleteFrom('auth_role')
+        .where('principal_id', '=', id)
+        .returning('role')
+        .execute()
       await insertRoles(transaction, id, checked)
+      const lost = before.some(({ role }) => role === ADMIN_ROLE) && !checked.includes(ADMIN_ROLE)
+      if (lost && keep.keepAdministrator === true) await requireAnother(transaction, id)
       // ASVS 7.2.4: other rights, another token.
       await this.#parts.sessions.renewSoon(transaction, id)
     })
@@ -368,24 +387,6 @@ async function insertRoles(
     .insertInto('auth_role')
     .values(roles.map((role) => ({ principal_id: id, role })))
     .execute()
-}
-
-/**
- * Refuses what is about a password where there can be none.
- *
- * @throws {@link AuthError} `service-password`
- */
-export function refuseService({ kind, name }: { kind: PrincipalKind; name: string }): void {
-  if (kind !== 'service') return
-  throw new AuthError('service-password', `${name} is a service, which has no password`, {
-    hint: `give it a token (countersign token create ${name}) or a certificate (countersign user cert ${name})`,
-  })
-}
-
-function unknownUser(name: string): AuthError {
-  return new AuthError('user-unknown', `there is no user "${name}"`, {
-    hint: 'see who there is: countersign user list',
-  })
 }
 
 function rolesOf(rows: readonly { role: string | null }[]): string[] {

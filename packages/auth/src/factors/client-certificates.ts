@@ -12,7 +12,7 @@ import type { CredentialRecord, Credentials } from '../credentials.ts'
 import { AuthError } from '../errors.ts'
 import type { OnAuthEvent } from '../events.ts'
 import { isJsonObject } from '../jwt/json-object.ts'
-import { parseScopes } from '../names.ts'
+import { isLabel, parseScopes } from '../names.ts'
 import { ownedCredentials } from '../owned-credentials.ts'
 import { thumbprintOf } from '../peer.ts'
 import type { Revocation, Revocations } from '../revocations.ts'
@@ -89,7 +89,7 @@ export class ClientCertificates {
     if (leaf === undefined) throw invalid('there is no certificate')
     if (mayCertify(leaf)) throw invalid('an authority is nobody who calls')
     const { label = 'client certificate' } = options
-    if (label === '' || label.length > 64) throw invalid('label must have 1 to 64 characters')
+    if (!isLabel(label)) throw invalid('label must have 1 to 64 characters that can be seen')
     const record = await credentials.add({
       ...rowOf(leaf),
       principalId,
@@ -179,7 +179,9 @@ export class ClientCertificates {
     const found = /^[0-9a-f]{64}$/i.test(id)
       ? await credentials.findByHash(thumbprintOfHex(id))
       : await credentials.find(id)
-    if (found?.kind !== 'client_cert' || found.revokedAt !== undefined) return false
+    if (found?.kind !== 'client_cert') return false
+    // Whoever revoked it may have been stopped before those that it was renewed to.
+    if (found.revokedAt !== undefined) return await this.#endSuccessors(found)
     // The row last: where the authority cannot, nothing has ended, and whoever asked hears of it and asks again.
     await certificateAuthority?.revoke(publicOf(found).fingerprint)
     // Told of it by the authority (hearRevoked), this has been done.
@@ -195,8 +197,10 @@ export class ClientCertificates {
    */
   async hearRevoked(fingerprint: string): Promise<boolean> {
     const found = await this.#parts.credentials.findByHash(thumbprintOfHex(fingerprint))
-    if (found?.kind !== 'client_cert' || found.revokedAt !== undefined) return false
-    return await this.#end(found.id)
+    if (found?.kind !== 'client_cert') return false
+    return found.revokedAt === undefined
+      ? await this.#end(found.id)
+      : await this.#endSuccessors(found)
   }
 
   async #end(id: string): Promise<boolean> {
@@ -204,12 +208,16 @@ export class ClientCertificates {
     const record = await credentials.revoke(id, { kinds: ['client_cert'] })
     if (record === undefined) return false
     await this.#endWith(record)
-    const { principalId } = record
-    const left = await credentials.list({ principalId, kinds: ['client_cert'] })
-    // A thief may have been the one who renewed it.
-    const successors = left.filter((each) => publicOf(each).renews === record.id)
-    for (const successor of successors) await this.revoke(successor.id)
+    await this.#endSuccessors(record)
     return true
+  }
+
+  /** Those that a certificate was renewed to: a thief may have been the one who did. */
+  async #endSuccessors({ id, principalId }: CredentialRecord): Promise<boolean> {
+    const left = await this.#parts.credentials.list({ principalId, kinds: ['client_cert'] })
+    const successors = left.filter((each) => publicOf(each).renews === id)
+    for (const successor of successors) await this.revoke(successor.id)
+    return successors.length > 0
   }
 
   /** What is bound to a certificate that has ended. */

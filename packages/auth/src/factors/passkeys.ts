@@ -53,16 +53,18 @@ export class Passkeys implements SecondFactor {
   /**
    * What a browser needs to make one, as JSON.
    *
+   * @param sid - the session that asks: what was begun in one is ended in no other
    * @throws {@link AuthError} `passkeys-unavailable`
    */
   async begin(
     owner: { id: string; name: string; epoch: number },
+    sid: string,
     { rpId }: PasskeySite,
   ): Promise<object> {
     const { generateRegistrationOptions } = await library()
     const { credentials, serviceName } = this.#parts
     const present = await credentials.list({ principalId: owner.id, kinds: ['passkey'] })
-    const challenge = await this.#challenge('register', owner)
+    const challenge = await this.#challenge(`register:${sid}`, owner)
     return await generateRegistrationOptions({
       rpName: serviceName,
       rpID: rpId,
@@ -83,6 +85,7 @@ export class Passkeys implements SecondFactor {
    */
   async register(
     owner: { id: string; epoch: number },
+    sid: string,
     given: unknown,
     { origin, rpId }: PasskeySite,
     label: string,
@@ -93,7 +96,7 @@ export class Passkeys implements SecondFactor {
     const verified = await attempt(() =>
       verifyRegistrationResponse({
         response: response.data,
-        expectedChallenge: (challenge) => this.#redeem('register', challenge, owner),
+        expectedChallenge: (challenge) => this.#redeem(`register:${sid}`, challenge, owner),
         expectedOrigin: origin,
         expectedRPID: rpId,
         requireUserVerification: true,

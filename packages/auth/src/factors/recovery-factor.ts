@@ -3,8 +3,10 @@
  *
  * @module
  */
+import type { Store } from '@countersign/store'
 import type { Credentials } from '../credentials.ts'
 import { codeHash, newCode } from '../one-time-code.ts'
+import type { AuthTables } from '../schema.ts'
 import type { SecondFactor } from './second-factors.ts'
 
 /** Makes and checks. */
@@ -12,27 +14,31 @@ export class RecoveryFactor implements SecondFactor {
   readonly field = 'recovery'
   readonly kind = 'recovery'
   readonly amr = 'otp'
+  readonly #store: Store
   readonly #credentials: Credentials
 
-  constructor(credentials: Credentials) {
+  constructor(store: Store, credentials: Credentials) {
+    this.#store = store
     this.#credentials = credentials
   }
 
-  /** Makes ten and ends those there were. */
+  /** Makes ten and ends those there were, both or neither: of two who do so at once, the last has ten that are good. */
   async renew(principalId: string): Promise<string[]> {
-    await this.end(principalId)
     const codes = Array.from({ length: COUNT }, () => newCode(5))
-    for (const code of codes) {
-      const hash = codeHash(purposeOf(principalId), code)
-      await this.#credentials.add({ principalId, kind: 'recovery', label: 'recovery code', hash })
-    }
+    await this.#store.transaction<AuthTables, void>(async (transaction) => {
+      await this.#credentials.revokeAll(principalId, 'recovery', transaction)
+      for (const code of codes) {
+        const hash = codeHash(purposeOf(principalId), code)
+        const row = { principalId, kind: 'recovery', label: 'recovery code', hash } as const
+        await this.#credentials.add(row, transaction)
+      }
+    })
     return codes
   }
 
   /** Ends all of them. */
   async end(principalId: string): Promise<void> {
-    const records = await this.#credentials.list({ principalId, kinds: ['recovery'] })
-    for (const { id } of records) await this.#credentials.revoke(id, { principalId })
+    await this.#credentials.revokeAll(principalId, 'recovery')
   }
 
   async verify(principalId: string, value: unknown): Promise<boolean | 'malformed'> {

@@ -8,7 +8,7 @@ import type { CredentialRecord, Credentials } from '../credentials.ts'
 import { AuthError } from '../errors.ts'
 import type { OnAuthEvent } from '../events.ts'
 import { isJsonObject, type JsonObject } from '../jwt/json-object.ts'
-import { parseScopes } from '../names.ts'
+import { isLabel, parseScopes } from '../names.ts'
 import { ownedCredentials } from '../owned-credentials.ts'
 import type { Revocations } from '../revocations.ts'
 import type { Users } from '../users.ts'
@@ -68,7 +68,7 @@ export class ClientKeys {
     const { id: principalId, name } = await users.known(userName)
     const read = readAssertionKey(asObject(jwk))
     const { label = 'public key', days } = options
-    if (label === '' || label.length > 64) throw invalid('label must have 1 to 64 characters')
+    if (!isLabel(label)) throw invalid('label must have 1 to 64 characters that can be seen')
     if (days !== undefined && !(Number.isInteger(days) && days >= 1 && days <= 3650)) {
       throw invalid('days must be a whole number from 1 to 3650')
     }

@@ -7,6 +7,7 @@
  * @module
  */
 import type { Certificate } from '@countersign/x509'
+import type { ApiTokens } from '../api-tokens.ts'
 import { Rejection } from '../credential-method.ts'
 import type { Credentials, CredentialRecord } from '../credentials.ts'
 import type { Gate, PrincipalRecord } from '../gate.ts'
@@ -32,7 +33,7 @@ export interface Client {
   readonly principal: PrincipalRecord
   readonly credential: CredentialRecord
   readonly method: ClientMethod
-  /** Thumbprint of the certificate that proved it: what the tokens are bound to. */
+  /** Thumbprint of the certificate that proved it, or that its secret is bound to: what the tokens are bound to. */
   readonly x5tS256: string | undefined
 }
 
@@ -44,6 +45,7 @@ export interface ClientsParts {
   users: Pick<Users, 'record'>
   gate: Gate
   assertions: Assertions
+  apiTokens: Pick<ApiTokens, 'bindingFault' | 'boundTo'>
   /** Whether an API token of the client is taken as its secret. */
   secrets: boolean
 }
@@ -77,8 +79,10 @@ export class Clients {
       // RFC 6749 §2.3: a client MUST NOT use more than one method in a request.
       return new OAuthRefusal('invalid_request', 'one proof of the client at a time')
     }
-    if (authorization !== null) return await this.#byBasic(authorization, clientId)
-    if (secret !== undefined) return await this.#bySecret(clientId, secret, 'client_secret_post')
+    if (authorization !== null) return await this.#byBasic(authorization, clientId, peer)
+    if (secret !== undefined) {
+      return await this.#bySecret(clientId, secret, 'client_secret_post', peer)
+    }
     if (assertion !== undefined) return await this.#byAssertion(assertion, form)
     const certificate = peer?.certificate
     // A name alone proves nothing; who may do without a proof is for the grant to say.
@@ -118,12 +122,13 @@ export class Clients {
   async #byBasic(
     authorization: string,
     clientId: string | undefined,
+    peer: AuthPeer | undefined,
   ): Promise<Client | OAuthRefusal> {
     const pair = this.#parts.secrets ? readBasic(authorization) : undefined
     const refusal =
       pair === undefined || (clientId ?? pair.name) !== pair.name
         ? refused('client-secret-refused')
-        : await this.#bySecret(pair.name, pair.secret, 'client_secret_basic')
+        : await this.#bySecret(pair.name, pair.secret, 'client_secret_basic', peer)
     if (!(refusal instanceof OAuthRefusal)) return refusal
     const scheme = /^[A-Za-z][A-Za-z0-9-]{0,31}(?= )/.exec(authorization)?.[0] ?? 'Basic'
     return new OAuthRefusal('invalid_client', refusal.description, {
@@ -137,6 +142,7 @@ export class Clients {
     clientId: string | undefined,
     secret: string,
     method: ClientMethod,
+    peer: AuthPeer | undefined,
   ): Promise<Client | OAuthRefusal> {
     if (!this.#parts.secrets) return refused('client-secret-refused')
     const credential = await this.#parts.credentials.findByHash(digest(secret))
@@ -146,7 +152,11 @@ export class Clients {
     const principal = await this.find(clientId)
     if (principal instanceof OAuthRefusal) return principal
     if (credential.principalId !== principal.id) return refused('client-secret-wrong', principal)
-    return await this.#proved(principal, credential, method)
+    // Elsewhere than in a request of its own it is bound no less.
+    const { apiTokens } = this.#parts
+    const fault = apiTokens.bindingFault(credential, peer)
+    if (fault !== undefined) return refused(fault, principal)
+    return await this.#proved(principal, credential, method, apiTokens.boundTo(credential))
   }
 
   /** The principal of this name that may prove who it is. */

@@ -124,6 +124,7 @@ export function openOAuth(needs: OAuthNeeds): OAuthParts | undefined {
     users,
     gate,
     assertions,
+    apiTokens: needs.apiTokens,
     secrets: settings.clientSecrets,
   })
   const trusted = new TrustedIssuers(settings.trustedIssuers, clock)

@@ -179,6 +179,8 @@ export class RefreshTokens {
       .select('key_id')
       .where('hash', '=', hash)
       .where('used_at', '>=', now - GRACE_MS)
+      // Used in the future: the clock was set back, and the thirty seconds must not last until it has caught up.
+      .where('used_at', '<=', now + GRACE_MS)
       .executeTakeFirst()
     return row?.key_id
   }
