@@ -7,7 +7,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, createServer, request } from 'node:http'
 import { createServer as createSecureServer, type Server } from 'node:https'
 import { connect, createServer as createTcp } from 'node:net'
@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { proxyTo, serve } from '@countersign/server'
+import { usageOf } from './bounds.ts'
 import { makeIdentity } from './identity.ts'
 import { portOf, reportTo } from './servers.ts'
 
@@ -52,7 +53,7 @@ if (child === undefined) {
 } else {
   process.on('exit', () => child.kill('SIGTERM'))
   process.on('SIGTERM', () => process.exit(0))
-  process.on('message', () => process.send?.(usageOf(child.pid ?? 0)))
+  process.on('message', () => process.send?.(microsecondsOf(child.pid ?? 0)))
   process.send?.({ port, ca: identity.ca })
 }
 
@@ -186,16 +187,13 @@ async function answers(own: number): Promise<boolean> {
   return opened
 }
 
-/** CPU time of a process and its children, in microseconds (Linux). */
-function usageOf(pid: number): NodeJS.CpuUsage {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+/** CPU time of a process and its children, in microseconds. */
+function microsecondsOf(pid: number): NodeJS.CpuUsage {
   let user = 0
   let system = 0
-  for (const one of [pid, ...children.split(' ').filter(Boolean).map(Number)]) {
-    const fields = readFileSync(`/proc/${one}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-    // utime and stime (proc(5)), in hundredths of a second.
-    user += Number(fields[11]) * 10_000
-    system += Number(fields[12]) * 10_000
+  for (const used of usageOf(pid).values()) {
+    user += used.user * 1e6
+    system += used.system * 1e6
   }
   return { user, system }
 }

@@ -11,7 +11,8 @@
 import { fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { compare, saveResults } from './harness.ts'
+import { Bounds } from './bounds.ts'
+import { checkBars, compare, saveResults } from './harness.ts'
 import { type Listening, ServerProcess } from './servers.ts'
 
 const OUTSIDE = new Map([
@@ -20,6 +21,10 @@ const OUTSIDE = new Map([
 ])
 const NAMES = ['node:https and node:http', 'countersign', 'nginx', 'caddy']
 const REQUESTS = 6000
+const BARS = [
+  { subject: 'countersign', against: 'node:https and node:http', atLeast: 0.85 },
+  { subject: 'countersign', against: 'caddy', atLeast: 1 },
+]
 
 await using stack = new AsyncDisposableStack()
 const application = stack.use(await startApplication())
@@ -34,7 +39,7 @@ for (const name of NAMES) {
   process.env['UPSTREAM_PORT'] = String(application.port)
   running.push({ name, server: stack.use(await ServerProcess.start('proxy-subject.ts', name)) })
 }
-await compare(
+const cost = await compare(
   'JSON GET through a proxy, TLS 1.3 in front, HTTP behind',
   'requests per CPU second of the proxy',
   running.map(({ name, server }) => ({
@@ -43,23 +48,30 @@ await compare(
   })),
   7,
 )
+checkBars(
+  cost,
+  BARS.filter(({ against }) => running.some(({ name }) => name === against)),
+)
+const bounds = new Bounds(running.map(({ name }) => name))
 await compare(
   'the same, 32 connections',
   'requests per second',
   running.map(({ name, server }) => ({
     name,
-    run: async () => {
-      const started = performance.now()
-      await server.requestsPerCpuSecond(REQUESTS)
-      return REQUESTS / ((performance.now() - started) / 1000)
-    },
+    run: async () =>
+      bounds.during(name, { proxy: server.pid, application: application.pid }, async () => {
+        const started = performance.now()
+        await server.requestsPerCpuSecond(REQUESTS)
+        return REQUESTS / ((performance.now() - started) / 1000)
+      }),
   })),
   7,
 )
+bounds.print()
 saveResults()
 
 /** The application behind the proxies; nobody measures it. */
-async function startApplication(): Promise<AsyncDisposable & { port: number }> {
+async function startApplication(): Promise<AsyncDisposable & { port: number; pid: number }> {
   const file = fileURLToPath(new URL('proxy-subject.ts', import.meta.url))
   const child = fork(file, ['application'], { serialization: 'json' })
   const [listening]: Listening[] = await once(child, 'message')
@@ -67,6 +79,7 @@ async function startApplication(): Promise<AsyncDisposable & { port: number }> {
   const { port } = listening
   return {
     port,
+    pid: child.pid ?? 0,
     async [Symbol.asyncDispose]() {
       child.kill()
       await once(child, 'exit')

@@ -31,6 +31,11 @@ export class ServerProcess implements AsyncDisposable {
     this.#listening = listening
   }
 
+  /** Its process. */
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
   /** Where it listens, and what it wants to be sent. */
   get listening(): Listening {
     return this.#listening

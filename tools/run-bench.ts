@@ -16,6 +16,7 @@ const MEASURES = [
   'start',
   'reload',
   'attack',
+  'proxy',
   'documents',
   'revocation',
   'client',
