@@ -24,6 +24,7 @@ const bundle = await rolldown({
     program: path.join(root, 'build/run.js'),
     // A thread's program is a file of its own, beside the one that starts it.
     'list-thread': path.resolve('packages/server/dist/list-thread.js'),
+    'argon2-thread': path.resolve('packages/auth/dist/argon2-thread.js'),
   },
   platform: 'node',
   external: [/^node:/, /^@node-rs\/argon2$/, /^pg$/, /^@countersign\/console$/],

@@ -217,6 +217,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const close = async (): Promise<void> => {
     await revocations[Symbol.asyncDispose]()
     await audit[Symbol.asyncDispose]()
+    await hasher.close()
   }
   const routes = authRoutes(parts, settings.sendResetCode)
   return {

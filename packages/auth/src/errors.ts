@@ -17,6 +17,7 @@ export type AuthErrorCode =
   | 'password-hash-malformed'
   | 'password-hash-too-costly'
   | 'hashing-overloaded'
+  | 'hashing-failed'
   | 'setup-done'
   | 'keys-required'
   | 'last-administrator'
