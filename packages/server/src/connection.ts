@@ -9,6 +9,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Certificate } from '@countersign/x509'
+import type { ConnectionTrace } from './observe/connection-trace.ts'
 import type { Peer } from './peer.ts'
 import {
   failureOf,
@@ -58,6 +59,8 @@ export class Connection {
   checkedVersion = 0
   /** Where {@link Connection.reportRefusal} reports to; set when its first request arrives. */
   report: ((failure: HandshakeFailure) => void) | undefined
+  /** What the access log and the numbers know of it; theirs alone. */
+  trace: ConnectionTrace | undefined
   #peer: Peer
   #terms: Terms | undefined
   #refusal: Refusal | undefined
@@ -173,13 +176,14 @@ const connections = new WeakMap<Peer, Connection>()
 
 /** Remembers the connection of a socket. */
 export function register(socket: Socket, connection: Connection): void {
-  Reflect.set(socket, CONNECTION, connection)
+  const carrier: Carrier = socket
+  carrier[CONNECTION] = connection
 }
 
 /** The connection of a socket, or `undefined` where it is none of ours. */
 export function connectionOf(socket: Socket): Connection | undefined {
-  const connection: unknown = Reflect.get(socket, CONNECTION)
-  return connection instanceof Connection ? connection : undefined
+  const carrier: Carrier = socket
+  return carrier[CONNECTION]
 }
 
 /**
@@ -206,4 +210,6 @@ const OUTDATED: Refusal = {
 }
 
 /** On the socket itself: what stands for a socket in HTTP/2 passes it on. */
-const CONNECTION = Symbol('connection')
+type Carrier = Socket & { [CONNECTION]?: Connection }
+
+const CONNECTION: unique symbol = Symbol('connection')

@@ -126,6 +126,10 @@ describe('the access log', () => {
       await ask(running.server.url, { headers: { traceparent }, tls: trust })
     }
     const ids = (await running.lines.take(parents.length)).map(({ requestId }) => requestId)
+    const twice = parents.slice(0, 2).map((parent) => `traceparent: ${parent}\r\n`)
+    const socket = await openTls(running.server.port, trust)
+    await talk(socket, `GET / HTTP/1.1\r\nhost: a\r\n${twice.join('')}connection: close\r\n\r\n`)
+    assert.notEqual((await running.lines.take(parents.length + 1)).at(-1)?.['requestId'], id)
     assert.deepEqual(ids.slice(0, 2), [id, id])
     for (const other of ids.slice(2)) {
       assert.match(other, /^[0-9a-f]{32}$/)
@@ -155,6 +159,34 @@ describe('the access log', () => {
       ],
     )
     for (const { bytesOut } of lines) assert.ok(bytesOut > 50 && bytesOut < 400, `${bytesOut}`)
+  })
+
+  it('names the client of each request of a connection, the first of two names, and any method', async () => {
+    await using running = await logged()
+    const socket = await openTls(running.server.port, trust)
+    const requests = [
+      'GET /1 HTTP/1.1\r\nhost: localhost\r\nuser-agent: one\r\n\r\n',
+      'GET /2 HTTP/1.1\r\nhost: localhost\r\nuser-agent: one\r\n\r\n',
+      'GET /3 HTTP/1.1\r\nHOST: localhost\r\nUser-Agent: two "\\"\r\nuser-agent: three\r\n\r\n',
+      'PROPFIND /4 HTTP/1.1\r\nhost: other\r\n\r\n',
+      `QUERY /5 HTTP/1.1\r\nhost: other\r\nuser-agent: ${'x'.repeat(2000)}\r\n\r\n`,
+      'GET /6 HTTP/1.1\r\nhost: localhost\r\nuser-agent: one\r\nconnection: close\r\n\r\n',
+    ]
+    await talk(socket, requests.join(''))
+    const lines = await running.lines.take(requests.length)
+    assert.deepEqual(
+      lines.map(({ method, path: target, host, userAgent }) => [method, target, host, userAgent]),
+      [
+        ['GET', '/1', 'localhost', 'one'],
+        ['GET', '/2', 'localhost', 'one'],
+        ['GET', '/3', 'localhost', 'two "\\u005c"'],
+        ['PROPFIND', '/4', 'other', undefined],
+        ['QUERY', '/5', 'other', `${'x'.repeat(256)}…`],
+        ['GET', '/6', 'localhost', 'one'],
+      ],
+    )
+    for (const { durationMs } of lines)
+      assert.equal(durationMs, Math.round(durationMs * 1000) / 1000)
   })
 
   it('has the true reason and address of who was not let in', async () => {

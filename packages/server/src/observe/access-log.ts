@@ -13,6 +13,7 @@ import type { Peer } from '../peer.ts'
 import type { HandshakeFailure } from '../refusal.ts'
 import { LogFile } from './log-file.ts'
 import { readableLine } from './readable-line.ts'
+import { METHODS } from './tracing.ts'
 import { safeText } from './safe-text.ts'
 import type { TlsFacts } from './tls-facts.ts'
 
@@ -35,7 +36,9 @@ export interface LineWriter {
 export interface AccessFacts {
   /** When, by the clock of `performance`. */
   readonly ended: number
+  /** As the client wrote it. */
   readonly method: string
+  /** Without what no log may hold. */
   readonly path: string
   readonly http: string
   /** `undefined` where the client left before there was one. */
@@ -47,9 +50,11 @@ export interface AccessFacts {
   readonly bytesOut: number
   readonly durationMs: number
   readonly requestId: string
+  /** As the client wrote it. */
   readonly host: string | undefined
   /** Whom a proxy spoke for, where the handler believed it. */
   readonly forwardedFor: string | undefined
+  /** As the client wrote it. */
   readonly userAgent: string | undefined
   /** Why it was refused, where the server itself did. */
   readonly code: string | undefined
@@ -145,6 +150,10 @@ export class ConnectionLog {
   readonly #level: string
   /** What is the same in every line, as pino wrote it: `,"event":"request","address":…`. */
   readonly #bindings: string
+  /** What the client says of itself, and how that stands in a line: on one connection it hardly ever changes. */
+  #host: string | undefined
+  #userAgent: string | undefined
+  #client = ''
 
   constructor(writer: LineWriter, bindings: string, tls: TlsFacts | undefined) {
     this.#writer = writer
@@ -160,15 +169,28 @@ export class ConnectionLog {
     const { ended, method, path, http, status, aborted, bytesIn, bytesOut } = facts
     const { durationMs, requestId, host, forwardedFor, userAgent, code } = facts
     const level = status !== undefined && status >= 500 ? 'error' : this.#level
-    let line = `{"level":"${level}"${isoTime(ended)}${this.#bindings},"method":${quoted(method)},"path":${quoted(path)},"http":"${http}"`
-    if (status !== undefined) line += `,"status":${status}`
-    if (aborted === true) line += ',"aborted":true'
-    line += `,"bytesIn":${bytesIn},"bytesOut":${bytesOut},"durationMs":${durationMs},"requestId":"${requestId}"`
-    if (host !== undefined) line += `,"host":${quoted(host)}`
-    if (forwardedFor !== undefined) line += `,"forwardedFor":${quoted(forwardedFor)}`
-    if (userAgent !== undefined) line += `,"userAgent":${quoted(userAgent)}`
-    if (code !== undefined) line += `,"code":"${code}"`
-    this.#writer.write(`${line}}\n`)
+    const answer = status === undefined ? '' : `,"status":${status}`
+    const left = aborted === true ? ',"aborted":true' : ''
+    let more = this.#clientPart(host, userAgent)
+    if (forwardedFor !== undefined) more += `,"forwardedFor":${quoted(forwardedFor)}`
+    if (code !== undefined) more += `,"code":"${code}"`
+    this.#writer.write(
+      `{"level":"${level}"${isoTime(ended)}${this.#bindings}${methodPart(method)}${quoted(path)},"http":"${http}"${answer}${left},"bytesIn":${bytesIn},"bytesOut":${bytesOut},"durationMs":${milliseconds(durationMs)},"requestId":"${requestId}"${more}}\n`,
+    )
+  }
+
+  #clientPart(host: string | undefined, userAgent: string | undefined): string {
+    if (host === this.#host && userAgent === this.#userAgent) return this.#client
+    let part = ''
+    if (host !== undefined) part += `,"host":${quoted(safeText(host))}`
+    if (userAgent !== undefined) part += `,"userAgent":${quoted(safeText(userAgent))}`
+    // Headers of many kilobytes are not kept for as long as a connection lasts.
+    if ((host?.length ?? 0) + (userAgent?.length ?? 0) <= MOST_REMEMBERED) {
+      this.#host = host
+      this.#userAgent = userAgent
+      this.#client = part
+    }
+    return part
   }
 }
 
@@ -224,6 +246,18 @@ function oneOf<Value>(option: string, value: Value, known: readonly Value[]): vo
   throw new ServerError('option-invalid', `${option} must be one of ${names}`, { option })
 }
 
+/** The method as JSON, up to the value of the path. */
+function methodPart(method: string): string {
+  return METHOD_PARTS.get(method) ?? `,"method":${quoted(safeText(method, LONGEST_METHOD))},"path":`
+}
+
+/** Milliseconds with at most three decimals. From two small whole numbers: a fraction takes ten times as long to be written. */
+function milliseconds(duration: number): string {
+  const micros = Math.round(duration * 1000)
+  const whole = Math.floor(micros / 1000)
+  return `${whole}${THOUSANDTHS[micros - whole * 1000] ?? ''}`
+}
+
 /** A text as JSON. */
 function quoted(text: string): string {
   return NEEDS_NO_ESCAPE.test(text) ? `"${text}"` : JSON.stringify(text)
@@ -248,6 +282,16 @@ function isoTime(at: number): string {
   }
   return timeText
 }
+
+const METHOD_PARTS: ReadonlyMap<string, string> = new Map(
+  [...METHODS].map((method) => [method, `,"method":"${method}","path":`]),
+)
+/** Of a second's thousandth, as decimals: none, `.001` to `.999`, without zeros at the end. */
+const THOUSANDTHS: readonly string[] = Array.from({ length: 1000 }, (_, micros) =>
+  String(micros / 1000).slice(1),
+)
+const LONGEST_METHOD = 32
+const MOST_REMEMBERED = 512
 
 const LOOK_MS = 100
 let lookAgain = 0

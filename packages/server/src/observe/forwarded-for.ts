@@ -12,15 +12,18 @@ import { safeText } from './safe-text.ts'
  * @param address - believed by the caller, who knows the proxy
  */
 export function setForwardedFor(incoming: IncomingMessage, address: string): void {
-  Reflect.set(incoming, FORWARDED_FOR, safeText(address, LONGEST))
+  const forwarded: Forwarded = incoming
+  forwarded[FORWARDED_FOR] = safeText(address, LONGEST)
 }
 
 /** What was said, or `undefined`. */
 export function forwardedForOf(incoming: IncomingMessage): string | undefined {
-  const address: unknown = Reflect.get(incoming, FORWARDED_FOR)
-  return typeof address === 'string' ? address : undefined
+  const forwarded: Forwarded = incoming
+  return forwarded[FORWARDED_FOR]
 }
 
-const FORWARDED_FOR = Symbol('forwarded for')
+type Forwarded = IncomingMessage & { [FORWARDED_FOR]?: string }
+
+const FORWARDED_FOR: unique symbol = Symbol('forwarded for')
 /** Of an IPv6 address with room to spare. */
 const LONGEST = 64

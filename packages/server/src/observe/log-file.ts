@@ -8,18 +8,29 @@ import { closeSync, open, openSync, close as closeFile, write, writeSync } from 
 import { errorMessage } from '@countersign/core'
 import { ServerError } from '../errors.ts'
 
-/** Lines go in one after the other; they reach the file together. */
+/**
+ * Lines go in one after the other; they reach the file together. Each is written as bytes when it comes: a long text put together from
+ * many parts, and turned into bytes in the end, takes four times as long.
+ */
 export class LogFile {
   readonly #path: string | undefined
   readonly #onFault: (error: unknown) => void
   #fd: number
-  #text = ''
+  /** What lines are written into, and how much of it is. */
+  #piece: Buffer | undefined
+  #length = 0
+  /** Pieces that are full, the oldest first. */
+  readonly #full: Buffer[] = []
+  #waiting = 0
+  /** A piece that was written and can be filled again. */
+  #spare: Buffer | undefined
   #isWriting = false
   /** A line was cut in its middle: the next begins a new one. */
   #isTorn = false
   #isFaulty = false
   #isClosed = false
   #timer: NodeJS.Timeout | undefined
+  readonly #whenWritten: (() => void)[] = []
   /** Lines that were not written, because the disk or the reader did not take them. */
   dropped = 0
 
@@ -42,13 +53,21 @@ export class LogFile {
 
   /** Appends a line, its end included. */
   write(line: string): void {
-    if (this.#isClosed || this.#text.length > MOST_WAITING) {
+    if (this.#isClosed || this.#waiting > MOST_WAITING) {
       this.dropped++
       return
     }
-    this.#text += line
-    if (this.#text.length >= ENOUGH) this.#flush()
-    else this.#timer ??= setTimeout(() => this.#flush(), WAIT_MS)
+    // No character takes more than three bytes for each of its units.
+    const most = line.length * 3
+    if (this.#length + most > PIECE) this.#turn()
+    if (most > PIECE) {
+      this.#keep(Buffer.from(line))
+    } else {
+      this.#piece ??= this.#empty()
+      this.#length += this.#piece.write(line, this.#length)
+    }
+    this.#timer ??= setTimeout(this.#onTime, WAIT_MS)
+    if (this.#full.length > 0) this.#flush()
   }
 
   /** Opens the path again: what was there has been moved away. Where that fails, the old file goes on. */
@@ -89,14 +108,20 @@ export class LogFile {
     if (this.#path !== undefined && !this.#isWriting) closeSync(this.#fd)
   }
 
-  readonly #whenWritten: (() => void)[] = []
-
-  #flush(): void {
-    clearTimeout(this.#timer)
+  readonly #onTime = (): void => {
     this.#timer = undefined
-    if (this.#isWriting || this.#text === '') return
+    this.#turn()
+    this.#flush()
+  }
+
+  /** Writes the pieces that are full, one after the other. What is begun stays until it is full or its time has come. */
+  #flush(): void {
+    if (this.#isWriting) return
+    const piece = this.#full.shift()
+    if (piece === undefined) return
+    this.#waiting -= piece.length
     this.#isWriting = true
-    this.#writeOn(this.#fd, this.#take())
+    this.#writeOn(this.#fd, this.#mended(piece))
   }
 
   #writeOn(fd: number, bytes: Buffer): void {
@@ -115,6 +140,7 @@ export class LogFile {
       } else {
         this.#lose(bytes, error)
       }
+      if (bytes.buffer.byteLength === PIECE) this.#spare = Buffer.from(bytes.buffer)
       this.#isWriting = false
       for (const told of this.#whenWritten.splice(0)) told()
       if (!this.#isClosed) this.#flush()
@@ -123,8 +149,11 @@ export class LogFile {
 
   /** At the end and at rotation, where nothing may be left over. */
   #flushNow(): void {
-    if (this.#text === '' || this.#isWriting) return
-    let bytes = this.#take()
+    if (this.#isWriting) return
+    this.#turn()
+    if (this.#full.length === 0) return
+    let bytes = this.#mended(Buffer.concat(this.#full.splice(0)))
+    this.#waiting = 0
     try {
       while (bytes.length > 0) bytes = bytes.subarray(writeSync(this.#fd, bytes))
       this.#isTorn = false
@@ -133,10 +162,28 @@ export class LogFile {
     }
   }
 
-  #take(): Buffer {
-    const bytes = Buffer.from(this.#isTorn ? `\n${this.#text}` : this.#text)
-    this.#text = ''
-    return bytes
+  /** Takes what is begun as full. */
+  #turn(): void {
+    if (this.#piece !== undefined && this.#length > 0) {
+      this.#keep(this.#piece.subarray(0, this.#length))
+      this.#piece = undefined
+      this.#length = 0
+    }
+  }
+
+  #keep(piece: Buffer): void {
+    this.#full.push(piece)
+    this.#waiting += piece.length
+  }
+
+  #empty(): Buffer {
+    const piece = this.#spare ?? Buffer.allocUnsafeSlow(PIECE)
+    this.#spare = undefined
+    return piece
+  }
+
+  #mended(bytes: Buffer): Buffer {
+    return this.#isTorn ? Buffer.concat([LINE_END, bytes]) : bytes
   }
 
   #lose(bytes: Buffer, error: unknown): void {
@@ -157,8 +204,10 @@ function unwritable(path: string, cause: unknown): ServerError {
 
 /** Who called from where is nobody else's business. */
 const MODE = 0o640
-const ENOUGH = 128 * 1024
+/** Bytes that are written at once. */
+const PIECE = 128 * 1024
 const MOST_WAITING = 8 * 1024 * 1024
 const WAIT_MS = 100
 const PATIENCE_MS = 2000
 const NEW_LINE = 10
+const LINE_END = Buffer.from('\n')

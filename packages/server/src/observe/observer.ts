@@ -12,16 +12,17 @@ import { type Connection, connectionOf } from '../connection.ts'
 import type { RequestListener } from '../handler.ts'
 import { isHttp2 } from '../http2-request.ts'
 import { originOf } from '../origin.ts'
-import type { Peer } from '../peer.ts'
 import type { HandshakeFailure } from '../refusal.ts'
 import type { AccessLog, ConnectionLog } from './access-log.ts'
+import { clientHeadersOf } from './client-headers.ts'
+import type { ConnectionTrace } from './connection-trace.ts'
 import { countBodies, type Counted } from './count-bodies.ts'
 import type { Metrics } from './metrics.ts'
 import { forwardedForOf } from './forwarded-for.ts'
-import { requestIdOf, setRequestId } from './request-id.ts'
-import { safeTarget, safeText } from './safe-text.ts'
+import { requestIdWith, setRequestId } from './request-id.ts'
+import { safeTarget } from './safe-text.ts'
 import { serverFamilies, type ServerView } from './server-families.ts'
-import { type TlsFacts, tlsFactsOf } from './tls-facts.ts'
+import { tlsFactsOf } from './tls-facts.ts'
 import { currentTracing } from './tracing.ts'
 import { watchUnreadable } from './unreadable.ts'
 
@@ -137,47 +138,34 @@ export class Observer {
         bytesOut,
       })
       if (this.#log === undefined) return
-      const { headers } = incoming
+      const client = clientHeadersOf(incoming)
       logOf(this.#log, connection, trace).answered({
         ended,
-        method: safeText(method, LONGEST_METHOD),
+        method,
         path: safeTarget(incoming.url ?? '/', this.#log.query),
         http: bodies === undefined ? incoming.httpVersion : '2',
         status,
         aborted: aborted ? true : undefined,
         bytesIn,
         bytesOut,
-        durationMs: Math.round(durationMs * 1000) / 1000,
-        requestId: requestIdOf(incoming),
-        host: headers.host === undefined ? undefined : safeText(headers.host),
+        durationMs,
+        requestId: requestIdWith(incoming, client.traceparent),
+        host: client.host,
         forwardedFor: forwardedForOf(incoming),
-        userAgent:
-          headers['user-agent'] === undefined ? undefined : safeText(headers['user-agent']),
+        userAgent: client.userAgent,
         code: connection.isRefused ? connection.refusalCode : undefined,
       })
     })
   }
 }
 
-/** What is known of a connection beside what decides about it. */
-interface Trace {
-  tls: TlsFacts | undefined
-  peer: Peer | undefined
-  log: ConnectionLog | undefined
-  bytesIn: number
-  bytesOut: number
-}
-
-function traceOf(connection: Connection): Trace {
-  const known = TRACES.get(connection)
-  if (known !== undefined) return known
-  const made = { tls: undefined, peer: undefined, log: undefined, bytesIn: 0, bytesOut: 0 }
-  TRACES.set(connection, made)
-  return made
+function traceOf(connection: Connection): ConnectionTrace {
+  connection.trace ??= { tls: undefined, peer: undefined, log: undefined, bytesIn: 0, bytesOut: 0 }
+  return connection.trace
 }
 
 /** The log of a connection; a certificate that has lapsed is in it no longer. */
-function logOf(log: AccessLog, { peer }: Connection, trace: Trace): ConnectionLog {
+function logOf(log: AccessLog, { peer }: Connection, trace: ConnectionTrace): ConnectionLog {
   if (trace.log === undefined || trace.peer !== peer) {
     trace.peer = peer
     trace.log = log.connection(peer, trace.tls)
@@ -186,7 +174,7 @@ function logOf(log: AccessLog, { peer }: Connection, trace: Trace): ConnectionLo
 }
 
 /** What has crossed a connection of HTTP/1.1 since the answer before. */
-function crossed(socket: Socket, trace: Trace): Counted {
+function crossed(socket: Socket, trace: ConnectionTrace): Counted {
   const { bytesRead, bytesWritten } = socket
   const counted = { bytesIn: bytesRead - trace.bytesIn, bytesOut: bytesWritten - trace.bytesOut }
   trace.bytesIn = bytesRead
@@ -194,6 +182,4 @@ function crossed(socket: Socket, trace: Trace): Counted {
   return counted
 }
 
-const LONGEST_METHOD = 32
 const NO_ERROR = 0
-const TRACES = new WeakMap<Connection, Trace>()
