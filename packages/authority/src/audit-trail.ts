@@ -154,9 +154,10 @@ export async function openAuthorityEvents(store: Store): Promise<AuthorityEvents
     async take(transaction, limit) {
       const { rows } = await sql<Selectable<LedgerTables['authority_event']>>`
         select * from authority_event order by id limit ${limit}`.execute(transaction)
-      if (rows.length === 0) return []
-      const ids = sql.join(rows.map(({ id }) => id))
-      await sql`delete from authority_event where id in (${ids})`.execute(transaction)
+      const last = rows.at(-1)
+      if (last === undefined) return []
+      // Those and no others: what this transaction does not see, it does not delete.
+      await sql`delete from authority_event where id <= ${last.id}`.execute(transaction)
       return rows.map((row) => ({
         type: row.event,
         time: new Date(row.ts),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Auth } from '@countersign/auth'
 import type { AuthorityEvents } from '@countersign/authority'
 import { createAuth } from '@countersign/auth'
@@ -10,11 +11,12 @@ import { openAuthorityEvents } from '@countersign/authority'
 import type { DataFolder } from './data-folder.ts'
 import { openExistingStore } from './open-data.ts'
 
-/** Moves every event that waits into the log. */
+/** Moves every event that waits into the log, a page at a time: on SQLite nothing else happens while one is moved. */
 export async function adoptEvents(auth: Auth, events: AuthorityEvents): Promise<void> {
   if (!(await events.pending())) return
-  while ((await auth.audit.adopt(async (inside, limit) => events.take(inside, limit))) > 0) {
-    // A page at a time.
+  while ((await auth.audit.adopt(async (inside) => events.take(inside, PAGE))) === PAGE) {
+    // Whoever waits for an answer has a turn.
+    await nextTurn()
   }
 }
 
@@ -32,3 +34,6 @@ export async function withAuditLog<T>(
   await adoptEvents(auth, await openAuthorityEvents(store))
   return await work(auth.audit)
 }
+
+/** What takes SQLite some two milliseconds. */
+const PAGE = 50
