@@ -63,6 +63,7 @@ export class Credentials {
   readonly #db: Kysely<AuthTables>
   readonly #clock: Clock
   readonly #byHash: PreparedQuery<{ hash: string }, CredentialRow>
+  readonly #kinds: PreparedQuery<{ principalId: string }, { kind: CredentialKind }>
 
   constructor(store: Store, clock: Clock) {
     this.#db = store.database<AuthTables>()
@@ -70,6 +71,14 @@ export class Credentials {
     const db = this.#db
     this.#byHash = store.prepare<{ hash: string }, CredentialRow>((parameter) =>
       db.selectFrom('auth_credential').selectAll().where('hash', '=', parameter('hash')),
+    )
+    this.#kinds = store.prepare<{ principalId: string }, { kind: CredentialKind }>((parameter) =>
+      db
+        .selectFrom('auth_credential')
+        .select('kind')
+        .distinct()
+        .where('principal_id', '=', parameter('principalId'))
+        .where('revoked_at', 'is', null),
     )
   }
 
@@ -125,6 +134,12 @@ export class Credentials {
       .where('id', '=', id)
       .executeTakeFirst()
     return row === undefined ? undefined : recordOf(row)
+  }
+
+  /** The kinds of what a principal has that was not revoked. */
+  async kindsOf(principalId: string): Promise<ReadonlySet<CredentialKind>> {
+    const rows = await this.#kinds.all({ principalId })
+    return new Set(rows.map(({ kind }) => kind))
   }
 
   /** The credentials of a principal, or of everybody, that were not revoked; the latest first. */

@@ -15,7 +15,8 @@ import type { AuthTables } from './schema.ts'
 import { loginSubject } from './sign-in.ts'
 import type { Throttle } from './throttle.ts'
 import { refuseService } from './user-faults.ts'
-import type { UserRecord, Users } from './users.ts'
+import type { UserRecord } from './user-record.ts'
+import type { Users } from './users.ts'
 
 /** What {@link Resets} is made of. */
 export interface ResetsParts {

@@ -12,8 +12,10 @@ import {
   createCipheriv,
   createDecipheriv,
   createHmac,
+  createSecretKey,
   hash,
   hkdfSync,
+  type KeyObject,
   randomBytes,
 } from 'node:crypto'
 import { existsSync, linkSync, rmSync, statSync } from 'node:fs'
@@ -153,7 +155,7 @@ interface BoxKey {
   id: string
   created: number
   secret: Uint8Array
-  subkeys: Map<string, Uint8Array>
+  subkeys: Map<string, KeyObject>
 }
 
 function keyOf(secret: Uint8Array, created: number): BoxKey {
@@ -165,10 +167,12 @@ function newKey(created: number): BoxKey {
   return keyOf(randomBytes(KEY_BYTES), created)
 }
 
-function subkey(key: BoxKey, purpose: string): Uint8Array {
+/** As an object, which takes a sixth of the time of a mac from its bytes. */
+function subkey(key: BoxKey, purpose: string): KeyObject {
   const known = key.subkeys.get(purpose)
   if (known !== undefined) return known
-  const derived = new Uint8Array(hkdfSync('sha256', key.secret, '', `countersign ${purpose}`, 32))
+  const bytes = hkdfSync('sha256', key.secret, '', `countersign ${purpose}`, 32)
+  const derived = createSecretKey(Buffer.from(bytes))
   key.subkeys.set(purpose, derived)
   return derived
 }

@@ -12,6 +12,7 @@ import type { Gate } from './gate.ts'
 import { RecentCache } from './recent-cache.ts'
 import type { Revocations } from './revocations.ts'
 import type { AuthTables } from './schema.ts'
+import { type NewSessionRow, sessionInsert } from './session-insert.ts'
 import { SessionLookup, sessionOf } from './session-lookup.ts'
 import type {
   DeadSession,
@@ -42,8 +43,8 @@ export interface SessionsParts {
 export class Sessions {
   readonly #parts: SessionsParts
   readonly #db: Kysely<AuthTables>
-  readonly #light: Kysely<AuthTables>
   readonly #lookup: SessionLookup
+  readonly #insert: PreparedQuery<NewSessionRow, never>
   readonly #count: PreparedQuery<{ principalId: string }, { count: number }>
   readonly #cache = new RecentCache<LiveSession>()
   readonly #alive = new RecentCache<{ sid: string; principalId: string }>()
@@ -51,10 +52,9 @@ export class Sessions {
   constructor(parts: SessionsParts) {
     this.#parts = parts
     this.#db = parts.store.database<AuthTables>()
-    // A session that a power failure takes back has to be begun again, which lets nobody in; every end of one waits for the disk.
-    this.#light = parts.store.database<AuthTables>({ durable: false })
     this.#lookup = new SessionLookup(parts.store)
     const db = this.#db
+    this.#insert = sessionInsert(parts.store, db)
     this.#count = parts.store.prepare<{ principalId: string }, { count: number }>((parameter) =>
       db
         .selectFrom('auth_session')
@@ -161,7 +161,7 @@ export class Sessions {
       prev_until: null,
       renewed: now,
     }
-    await this.#light.insertInto('auth_session').values(row).execute()
+    await this.#insert.all(row)
     onEvent({
       type: 'session_created',
       time,

@@ -14,7 +14,8 @@ import type { PasswordHasher } from './password-hasher.ts'
 import type { Sessions } from './sessions.ts'
 import type { NewSession, SessionOrigin, SessionProof } from './session-types.ts'
 import type { Attempt, Counted, Quota, Throttle } from './throttle.ts'
-import type { UserRecord, Users } from './users.ts'
+import type { UserRecord } from './user-record.ts'
+import type { Users } from './users.ts'
 
 /** Why somebody was not signed in. */
 export type SignInFailure =
@@ -207,11 +208,12 @@ function failureOf(
 
 /**
  * Waits for the next multiple of 50 ms since the start, so that a failure does not show how it came about: hashes of an older,
- * cheaper or dearer policy would otherwise tell which users exist.
+ * cheaper or dearer policy would otherwise tell which users exist. And for up to 50 ms more, by chance: those who began together
+ * would be answered together, guess again together, and whoever else asks would stand behind all of them.
  */
 async function untilNextTick(started: number): Promise<void> {
   const passed = performance.now() - started
-  await wait(Math.ceil(passed / TICK_MS) * TICK_MS - passed)
+  await wait(Math.ceil(passed / TICK_MS) * TICK_MS - passed + randomInt(TICK_MS))
 }
 
 /**

@@ -12,9 +12,9 @@
  * @module
  */
 import type { Clock } from '@countersign/core'
-import { type Kysely, type Store, sql } from '@countersign/store'
+import type { Store } from '@countersign/store'
 import { networkOf } from './peer.ts'
-import type { AuthTables } from './schema.ts'
+import { type ThrottleRow, ThrottleRows } from './throttle-rows.ts'
 import { digest } from './token.ts'
 
 /** Attempts within one window. */
@@ -81,13 +81,12 @@ export interface Counted {
 
 /** Counts attempts in the store, for all processes together. */
 export class Throttle {
-  readonly #db: Kysely<AuthTables>
+  readonly #rows: ThrottleRows
   readonly #clock: Clock
   readonly #limits: typeof DEFAULT_LIMITS
 
   constructor(store: Store, clock: Clock, limits: typeof DEFAULT_LIMITS) {
-    // A power failure may take the last attempts back; waiting for the disk at each would hold everybody up.
-    this.#db = store.database<AuthTables>({ durable: false })
+    this.#rows = new ThrottleRows(store)
     this.#clock = clock
     this.#limits = limits
   }
@@ -106,7 +105,7 @@ export class Throttle {
     if (device !== undefined) {
       const key = `device:${device}`
       const counters = new Map([[key, { limit: this.#limits.perDevice, windowMs: TRUST_MS }]])
-      const rows = await this.#read([key, failed], now)
+      const rows = await this.#rows.read([key, failed], now)
       const cleared = rows.has(failed) ? [key, failed] : [key]
       return await this.#admit(counters, rows, now, { cleared, trust: undefined })
     }
@@ -121,7 +120,7 @@ export class Throttle {
     if (attempt.locks === true) {
       counters.set(failed, { limit: this.#limits.consecutive, windowMs: TRUST_MS })
     }
-    const rows = await this.#read([...counters.keys(), trust], now)
+    const rows = await this.#rows.read([...counters.keys(), trust], now)
     const trusted = rows.get(trust)
     if (trusted !== undefined) counters.delete(`name:${name}`)
     const renewed = trusted === undefined || trusted.expires < now + TRUST_MS - TRUST_RENEWAL_MS
@@ -138,7 +137,7 @@ export class Throttle {
     const now = this.#clock().getTime()
     const key = `factor:${principalId}`
     const counters = new Map([[key, { limit: this.#limits.perFactor, windowMs: FACTOR_WINDOW_MS }]])
-    const rows = await this.#read([key], now)
+    const rows = await this.#rows.read([key], now)
     return await this.#admit(counters, rows, now, { cleared: [key], trust: undefined })
   }
 
@@ -153,45 +152,40 @@ export class Throttle {
     const key = `client:${networkOf(address)}`
     const { perAddress: limit, windowMs } = this.#limits
     const counters = new Map([[key, { limit, windowMs }]])
-    const rows = await this.#read([key], now)
+    const rows = await this.#rows.read([key], now)
     return await this.#admit(counters, rows, now, { cleared: [], trust: undefined })
   }
 
   /** Gives an attempt back that was never made. */
   async refund(counted: Counted): Promise<void> {
-    await this.#giveBack(counted.keys)
+    await this.#rows.giveBack(counted.keys)
   }
 
   /** Gives an attempt back that succeeded, and remembers that the owner was here. */
   async succeed(counted: Counted): Promise<void> {
     const { cleared, keys, trust } = counted
     const kept = keys.filter((key) => !cleared.includes(key))
-    if (kept.length > 0) await this.#giveBack(kept)
-    await this.#clear(cleared)
+    await this.#rows.giveBack(kept)
+    await this.#rows.clear(cleared)
     if (trust === undefined) return
-    const expires = this.#clock().getTime() + TRUST_MS
-    await this.#db
-      .insertInto('auth_throttle')
-      .values({ key: trust, count: 1, expires })
-      .onConflict((conflict) => conflict.column('key').doUpdateSet({ expires }))
-      .execute()
+    await this.#rows.trust(trust, this.#clock().getTime() + TRUST_MS)
   }
 
   /** Opens a name again that a hundred failures have closed: its owner has proved who they are in another way. */
   async reopen(subject: string): Promise<void> {
     const name = digest(subject)
-    await this.#clear([`failed:${name}`, `name:${name}`])
+    await this.#rows.clear([`failed:${name}`, `name:${name}`])
   }
 
   async #admit(
     counters: ReadonlyMap<string, Counter>,
-    rows: ReadonlyMap<string, { count: number; expires: number }>,
+    rows: ReadonlyMap<string, ThrottleRow>,
     now: number,
     rest: Pick<Counted, 'cleared' | 'trust'>,
   ): Promise<Admission> {
     const known = [...counters].flatMap(([key, counter]) => {
       const row = rows.get(key)
-      return row === undefined ? [] : [{ key, ...counter, ...row }]
+      return row === undefined ? [] : [{ ...counter, ...row }]
     })
     const spent = known.filter(({ count, limit }) => count >= limit)
     if (spent.length > 0) return refusal(spent, now)
@@ -200,7 +194,7 @@ export class Throttle {
     const counted = await this.#count(counters, now)
     const over = counted.filter(({ count, limit }) => count > limit)
     if (over.length > 0) {
-      await this.#giveBack(keys)
+      await this.#rows.giveBack(keys)
       return refusal(over, now)
     }
     // A counter that only this attempt stands in is given back with the others, which saves a write.
@@ -210,56 +204,13 @@ export class Throttle {
     return { admitted: true, counted: { keys, cleared, trust: rest.trust }, quota }
   }
 
-  async #read(
-    keys: readonly string[],
-    now: number,
-  ): Promise<Map<string, { count: number; expires: number }>> {
-    const rows = await this.#db
-      .selectFrom('auth_throttle')
-      .selectAll()
-      .where('key', 'in', keys)
-      .where('expires', '>', now)
-      .execute()
-    return new Map(rows.map((row) => [row.key, row]))
-  }
-
-  /** One statement, so that no two attempts are counted as one. */
   async #count(counters: ReadonlyMap<string, Counter>, now: number): Promise<CountedRow[]> {
-    const over = sql<boolean>`auth_throttle.expires <= ${now}`
-    const values = [...counters].map(([key, { windowMs }]) => ({
-      key,
-      count: 1,
-      expires: now + windowMs,
-    }))
-    const rows = await this.#db
-      .insertInto('auth_throttle')
-      .values(values)
-      .onConflict((conflict) =>
-        conflict.column('key').doUpdateSet({
-          count: sql`case when ${over} then 1 else auth_throttle.count + 1 end`,
-          expires: sql`case when ${over} then excluded.expires else auth_throttle.expires end`,
-        }),
-      )
-      .returning(['key', 'count', 'expires'])
-      .execute()
+    const ends = new Map([...counters].map(([key, { windowMs }]) => [key, now + windowMs]))
+    const rows = await this.#rows.count(ends, now)
     return rows.flatMap((row) => {
       const counter = counters.get(row.key)
       return counter === undefined ? [] : [{ ...row, ...counter }]
     })
-  }
-
-  async #giveBack(keys: readonly string[]): Promise<void> {
-    await this.#db
-      .updateTable('auth_throttle')
-      .set((expression) => ({ count: expression('count', '-', 1) }))
-      .where('key', 'in', keys)
-      .where('count', '>', 0)
-      .execute()
-  }
-
-  async #clear(keys: readonly string[]): Promise<void> {
-    if (keys.length === 0) return
-    await this.#db.deleteFrom('auth_throttle').where('key', 'in', keys).execute()
   }
 }
 
@@ -281,11 +232,7 @@ interface Counter {
   readonly windowMs: number
 }
 
-interface CountedRow extends Counter {
-  readonly key: string
-  readonly count: number
-  readonly expires: number
-}
+type CountedRow = Counter & ThrottleRow
 
 function refusal(spent: readonly CountedRow[], now: number): Admission {
   const quota = tightest(spent, now)

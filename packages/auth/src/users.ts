@@ -15,6 +15,7 @@ import type { AuthTables, PrincipalKind } from './schema.ts'
 import type { EndedSession } from './session-types.ts'
 import type { Sessions } from './sessions.ts'
 import { ulid } from './ulid.ts'
+import { type UserRecord, UserRecords } from './user-record.ts'
 import { refuseService, unknownUser } from './user-faults.ts'
 
 /** Somebody the service knows. */
@@ -42,17 +43,6 @@ export interface NewUser {
   kind?: PrincipalKind | undefined
 }
 
-/** A user as a sign-in needs it. */
-export interface UserRecord {
-  id: string
-  name: string
-  kind: PrincipalKind
-  status: 'active' | 'disabled'
-  epoch: number
-  phc: string | undefined
-  roles: string[]
-}
-
 /** What {@link Users} is made of. */
 export interface UsersParts {
   store: Store
@@ -67,10 +57,12 @@ export interface UsersParts {
 export class Users {
   readonly #parts: UsersParts
   readonly #db: Kysely<AuthTables>
+  readonly #records: UserRecords
 
   constructor(parts: UsersParts) {
     this.#parts = parts
     this.#db = parts.store.database<AuthTables>()
+    this.#records = new UserRecords(parts.store)
   }
 
   /**
@@ -206,12 +198,12 @@ export class Users {
   async record(name: string): Promise<UserRecord | undefined> {
     // A text that cannot be a name may be one that a database refuses: a NUL, half a character.
     if (!isName(name)) return undefined
-    return await this.#record('auth_principal.name_norm', normalizeName(name))
+    return await this.#records.byName(normalizeName(name))
   }
 
   /** The same, by identifier. */
   recordById(id: string): Promise<UserRecord | undefined> {
-    return this.#record('auth_principal.id', id)
+    return this.#records.byId(id)
   }
 
   /** Everything about a new user that needs no database: checks, and the hash of the password. */
@@ -247,24 +239,6 @@ export class Users {
       .where('principal_id', '=', id)
       .where('phc', '=', old)
       .execute()
-  }
-
-  async #record(
-    column: 'auth_principal.id' | 'auth_principal.name_norm',
-    value: string,
-  ): Promise<UserRecord | undefined> {
-    const rows = await this.#db
-      .selectFrom('auth_principal')
-      .leftJoin('auth_password', 'auth_password.principal_id', 'auth_principal.id')
-      .leftJoin('auth_role', 'auth_role.principal_id', 'auth_principal.id')
-      .where(column, '=', value)
-      .select(['id', 'name', 'kind', 'status', 'epoch', 'phc', 'role'])
-      .orderBy('role')
-      .execute()
-    const [first] = rows
-    if (first === undefined) return undefined
-    const { id, name, kind, status, epoch, phc } = first
-    return { id, name, kind, status, epoch, phc: phc ?? undefined, roles: rolesOf(rows) }
   }
 
   async #read(nameNorm?: string): Promise<User[]> {

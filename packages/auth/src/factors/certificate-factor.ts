@@ -6,7 +6,7 @@
 import { type Certificate, CertificateRequest, X509Error } from '@countersign/x509'
 import { parseScopes } from '../names.ts'
 import { type RouteParts, refuse, type SignedIn } from '../route-parts.ts'
-import type { UserRecord } from '../users.ts'
+import type { UserRecord } from '../user-record.ts'
 
 /** What is asked for. */
 export interface CertificateFactorBody {

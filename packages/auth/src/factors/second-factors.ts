@@ -55,11 +55,10 @@ export class SecondFactors {
   /** What a principal can be asked for; nothing where a password is enough. Recovery codes alone are nothing to ask for. */
   async of(principalId: string): Promise<readonly SecondFactorName[]> {
     const { credentials, factors } = this.#parts
-    const kinds = factors.map(({ kind }) => kind)
-    const records = await credentials.list({ principalId, kinds })
-    const present = new Set(records.map(({ kind }) => kind))
-    if (present.size === 0 || (present.size === 1 && present.has('recovery'))) return []
-    return factors.filter(({ kind }) => present.has(kind)).map(({ field }) => field)
+    const present = await credentials.kindsOf(principalId)
+    const known = factors.filter(({ kind }) => present.has(kind))
+    if (known.every(({ kind }) => kind === 'recovery')) return []
+    return known.map(({ field }) => field)
   }
 
   /** Checks one, counted. */
