@@ -12,14 +12,15 @@ import { contextSettings, type ContextSettings } from './context-settings.ts'
 import { checkedAlpn } from './alpn.ts'
 import { TlsError } from './errors.ts'
 import type { ClientCertificates, TlsContextOptions } from './context-options.ts'
-import { type Identity, loadIdentity, loadIdentityInTurns } from './identity.ts'
+import { clientCertificatesOf, purposeOf, trustOf } from './context-trust.ts'
+import { loadIdentity, loadIdentityInTurns, moreIdentities } from './identity.ts'
 import { checkLifetime, checkStrength } from './own-certificate.ts'
 import { type Protocols, resolveProtocols } from './profiles.ts'
 import { Psk } from './psk.ts'
 import { loadRevocationLists, type RevocationList } from './revocation.ts'
 import { buildSecureContext, sharedSecureContext } from './secure-context.ts'
 import { checkServerName, sniName, verifiedName } from './server-name.ts'
-import { TrustStore } from './trust-store.ts'
+import type { TrustStore } from './trust-store.ts'
 
 /**
  * Makes a context with safe defaults: Mozilla's intermediate profile, default trust, host names checked strictly.
@@ -96,7 +97,7 @@ export class TlsContext {
     const lists = loadRevocationLists(options.crl)
     this.crls = lists.map(({ der }) => der)
     const identity = loadIdentity(options)
-    const more = moreIdentities(options, identity)
+    const more = moreIdentities(options.moreCertificates ?? [], identity)
     this.psk = options.psk === undefined ? undefined : new Psk(options.psk, this.purpose)
     this.keyLog = keyLogOf(danger?.keyLog)
     this.epoch = epochOf(this.trust, lists, this.clientCertificates, this.psk)
@@ -243,110 +244,6 @@ export class TlsContext {
   }
 }
 
-function purposeOf({ purpose = 'server-auth' }: TlsContextOptions): 'server-auth' | 'client-auth' {
-  if (purpose === 'server-auth' || purpose === 'client-auth') return purpose
-  throw new TlsError('option-invalid', `purpose "${String(purpose)}" is not known`, {
-    source: 'purpose',
-    hint: "write 'server-auth' for a client, 'client-auth' for a server",
-  })
-}
-
-function clientCertificatesOf(
-  options: TlsContextOptions,
-  purpose: 'server-auth' | 'client-auth',
-): ClientCertificates {
-  const { clientCertificates } = options
-  if (purpose === 'server-auth') {
-    if (clientCertificates === undefined || clientCertificates === 'none') return 'none'
-    throw new TlsError('option-invalid', 'clientCertificates is for servers', {
-      source: 'clientCertificates',
-      hint: "make the context with `purpose: 'client-auth'`",
-    })
-  }
-  const given = options.ca !== undefined || options.trust !== undefined
-  const policy = clientCertificates ?? (given ? 'require' : 'none')
-  if (!CLIENT_CERTIFICATES.includes(policy)) {
-    throw new TlsError('option-invalid', `clientCertificates "${policy}" is not known`, {
-      source: 'clientCertificates',
-      hint: `write one of ${CLIENT_CERTIFICATES.join(', ')}`,
-    })
-  }
-  if (policy !== 'none' && !given) {
-    throw new TlsError(
-      'client-ca-required',
-      `clientCertificates "${policy}" needs the authorities that may sign them`,
-      {
-        source: 'ca',
-        // Node would fall back to the public roots: anybody's certificate would do.
-        hint: 'pass the root of your clients as `ca`',
-      },
-    )
-  }
-  return policy
-}
-
-function trustOf(
-  options: TlsContextOptions,
-  purpose: 'server-auth' | 'client-auth',
-  policy: ClientCertificates,
-): TrustStore {
-  const { trust, ca, extraCa, env } = options
-  if (trust !== undefined) {
-    if (ca !== undefined || extraCa !== undefined || env !== undefined) {
-      throw new TlsError('option-invalid', 'option trust stands instead of ca, extraCa and env', {
-        source: 'trust',
-      })
-    }
-    if (trust.size === 0) {
-      throw new TlsError('ca-empty', 'option trust holds no certificate', { source: 'trust' })
-    }
-    return trust
-  }
-  if (purpose === 'server-auth') return TrustStore.resolve({ ca, extraCa, env })
-  if (extraCa !== undefined && ca === undefined) {
-    throw new TlsError(
-      'client-ca-required',
-      'extraCa would let in clients of every public authority as well',
-      { source: 'extraCa', hint: 'pass the root of your clients as `ca`' },
-    )
-  }
-  if (ca === undefined || policy === 'none') {
-    // A CA that is not used is still read: a typing error must not wait for the day it is switched on.
-    if (ca !== undefined) TrustStore.resolve({ ca, extraCa, env: false })
-    return TrustStore.empty()
-  }
-  return TrustStore.resolve({ ca, extraCa, env: false })
-}
-
-/** Certificates of other kinds; OpenSSL keeps one of each kind, and the last of a kind would win in silence. */
-function moreIdentities(options: TlsContextOptions, first: Identity | undefined): Identity[] {
-  const { moreCertificates = [] } = options
-  if (moreCertificates.length === 0) return []
-  if (first === undefined) {
-    throw new TlsError('cert-missing', 'moreCertificates stand beside cert and key', {
-      source: 'moreCertificates',
-      hint: 'pass the first of them as `cert` and `key`',
-    })
-  }
-  const kinds = new Set([first.certificate.publicKey.keyObject.asymmetricKeyType])
-  return moreCertificates.map((one) => {
-    checkOptions(one, ['cert', 'key', 'passphrase'], 'moreCertificates')
-    const identity = loadIdentity(one)
-    const kind = identity?.certificate.publicKey.keyObject.asymmetricKeyType
-    if (identity === undefined || kinds.has(kind)) {
-      throw new TlsError(
-        'option-invalid',
-        identity === undefined
-          ? 'moreCertificates has a member without cert'
-          : `moreCertificates has a second certificate of the kind ${kind ?? 'unknown'}`,
-        { source: 'moreCertificates', hint: 'one certificate of each kind: ECDSA, RSA, ML-DSA' },
-      )
-    }
-    kinds.add(kind)
-    return identity
-  })
-}
-
 function keyLogOf(
   write: ((line: string) => void) | undefined,
 ): ((line: Buffer) => void) | undefined {
@@ -375,8 +272,6 @@ function warnLegacy({ minVersion }: Protocols): void {
     { type: 'SecurityWarning', code: 'COUNTERSIGN_LEGACY_PROTOCOLS' },
   )
 }
-
-const CLIENT_CERTIFICATES: readonly ClientCertificates[] = ['none', 'ask', 'require']
 
 /** Node waits 120 s. */
 const HANDSHAKE_TIMEOUT_MS = 10_000

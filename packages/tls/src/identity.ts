@@ -7,11 +7,11 @@
  * @module
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { errorCode, errorMessage, readBoundedFile } from '@countersign/core'
+import { checkOptions, errorCode, errorMessage, readBoundedFile } from '@countersign/core'
 import { Certificate, PrivateKey, X509Error } from '@countersign/x509'
 import { certificateTitle } from './certificate-facts.ts'
 import { TlsError, type TlsErrorCode } from './errors.ts'
-import type { CertificateSource, KeySource } from './context-options.ts'
+import type { CertificateSource, KeySource, MoreCertificate } from './context-options.ts'
 import { openPkcs12 } from './pkcs12.ts'
 import { isPem } from './trust-source.ts'
 
@@ -60,6 +60,41 @@ export async function loadIdentityInTurns(options: IdentityOptions): Promise<Ide
     if (done === true) return value
     await nextTurn()
   }
+}
+
+/**
+ * Certificates of other kinds; OpenSSL keeps one of each kind, and the last of a kind would win in silence.
+ *
+ * @throws {@link TlsError} `cert-missing`, `option-invalid`, and as {@link loadIdentity}
+ */
+export function moreIdentities(
+  moreCertificates: readonly MoreCertificate[],
+  first: Identity | undefined,
+): Identity[] {
+  if (moreCertificates.length === 0) return []
+  if (first === undefined) {
+    throw new TlsError('cert-missing', 'moreCertificates stand beside cert and key', {
+      source: 'moreCertificates',
+      hint: 'pass the first of them as `cert` and `key`',
+    })
+  }
+  const kinds = new Set([first.certificate.publicKey.keyObject.asymmetricKeyType])
+  return moreCertificates.map((one) => {
+    checkOptions(one, ['cert', 'key', 'passphrase'], 'moreCertificates')
+    const identity = loadIdentity(one)
+    const kind = identity?.certificate.publicKey.keyObject.asymmetricKeyType
+    if (identity === undefined || kinds.has(kind)) {
+      throw new TlsError(
+        'option-invalid',
+        identity === undefined
+          ? 'moreCertificates has a member without cert'
+          : `moreCertificates has a second certificate of the kind ${kind ?? 'unknown'}`,
+        { source: 'moreCertificates', hint: 'one certificate of each kind: ECDSA, RSA, ML-DSA' },
+      )
+    }
+    kinds.add(kind)
+    return identity
+  })
 }
 
 function* load(options: IdentityOptions): Generator<undefined, Identity | undefined> {
