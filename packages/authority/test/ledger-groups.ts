@@ -205,10 +205,10 @@ export function ledgerGroupTests(databases: TestDatabases): void {
     })
 
     it('of a serial that is taken are refused alone, and the token stays good', async () => {
-      const [taken, token, good] = [entry('serial-taken'), await newToken(), await newToken()]
-      assert.equal(await add(taken), 'none')
+      const [former, token, good] = [entry('serial-taken'), await newToken(), await newToken()]
+      assert.equal(await add(former), 'none')
       await written('serial')
-      const { serial } = taken
+      const { serial } = former
       const twin = entry('serial-c')
       const outcomes = await Promise.all([
         add(entry('serial-a')),
@@ -225,9 +225,13 @@ export function ledgerGroupTests(databases: TestDatabases): void {
     })
 
     it('as a batch are all there or none, whatever others add', async () => {
-      const taken = entry('batch-taken')
-      assert.equal(await add(taken), 'none')
-      const batch = [entry('batch-a'), entry('batch-b', { serial: taken.serial }), entry('batch-c')]
+      const former = entry('batch-taken')
+      assert.equal(await add(former), 'none')
+      const batch = [
+        entry('batch-a'),
+        entry('batch-b', { serial: former.serial }),
+        entry('batch-c'),
+      ]
       const outcomes = await Promise.all([
         outcomeOf(writer.add(batch, under)),
         outcomeOf(writer.add([entry('batch-d'), entry('batch-e')], under)),
