@@ -43,6 +43,15 @@ export function databaseOption(description: string): Option {
   return new Option('--database <url>', description).env('COUNTERSIGN_DATABASE')
 }
 
+/** Says so where the password of a database stands among the arguments: every user of the machine can read those (`ps`). */
+export function noteVisiblePassword(output: Output, database: string | undefined): void {
+  const password = database === undefined ? '' : (URL.parse(database)?.password ?? '')
+  if (password === '' || !process.argv.some((word) => word.includes(password))) return
+  output.note(
+    'others on this machine can read the password in --database: put the address into COUNTERSIGN_DATABASE',
+  )
+}
+
 /**
  * Runs the work of a command; what it throws is printed as fault and hint, with the way to learn more, and sets the exit code.
  *

@@ -182,6 +182,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./commands/login.ts')).addLogout,
   },
   {
+    group: CALLING,
+    names: ['password'],
+    load: async () => (await import('./commands/password.ts')).addPassword,
+  },
+  {
     group: MACHINE,
     names: ['doctor'],
     load: async () => (await import('./commands/doctor.ts')).addDoctor,

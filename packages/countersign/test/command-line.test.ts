@@ -18,6 +18,7 @@ const COMMANDS = [
   ['fetch'],
   ['login'],
   ['logout'],
+  ['password'],
   ['user'],
   ['user', 'add'],
   ['trust'],
@@ -47,6 +48,21 @@ describe('a command', () => {
       assert.equal(same?.helpInformation(), command.helpInformation())
       assert.ok(alone.commands.length < whole.commands.length / 2, command.name())
     }
+  })
+})
+
+describe('a password in an argument', () => {
+  it('is told of, because others can read it; in the variable it is not', async (t) => {
+    const url = 'postgres://u:hunter2@127.0.0.1:1/x'
+    const folder = temporaryFolder(t)
+    const words = /others on this machine can read the password in --database/
+    const told = await runProgram(['init', '--data', path.join(folder, 'a'), '--database', url])
+    assert.match(told.stderr, words)
+    const env = { COUNTERSIGN_DATABASE: url }
+    const kept = await runProgram(['init', '--data', path.join(folder, 'b')], { env })
+    assert.match(kept.stderr, /nothing answers there/)
+    for (const { stderr } of [told, kept]) assert.doesNotMatch(stderr, /hunter2/)
+    assert.doesNotMatch(kept.stderr, words)
   })
 })
 

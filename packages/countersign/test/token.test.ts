@@ -84,8 +84,14 @@ describe('API tokens from the command line', () => {
     assert.match(stderr, /15 minutes/)
     await using session = new Session({ baseUrl: service.url, ca: service.roots })
     const json = { token: stdout.trim(), new: 'another five words of his' }
-    const done = await session.post('/auth/reset/confirm', { json })
-    assert.equal(done.status, 204)
+    const args = ['password', service.url, '--ca', service.roots, '--stdin']
+    const input = `${json.token}\n${json.new}\n`
+    const set = await runProgram(args, { input })
+    assert.deepEqual([set.code, set.stdout], [0, `your password at ${service.url} is set\n`])
+    assert.doesNotMatch(set.stderr, /another five words|[0-9A-Z]{5}-/)
+    const again = await runProgram(args, { input })
+    assert.deepEqual([again.code, again.stdout], [1, ''])
+    assert.match(again.stderr, /the code is wrong, used or too old/)
     const login = { username: 'bob', password: json.new }
     const signedIn = await session.post('/login', { json: login })
     assert.equal(signedIn.status, 200)

@@ -78,7 +78,7 @@ describe('countersign trust', () => {
 })
 
 describe('countersign user', () => {
-  it('adds, lists, disables and enables, and makes a password where nobody can type one', async () => {
+  it('adds, lists, disables and enables, and makes a one-time code where nobody can type a password', async () => {
     const added = await runProgram([
       'user',
       'add',
@@ -90,8 +90,10 @@ describe('countersign user', () => {
       '--json',
     ])
     assert.equal(added.code, 0, added.stderr)
-    const { password } = JSON.parse(added.stdout)
-    assert.ok(password.length >= 20)
+    const { code, expiresInSeconds, password } = JSON.parse(added.stdout)
+    assert.match(code, /^(?:[0-9A-Z]{5}-){3}[0-9A-Z]{5}$/)
+    assert.ok(expiresInSeconds > 86_000 && expiresInSeconds <= 86_400)
+    assert.equal(password, undefined)
     await runProgram(['user', 'add', 'bob', '--data', data])
     await runProgram(['user', 'disable', 'BOB', '--data', data])
     const list = JSON.parse((await runProgram(['user', 'list', '--data', data, '--json'])).stdout)
@@ -99,7 +101,7 @@ describe('countersign user', () => {
       { name: 'Ada', roles: ['admin'], status: 'active' },
       { name: 'bob', roles: [], status: 'disabled' },
     ])
-    assert.doesNotMatch(JSON.stringify(list), new RegExp(password))
+    assert.doesNotMatch(JSON.stringify(list), new RegExp(code))
     const enabled = await runProgram(['user', 'enable', 'bob', '--data', data])
     assert.equal(enabled.code, 0)
   })
@@ -111,6 +113,9 @@ describe('countersign user', () => {
       [['add', 'dave', '--password-stdin'], /password/, 'hunter2\n'],
       [['add', 'dave', '--password-stdin'], /password/, '\n'],
       [['disable', 'nobody'], /nobody/],
+      [['password', 'carol'], /no terminal[\s\S]*countersign user reset carol/],
+      [['add', 'dave', '--code', '--password-stdin'], /leave --code out/],
+      [['add', 'dave', '--code', '--service'], /leave --code out, or --service/],
       [['password', 'nobody', '--password-stdin'], /nobody/, 'correct horse battery staple\n'],
     ]
     for (const [args, words, input] of cases) {

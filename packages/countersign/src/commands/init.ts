@@ -12,6 +12,7 @@ import {
   collectList,
   databaseOption,
   dataOption,
+  noteVisiblePassword,
   perform,
   type SharedFlags,
 } from '../command.ts'
@@ -60,6 +61,7 @@ export function addInit(program: Command): void {
         refuseWrongClock()
         refuseWrongDual(flags)
         refuseSharedFolder(data)
+        noteVisiblePassword(output, flags.database)
         ensurePrivateFolder(data.path)
         const { openStore } = await import('@countersign/store')
         await using store =

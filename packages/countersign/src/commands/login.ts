@@ -7,7 +7,8 @@ import type { Command } from 'commander'
 import { type ClientFlags, explainOption, withClientOptions } from '../client-options.ts'
 import { completeUrl, forgetLogin, openSession } from '../client-session.ts'
 import { addCommand, dataOption, perform, type SharedFlags } from '../command.ts'
-import { EXIT, ProgramError } from '../errors.ts'
+import { ProgramError } from '../errors.ts'
+import { refusal } from '../refusal.ts'
 import { readSecondStep, secondStepBody } from '../second-factor.ts'
 import { askSecret, askText, readStandardInput, readStandardInputLines } from '../secrets.ts'
 
@@ -94,26 +95,4 @@ async function ask(option: string, question: () => Promise<string>): Promise<str
   throw new ProgramError('usage', `${option} is needed where standard input is no terminal`, {
     hint: 'printf %s "$PASSWORD" | countersign login URL --user NAME --password-stdin',
   })
-}
-
-/** The service's own words, where it gave any. */
-function refusal(status: number, body: string): ProgramError {
-  const words = problemWords(body)
-  return new ProgramError('refused', words.detail ?? `the service answered ${status}`, {
-    hint: words.hint,
-    exit: status === 401 || status === 403 ? EXIT.refused : EXIT.failed,
-  })
-}
-
-function problemWords(body: string): { detail?: string; hint?: string } {
-  try {
-    const value: unknown = JSON.parse(body)
-    if (typeof value !== 'object' || value === null) return {}
-    const words: { detail?: string; hint?: string } = {}
-    if ('detail' in value && typeof value.detail === 'string') words.detail = value.detail
-    if ('hint' in value && typeof value.hint === 'string') words.hint = value.hint
-    return words
-  } catch {
-    return {}
-  }
 }

@@ -11,6 +11,7 @@ import {
   collectList,
   databaseOption,
   dataOption,
+  noteVisiblePassword,
   perform,
   type SharedFlags,
   wholeNumber,
@@ -95,6 +96,7 @@ export function addUp(program: Command): void {
 
 /** The process that was started: it serves, or starts others that do. */
 async function run(flags: UpFlags, data: DataFolder, output: Output): Promise<void> {
+  noteVisiblePassword(output, flags.database)
   const socket = activatedSocket()
   const user = flags.user === undefined ? undefined : serviceUser(flags.user)
   await using notifier = new ServiceNotifier((text) => output.note(text))

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { randomBytes } from 'node:crypto'
+import type { PasswordCode } from '@countersign/auth'
 import type { Command } from 'commander'
 import {
   addCommand,
@@ -26,6 +26,7 @@ interface PasswordFlags extends SharedFlags {
 }
 
 interface AddFlags extends PasswordFlags {
+  code?: boolean
   role?: string[]
   service?: boolean
 }
@@ -44,26 +45,23 @@ export function addUser(program: Command): void {
     .addOption(dataOption())
     .option('--role <role>', 'a role, as in admin; may be given again', collect)
     .option('--password-stdin', 'read the password from standard input')
+    .option('--code', 'print a one-time code for it, at a terminal as well')
     .option('--service', 'a program: it has no password and calls with tokens')
     .action(async (name: string, flags: AddFlags) =>
       perform(flags, async (context) => {
-        if (flags.service === true && flags.passwordStdin === true) {
-          throw new ProgramError('usage', 'a service has no password', {
-            hint: 'leave --password-stdin out, or --service',
-          })
-        }
+        refuseContradiction(flags)
         await withAuth(context.data, async (auth) => {
           const kind = flags.service === true ? 'service' : 'user'
-          const { password, generated } =
-            kind === 'service' ? NO_PASSWORD : await newPassword(flags)
+          const password = kind === 'service' ? undefined : await firstPassword(flags)
           const roles = flags.role ?? []
           const added = await auth.users.add({ name, password, roles, kind })
-          report(
-            context,
-            { id: added.id, name: added.name, roles: added.roles },
-            `added ${added.name}`,
-            generated,
-          )
+          const value = { id: added.id, name: added.name, roles: added.roles }
+          const text = `added ${added.name}`
+          if (kind === 'user' && password === undefined) {
+            reportCode(context, await auth.createPasswordCode(added.name), { value, text })
+            return
+          }
+          context.output.result(value, text)
           if (kind === 'user') return
           context.output.note(`give it a token: countersign token create ${added.name}`)
         })
@@ -118,15 +116,18 @@ export function addUser(program: Command): void {
     .addOption(dataOption())
     .option('--password-stdin', 'read the password from standard input')
     .action(async (name: string, flags: PasswordFlags) =>
-      perform(flags, async (context) => {
-        await withAuth(context.data, async (auth) => {
-          const { password, generated } = await newPassword(flags)
+      perform(flags, async ({ data, output }) => {
+        await withAuth(data, async (auth) => {
+          const password = await givenPassword(flags)
+          if (password === undefined) {
+            throw new ProgramError('usage', 'standard input is no terminal to ask for a password', {
+              hint: `let ${name} choose it: countersign user reset ${name}; or pipe it: --password-stdin`,
+            })
+          }
           await auth.users.setPassword(name, password)
-          report(
-            context,
+          output.result(
             { name },
             `changed the password of ${name}; every session and token has ended`,
-            generated,
           )
         })
       }),
@@ -145,42 +146,49 @@ export function addUser(program: Command): void {
   addCommand(user, 'reset <name>', 'make a one-time code with which a user sets a new password')
     .addOption(dataOption())
     .action(async (name: string, flags: SharedFlags) =>
-      perform(flags, async ({ output, data }) => {
-        const code = await withAuth(data, async (auth) => auth.createResetCode(name))
-        output.result({ name, code, expiresInSeconds: 900 }, code)
-        output.note(`good once, for 15 minutes: POST /auth/reset/confirm {"token","new"}`)
+      perform(flags, async (context) => {
+        const made = await withAuth(context.data, async (auth) => auth.createPasswordCode(name))
+        reportCode(context, made, { value: { name } })
       }),
     )
 }
 
-interface NewPassword {
-  password: string
-  /** Set where the password was made here, and has to be shown once. */
-  generated: string | undefined
-}
-
-const NO_PASSWORD: Partial<NewPassword> = {}
-
-/** From standard input, from a terminal, or made: nothing asks where nobody can answer. */
-async function newPassword(flags: PasswordFlags): Promise<NewPassword> {
-  if (flags.passwordStdin === true)
-    return { password: await readStandardInput('password'), generated: undefined }
-  if (process.stdin.isTTY)
-    return { password: await askSecret('New password'), generated: undefined }
-  const made = randomBytes(18).toString('base64url')
-  return { password: made, generated: made }
-}
-
-function report(
-  { output }: CommandContext,
-  value: Record<string, unknown>,
-  text: string,
-  generated: string | undefined,
-): void {
-  if (generated === undefined) {
-    output.result(value, text)
-    return
+/** @throws {@link ProgramError} `usage` */
+function refuseContradiction({ code, passwordStdin, service }: AddFlags): void {
+  if (service === true && (passwordStdin === true || code === true)) {
+    throw new ProgramError('usage', 'a service has no password', {
+      hint: `leave ${passwordStdin === true ? '--password-stdin' : '--code'} out, or --service`,
+    })
   }
-  output.result({ ...value, password: generated }, `${text}\npassword: ${generated}`)
-  output.note('the password is shown once; give it over a safe way')
+  if (code === true && passwordStdin === true) {
+    throw new ProgramError('usage', 'a password is given, or set with a code', {
+      hint: 'leave --code out, or --password-stdin',
+    })
+  }
+}
+
+/** The password, where somebody gives it: else its owner sets it with a code, and nobody else ever knows it (ASVS 6.4.1). */
+async function firstPassword(flags: AddFlags): Promise<string | undefined> {
+  return flags.code === true ? undefined : await givenPassword(flags)
+}
+
+/** From standard input or from a terminal; `undefined` where nobody can answer. */
+async function givenPassword({ passwordStdin }: PasswordFlags): Promise<string | undefined> {
+  if (passwordStdin === true) return await readStandardInput('password')
+  return process.stdin.isTTY ? await askSecret('New password') : undefined
+}
+
+/** The code alone where nothing else is the result: a script takes it as it is. */
+function reportCode(
+  { output }: CommandContext,
+  { code, expires }: PasswordCode,
+  { value, text }: { value: Record<string, unknown>; text?: string },
+): void {
+  const expiresInSeconds = Math.round((expires.getTime() - Date.now()) / 1000)
+  output.result(
+    { ...value, code, expiresInSeconds },
+    text === undefined ? code : `${text}\n${code}`,
+  )
+  const life = expiresInSeconds > 3600 ? '24 hours' : '15 minutes'
+  output.note(`good once, for ${life}, to set a password: countersign password URL`)
 }
