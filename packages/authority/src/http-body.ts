@@ -88,6 +88,7 @@ export function parseEnrolmentBody(body: Uint8Array, contentType: string): Enrol
  * @throws CoreError `option-unknown`; {@link AuthorityError} `option-invalid`
  */
 export function checkQuery(query: URLSearchParams, known: readonly string[]): void {
+  if (query.size === 0) return
   const names = [...query.keys()]
   checkOptions(Object.fromEntries(query), known, 'the query')
   const twice = names.find((name, index) => names.indexOf(name) !== index)

@@ -36,7 +36,7 @@ export function createRoutes(authority: OpenedAuthority, authorize: Authorize): 
     request: Request,
     env: unknown,
   ): Promise<Caller | Response> {
-    const caller = await authorize(request, env)
+    const caller = await authorize(request, env, action)
     if (caller instanceof Response) return caller
     if (caller.roles.some((role) => PERMISSIONS[action].includes(role))) {
       return caller
@@ -112,7 +112,7 @@ export function createRoutes(authority: OpenedAuthority, authorize: Authorize): 
   })
 
   application.post('/ca/certificates', async (context) => {
-    const caller = await authorize(context.req.raw, context.env)
+    const caller = await authorize(context.req.raw, context.env, 'issue')
     if (caller instanceof Response) return caller
     const by = askerOf(caller, authority.trustDomain)
     if (!authority.mayAsk(by)) {
@@ -169,9 +169,9 @@ export function createRoutes(authority: OpenedAuthority, authorize: Authorize): 
   return application
 }
 
-/** Mostly there is none, and then there is nothing to parse. */
+/** Mostly there is none, and then there is nothing to read. */
 function queryOf(url: string): URLSearchParams {
-  return url.includes('?') ? new URL(url).searchParams : new URLSearchParams()
+  return url.includes('?') ? new URL(url).searchParams : NO_QUERY
 }
 
 function askerOf({ name, roles }: Caller, trustDomain: string): Asker {
@@ -308,4 +308,5 @@ const REQUEST_FAULTS: ReadonlySet<string> = new Set([
   'duration-invalid',
 ])
 const BODY_LIMIT = 64 * 1024
+const NO_QUERY = new URLSearchParams()
 const AUTHORITY_PEMS = new WeakMap<Certificate, string>()

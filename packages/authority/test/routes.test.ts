@@ -13,8 +13,12 @@ import { leafKey, makeAuthority, serverRequest, suiteAuthority } from './fixture
 
 scrubProcess()
 
+/** What was asked for, of each call in its order. */
+const actions: string[] = []
+
 /** Takes the role from a header: what a real one reads from a session. */
-const authorize: Authorize = async (request, env) => {
+const authorize: Authorize = async (request, env, action) => {
+  actions.push(action)
   const role = request.headers.get('x-role')
   if (role === null) return new Response('who are you?', { status: 401 })
   return { name: `${role} ${JSON.stringify(env)}`, roles: [role] }
@@ -85,6 +89,24 @@ describe('the routes', () => {
       const role = method === 'GET' ? 'somebody' : 'viewer'
       const refused = await call(target, { method, headers: { 'x-role': role } })
       assert.deepEqual(await problem(refused), [403, 'role-missing'])
+    }
+  })
+
+  it('tell authorize what they do, however the address is written', async () => {
+    const targets: [string, string, string][] = [
+      ['GET', '/ca/certificates', 'list'],
+      ['HEAD', '/ca/certificates?revoke', 'list'],
+      ['POST', '/ca/certificates', 'issue'],
+      ['POST', '/ca/certificates?x=/revoke', 'issue'],
+      ['POST', '/c%61/certificates', 'issue'],
+      ['POST', '/ca/certificates/00/revoke', 'revoke'],
+      ['POST', '/ca/certificates/00/%72evoke', 'revoke'],
+      ['POST', '/ca/certificates/00/revok%65?x', 'revoke'],
+    ]
+    for (const [method, target, action] of targets) {
+      actions.length = 0
+      assert.equal((await call(target, { method })).status, 401, target)
+      assert.deepEqual(actions, [action], target)
     }
   })
 

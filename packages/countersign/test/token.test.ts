@@ -45,6 +45,12 @@ describe('API tokens from the command line', () => {
       /insufficient_scope.*scope="ca:issue"/,
     )
     await signed.bytes()
+    // Whichever way the address is written.
+    for (const target of ['00/revoke', '00/%72evoke']) {
+      const taken = await session.post(`/ca/certificates/${target}`)
+      assert.match(taken.headers.get('www-authenticate') ?? '', /scope="ca:revoke"/, target)
+      await taken.bytes()
+    }
     const listing = await run('token', 'list', 'robot', '--json')
     const [{ id, label, name }] = JSON.parse(listing.stdout)
     assert.deepEqual([label, name], ['command line', 'robot'])

@@ -9,16 +9,11 @@ import type { Authorize } from '@countersign/authority'
 
 /** Answers the caller by name and roles, or the refusal of sign-in. A token needs the scope of what is asked for as well. */
 export function authorizeWith(auth: Auth): Authorize {
-  return async (request, env) => {
-    const caller = await auth.authenticate(request, peerOf(env), { scopes: [scopeOf(request)] })
+  return async (request, env, action) => {
+    const scopes = [SCOPES[action]]
+    const caller = await auth.authenticate(request, peerOf(env), { scopes })
     return caller instanceof Refusal ? caller.response() : caller.principal
   }
-}
-
-/** What a token has to be good for: `ca:list`, `ca:issue`, `ca:revoke`. */
-function scopeOf(request: Request): string {
-  if (request.method === 'GET' || request.method === 'HEAD') return 'ca:list'
-  return new URL(request.url).pathname.endsWith('/revoke') ? 'ca:revoke' : 'ca:issue'
 }
 
 /** The peer that the server put into the environment; without one nothing is known of the connection. */
@@ -27,3 +22,6 @@ function peerOf(env: unknown): AuthPeer {
   const { peer } = env
   return typeof peer === 'object' && peer !== null ? peer : {}
 }
+
+/** What a token has to be good for. */
+const SCOPES = { list: 'ca:list', issue: 'ca:issue', revoke: 'ca:revoke' } as const
