@@ -77,9 +77,17 @@ export interface CertifyRequest {
 export function makeIssuer(
   request: CertifyRequest & { readonly organization: string; readonly key: PrivateKey },
 ): NewCa {
-  const { organization, key, notBefore } = request
+  const { key } = request
+  return { key, ...makeIssuerFor({ ...request, publicKey: key.publicKey }) }
+}
+
+/** The same where its key is elsewhere. */
+export function makeIssuerFor(
+  request: CertifyRequest & { readonly organization: string; readonly publicKey: PublicKey },
+): Omit<NewCa, 'key'> {
+  const { organization, publicKey, notBefore } = request
   const { id, subject } = identify('issuer', organization, notBefore)
-  return { id, key, certificate: certifyIssuer(request, subject, key.publicKey) }
+  return { id, certificate: certifyIssuer(request, subject, publicKey) }
 }
 
 /**

@@ -50,6 +50,11 @@ export class CaKey {
     return this.#isHere || this.#place.remote !== undefined
   }
 
+  /** Whether it is with a signer elsewhere. */
+  get isRemote(): boolean {
+    return !this.#isHere && this.#place.remote !== undefined
+  }
+
   get #isHere(): boolean {
     return this.#signer !== undefined || hasKey(this.#place.folder, this.#place.file)
   }

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Transaction } from '@countersign/store'
-import type { PrivateKey, SyncSigner } from '@countersign/x509'
+import type { Certificate, PrivateKey, SyncSigner } from '@countersign/x509'
 import type { AuditTrail } from './audit-trail.ts'
 import type { AuthorityContext, AuthorityState } from './authority-state.ts'
 import type { CertifyRequest } from './ca-certificates.ts'
@@ -41,6 +41,19 @@ export async function rootSigner(
   throw new AuthorityError('key-missing', `the key of ${subject} is not in ${folder}`, {
     hint: `bring the medium that ${root.keyFile} is on, and name the file with --root-key FILE`,
   })
+}
+
+/** Tells the signer that holds an issuer's key of its newer certificate, before that is used; does nothing where the key is here. */
+export async function tellSigner(
+  { remoteSigner, state }: ChangingAuthority,
+  issuer: CaRecord,
+  certificate: Certificate,
+  cross: readonly Certificate[] = [],
+): Promise<void> {
+  if (!issuer.key.isRemote) return
+  // What leads from its root to one that the signer may know still.
+  const above = [...cross, ...state.cross.map((one) => one.certificate)]
+  await remoteSigner?.adopt?.([certificate, ...above])
 }
 
 /** Signs the list of the root whose key was brought, where that is due: the medium is here now. */

@@ -9,7 +9,13 @@ import { recordOf } from './authority-state.ts'
 import { certifyIssuer, keyIdOf } from './ca-certificates.ts'
 import { activeCa, type CaRecord } from './ca-records.ts'
 import { certificateColumns } from './ca-rows.ts'
-import { certifyRequest, type ChangingAuthority, nextGeneration, rootSigner } from './changing.ts'
+import {
+  certifyRequest,
+  type ChangingAuthority,
+  nextGeneration,
+  rootSigner,
+  tellSigner,
+} from './changing.ts'
 import { AuthorityError } from './errors.ts'
 import type { LedgerTables } from './ledger-schema.ts'
 import { addressesOf } from './public-url.ts'
@@ -41,6 +47,7 @@ export async function renewIssuer(
   const request = certifyRequest(authority, root, await rootSigner(authority, root, rootKey), now)
   const { subject, publicKey } = issuer.certificate
   const certificate = certifyIssuer(request, subject, publicKey, keyIdOf(issuer.certificate))
+  await tellSigner(authority, issuer, certificate)
   const isStored = await replace(authority, issuer, root.id, certificate, now, reason)
   return { renewed: isStored ? certificate : undefined, overdue: undefined }
 }

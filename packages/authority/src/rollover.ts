@@ -22,13 +22,20 @@ import {
   crossCertify,
   keyIdOf,
   makeIssuer,
+  makeIssuerFor,
   makeRoot,
   type CaKind,
   type NewCa,
 } from './ca-certificates.ts'
 import { activeCa, type CaRecord } from './ca-records.ts'
 import { caRow, certificateColumns, firstListRow } from './ca-rows.ts'
-import { certifyRequest, type ChangingAuthority, nextGeneration, rootSigner } from './changing.ts'
+import {
+  certifyRequest,
+  type ChangingAuthority,
+  nextGeneration,
+  rootSigner,
+  tellSigner,
+} from './changing.ts'
 import { AuthorityError } from './errors.ts'
 import { keyEncryption, passphraseFileOf, sealRootKey, writeKey } from './folder.ts'
 import { removeKey } from './folder-upkeep.ts'
@@ -62,6 +69,7 @@ export async function rollRoot(authority: ChangingAuthority, options: RollOption
     publicKey,
     keyIdOf(issuer.certificate),
   )
+  await tellSigner(authority, issuer, certificate, [cross])
   const list = signCrl({ ...made, kind: 'root' }, key.signer(), 1, now, [])
   await change(authority, 'root', old, made, async (transaction) => {
     // First: where the issuer was renewed meanwhile, what it was before is written down already.
@@ -104,9 +112,18 @@ export async function rollIssuer(
   const old = activeCa(state.records, 'issuer')
   refuseEnded(root, now)
   const signer = await rootSigner(authority, root, options.rootKey)
-  const key = await newKey(old, options.keyType)
-  const request = certifyRequest(authority, root, signer, now)
-  const made = draw(state.records, () => makeIssuer({ ...request, organization, key }))
+  const request = { ...certifyRequest(authority, root, signer, now), organization }
+  const remote = old.key.isRemote ? authority.remoteSigner : undefined
+  let made: MadeCa
+  if (remote?.makeNext === undefined || remote.adopt === undefined) {
+    const key = await newKey(old, options.keyType)
+    made = draw(state.records, () => makeIssuer({ ...request, key }))
+  } else {
+    const publicKey = await remote.makeNext(typeLike(old, options.keyType))
+    made = draw(state.records, () => makeIssuerFor({ ...request, publicKey }))
+    // It signs as soon as this is published.
+    await remote.adopt([made.certificate, ...state.cross.map(({ certificate }) => certificate)])
+  }
   const stillActive = async (transaction: Transaction<LedgerTables>): Promise<void> => {
     const row = await transaction
       .selectFrom('certificate_authority')
@@ -118,17 +135,22 @@ export async function rollIssuer(
   await change(authority, 'issuer', old, made, stillActive, root.id)
 }
 
+/** A generation that was just made; without a key where that is with a signer elsewhere. */
+type MadeCa = Omit<NewCa, 'key'> & { readonly key?: NewCa['key'] }
+
 /** The whole of a rollover up to `published`: claim, key file, one transaction with everything that others see. */
 async function change(
   authority: ChangingAuthority,
   kind: CaKind,
   old: CaRecord,
-  made: NewCa,
+  made: MadeCa,
   more: (transaction: Transaction<LedgerTables>) => Promise<void>,
   parent: string | null = null,
 ): Promise<void> {
   const { store, folder, passphrase } = authority
-  const encryption = kind === 'issuer' ? await keyEncryption(folder, passphrase) : undefined
+  const { key } = made
+  const isIssuer = kind === 'issuer' && key !== undefined
+  const encryption = isIssuer ? await keyEncryption(folder, passphrase) : undefined
   // A wrong passphrase shows here, and not when the new key is needed.
   const known = authority.state.issuer.key
   if (known.isPresent) await known.anySigner()
@@ -136,12 +158,12 @@ async function change(
   const keyFile = `${made.id}.key`
   const claim = await begin(authority, kind, old, made, keyFile)
   try {
-    if (encryption === undefined) {
-      const sealed = sealRootKey(made.key, keyFile)
+    if (key !== undefined && encryption !== undefined) {
+      await writeKey(folder, keyFile, key.toPem(encryption))
+    } else if (key !== undefined) {
+      const sealed = sealRootKey(key, keyFile)
       await writeKey(folder, passphraseFileOf(keyFile), sealed.passphrase ?? '')
       await writeKey(folder, keyFile, sealed.key)
-    } else {
-      await writeKey(folder, keyFile, made.key.toPem(encryption))
     }
     await store.transaction<LedgerTables, void>(async (transaction) => {
       await goOn(transaction, claim, { step: 'published', published_at: now.getTime() })
@@ -198,7 +220,7 @@ async function begin(
   { store, folder, clock }: ChangingAuthority,
   kind: CaKind,
   old: CaRecord,
-  made: NewCa,
+  made: MadeCa,
   keyFile: string,
 ): Promise<Claim> {
   const owner = randomBytes(8).toString('hex')
@@ -279,7 +301,7 @@ async function giveUp({ store }: ChangingAuthority, { id, owner }: Claim): Promi
 }
 
 /** Draws a name until there is none like it: two of 65,536 a year may be the same. */
-function draw(records: readonly CaRecord[], make: () => NewCa): NewCa {
+function draw<T extends { readonly id: string }>(records: readonly CaRecord[], make: () => T): T {
   for (;;) {
     const made = make()
     if (!records.some(({ id }) => id === made.id)) return made
@@ -287,7 +309,11 @@ function draw(records: readonly CaRecord[], make: () => NewCa): NewCa {
 }
 
 async function newKey(before: CaRecord, type: KeyType | undefined): Promise<PrivateKey> {
-  return await PrivateKey.generate(type ?? before.certificate.publicKey.type ?? 'p256')
+  return await PrivateKey.generate(typeLike(before, type))
+}
+
+function typeLike(before: CaRecord, type: KeyType | undefined): KeyType {
+  return type ?? before.certificate.publicKey.type ?? 'p256'
 }
 
 function refuseEnded({ certificate }: CaRecord, now: Date): void {

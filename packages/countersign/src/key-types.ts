@@ -20,3 +20,8 @@ const TYPES: Record<KeyType, true> = {
 
 /** Every type of key that can be made. */
 export const KEY_TYPES: readonly string[] = Object.keys(TYPES)
+
+/** Whether a text names one. */
+export function isKeyType(text: string): text is KeyType {
+  return Object.hasOwn(TYPES, text)
+}

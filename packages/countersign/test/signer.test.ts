@@ -1,27 +1,16 @@
 /** An issuer's key on another machine: two folders, mutual TLS between them. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import type { RequestListener } from 'node:http'
-import { createServer } from 'node:https'
-import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { describe, it, type TestContext } from 'node:test'
-import {
-  type Authority,
-  initAuthority,
-  openAuthority,
-  type RemoteSigner,
-} from '@countersign/authority'
+import { describe, it } from 'node:test'
+import type { RemoteSigner } from '@countersign/authority'
 import { Session } from '@countersign/client'
-import { openStore, type Store } from '@countersign/store'
-import { runProgram, scrubProcess, temporaryFolder } from '@countersign/testkit'
-import { CertificateRevocationList, type KeyType, PrivateKey, verifyChain } from '@countersign/x509'
+import { runProgram, scrubProcess } from '@countersign/testkit'
+import { CertificateRevocationList, PrivateKey, verifyChain } from '@countersign/x509'
 import { dataFolder } from '../src/data-folder.ts'
 import { startService } from '../src/service/service.ts'
-import { connectSigner } from '../src/signer/remote-signer.ts'
 import { writeSignerSettings } from '../src/signer/settings.ts'
-import { startSigner } from '../src/signer/signer-service.ts'
-import { openSigningKeys } from '../src/signer/signing-keys.ts'
+import { issue, makeWorld } from './signer-world.ts'
 
 scrubProcess()
 
@@ -117,7 +106,7 @@ describe('a signer on another machine', () => {
 
   it('that is away leaves the service with the list of before, of which it tells', async (t) => {
     const world = await makeWorld(t)
-    const signer = await world.start()
+    await using signer = await world.start()
     await writeSignerSettings(dataFolder(world.data), world.settings(signer.url))
     const notes: string[] = []
     await using service = await startService({
@@ -190,110 +179,6 @@ describe('a signer on another machine', () => {
     await assert.rejects(issue(authority, 'b.corp.internal', 1), { code: 'signer-unavailable' })
   })
 })
-
-interface Identity {
-  readonly cert: string
-  readonly key: string
-  readonly fingerprint: string
-}
-
-interface World {
-  /** The authority's folder, without the issuer's key, and the signer's. */
-  readonly data: string
-  readonly signer: string
-  readonly client: Identity
-  identity(name: string): Promise<Identity>
-  open(remoteSigner?: RemoteSigner, clock?: () => Date): Promise<Authority>
-  settings(url: string): Parameters<typeof connectSigner>[0]
-  connect(url: string, by?: Identity): ReturnType<typeof connectSigner>
-  start(limits?: { maxDays?: number; rate?: number }): ReturnType<typeof startSigner>
-  /** A server in the signer's place, with its certificate. */
-  fake(t: TestContext, listener: RequestListener): Promise<string>
-}
-
-/** An authority whose issuer's key has gone to the signer, after both sides got certificates for each other. */
-async function makeWorld(t: TestContext, keyType: KeyType = 'p256'): Promise<World> {
-  const data = path.join(temporaryFolder(t), 'data')
-  const signer = temporaryFolder(t)
-  const tls = temporaryFolder(t)
-  mkdirSync(data, { mode: 0o700 })
-  const store: Store = await openStore(`sqlite:${path.join(data, 'countersign.db')}`)
-  t.after(async () => store.close())
-  const local = await initAuthority({ store, folder: data, keyType })
-  const certify = async (name: string, isClient: boolean): Promise<Identity> => {
-    const key = PrivateKey.generateSync('p256')
-    const { chain } = await local.issue({
-      names: [name],
-      publicKey: key.publicKey,
-      profile: isClient ? 'client' : 'server',
-      requester: 'test',
-    })
-    const [cert, keyFile] = [path.join(tls, `${name}.crt`), path.join(tls, `${name}.key`)]
-    writeFileSync(cert, chain.map(({ pem }) => pem).join(''))
-    writeFileSync(keyFile, key.toPem(), { mode: 0o600 })
-    return { cert, key: keyFile, fingerprint: chain[0].fingerprint }
-  }
-  const client = await certify('authority', true)
-  const stranger = await certify('stranger', true)
-  const own = await certify('127.0.0.1', false)
-  const roots = path.join(data, 'roots.pem')
-  writeFileSync(path.join(signer, 'issuers.pem'), local.issuer.pem)
-  for (const name of ['issuer.key', 'passphrase']) {
-    renameSync(path.join(data, name), path.join(signer, name))
-  }
-  const keys = openSigningKeys(dataFolder(signer), path.join(signer, 'issuers.pem'))
-  return {
-    data,
-    signer,
-    client,
-    identity: async () => stranger,
-    open: async (remoteSigner, clock) =>
-      openAuthority({ store, folder: data, remoteSigner, clock }),
-    settings: (url) => ({ url, ca: roots, cert: client.cert, key: client.key }),
-    connect: (url, by = client) => connectSigner({ url, ca: roots, cert: by.cert, key: by.key }),
-    start: async ({ maxDays = 90, rate = 50 } = {}) =>
-      startSigner({
-        data: dataFolder(signer),
-        keys,
-        host: '127.0.0.1',
-        port: 0,
-        cert: own.cert,
-        key: own.key,
-        ca: roots,
-        maxDays,
-        rate,
-        allow: new Set([client.fingerprint]),
-      }),
-    fake: async (context, listener) => {
-      const [cert, key, ca] = [own.cert, own.key, roots].map((file) => readFileSync(file))
-      const server = createServer({ cert, key, ca, requestCert: true }, listener)
-      context.after(() => {
-        server.closeAllConnections()
-        server.close()
-      })
-      server.listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      const address = server.address()
-      assert.ok(address !== null && typeof address === 'object')
-      return `https://127.0.0.1:${address.port}`
-    },
-  }
-}
-
-async function issue(
-  authority: Authority,
-  name: string,
-  days?: number,
-): ReturnType<Authority['issue']> {
-  const { publicKey } = PrivateKey.generateSync('p256')
-  return await authority.issue({
-    names: [name],
-    publicKey,
-    profile: 'server',
-    days,
-    requester: 'test',
-  })
-}
 
 function unreachable(): never {
   throw new Error('no signer was named')

@@ -55,15 +55,15 @@ export function addSigner(program: Command): void {
     .option('--clients <file>', 'roots of those who ask (default: roots.pem in the folder)')
     .option('--issuers <file>', 'certificates of the issuers (default: issuers.pem in the folder)')
     .option('--max-days <n>', 'longest lifetime that is signed', wholeNumber(1, 3650), 90)
-    .option('--rate <n>', 'signatures a second, over a minute', wholeNumber(1, 10_000), 50)
+    .option('--rate <n>', 'requests a second, over a minute', wholeNumber(1, 10_000), 50)
     .action(async (flags: ServeFlags) =>
       perform(flags, async ({ output, data }) => {
         const { parseListenAddress } = await import('../service/listen-address.ts')
-        const { openSigningKeys } = await import('../signer/signing-keys.ts')
+        const { SigningKeys } = await import('../signer/signing-keys.ts')
         const { startSigner } = await import('../signer/signer-service.ts')
         const file = (given: string | undefined, name: string): string =>
           path.resolve(given ?? path.join(data.path, name))
-        const keys = openSigningKeys(data, file(flags.issuers, 'issuers.pem'))
+        const keys = SigningKeys.open(data, file(flags.issuers, 'issuers.pem'))
         const stopped = stopSignal()
         await using server = await startSigner({
           ...parseListenAddress(flags.listen),
@@ -75,8 +75,9 @@ export function addSigner(program: Command): void {
           allow: new Set(flags.allow.map(fingerprint)),
           maxDays: flags.maxDays,
           rate: flags.rate,
+          note: (text) => output.note(text),
         })
-        const issuers = [...keys.values()].map(({ issuer }) => issuer.subject.toString())
+        const issuers = keys.issuers.map(({ subject }) => subject.toString())
         output.result(
           { url: server.url, issuers },
           `signing at ${server.url} for\n${issuers.map((name) => `  ${name}`).join('\n')}`,

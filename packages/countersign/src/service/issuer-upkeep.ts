@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Authority, IssuerOverdue } from '@countersign/authority'
+import { type Authority, AuthorityError } from '@countersign/authority'
 import type { Clock } from '@countersign/core'
 import type { DataFolder } from '../data-folder.ts'
 import { overdueText } from '../issuer-care.ts'
@@ -24,21 +24,30 @@ export function issuerUpkeep({
   note,
   clock,
 }: IssuerUpkeepParts): () => Promise<void> {
-  const toldAt = new Map<IssuerOverdue['reason'], number>()
+  const toldAt = new Map<string, number>()
+  const tellOnceADay = (why: string, text: string): void => {
+    const now = clock().getTime()
+    const before = toldAt.get(why)
+    if (before !== undefined && now - before < DAY_MS) return
+    toldAt.set(why, now)
+    note(text)
+  }
   return async () => {
     await authority.refresh()
-    const { renewed, overdue, retired } = await authority.upkeep()
+    const { renewed, overdue, retired } = await authority.upkeep().catch((error: unknown) => {
+      // What was there before holds, and the next look tries again.
+      if (!(error instanceof AuthorityError) || !OF_SIGNERS.has(error.code)) throw error
+      tellOnceADay(error.code, `the issuer is due and could not be renewed: ${error.message}`)
+      return { renewed: undefined, overdue: undefined, retired: [] }
+    })
     if (renewed !== undefined) {
       note(`renewed the issuer's certificate, valid until ${renewed.notAfter.toISOString()}`)
     }
     for (const id of retired) note(`retired ${id}: the last certificate under it has ended`)
-    if (overdue === undefined) return
-    const now = clock().getTime()
-    const before = toldAt.get(overdue.reason)
-    if (before !== undefined && now - before < DAY_MS) return
-    toldAt.set(overdue.reason, now)
-    note(overdueText(overdue, data))
+    if (overdue !== undefined) tellOnceADay(overdue.reason, overdueText(overdue, data))
   }
 }
+
+const OF_SIGNERS: ReadonlySet<string> = new Set(['signer-unavailable', 'signer-refused'])
 
 const DAY_MS = 86_400_000

@@ -7,7 +7,14 @@ import { hash } from 'node:crypto'
 import { AuthorityError, type RemoteSigner } from '@countersign/authority'
 import { ClientError, Session } from '@countersign/client'
 import { CountersignError, errorMessage } from '@countersign/core'
-import { signingAlgorithm, type PublicKey, type Signer, verifySignature } from '@countersign/x509'
+import {
+  type Certificate,
+  type KeyType,
+  PublicKey,
+  type Signer,
+  signingAlgorithm,
+  verifySignature,
+} from '@countersign/x509'
 import type { DataFolder } from '../data-folder.ts'
 import { readSignerSettings, type SignerSettings } from './settings.ts'
 
@@ -46,7 +53,15 @@ export function connectSigner(
       maxBodyBytes: MOST_ANSWERED,
     }))
   return {
-    remoteSigner: (publicKey) => signerOf(publicKey, url, sessionOf),
+    remoteSigner: Object.assign((publicKey: PublicKey) => signerOf(publicKey, url, sessionOf), {
+      makeNext: async (keyType: KeyType) => {
+        const spki = await ask(sessionOf, url, '/next', Buffer.from(keyType))
+        return PublicKey.fromSpki(spki, `the answer of ${url}`)
+      },
+      adopt: async (chain: readonly Certificate[]) => {
+        await ask(sessionOf, url, '/issuers', Buffer.from(chain.map(({ pem }) => pem).join('')))
+      },
+    }),
     [Symbol.asyncDispose]: async () => session?.[Symbol.asyncDispose](),
   }
 }
@@ -57,7 +72,7 @@ function signerOf(publicKey: PublicKey, url: string, session: () => Session): Si
     publicKey,
     signatureAlgorithm,
     sign: async (tbs) => {
-      const signature = await ask(session, url, publicKey, tbs)
+      const signature = await ask(session, url, '/sign', tbs, { 'signer-key': nameOf(publicKey) })
       if (verifySignature(signatureAlgorithm, publicKey, tbs, signature)) return signature
       throw new AuthorityError(
         'signer-refused',
@@ -73,12 +88,13 @@ function signerOf(publicKey: PublicKey, url: string, session: () => Session): Si
 async function ask(
   session: () => Session,
   url: string,
-  publicKey: PublicKey,
-  tbs: Uint8Array,
+  path: string,
+  body: Uint8Array,
+  more: Record<string, string> = {},
 ): Promise<Uint8Array> {
   try {
-    const headers = { 'content-type': 'application/octet-stream', 'signer-key': nameOf(publicKey) }
-    const response = await session().post('/sign', { body: tbs, headers })
+    const headers = { 'content-type': 'application/octet-stream', ...more }
+    const response = await session().post(path, { body, headers })
     const bytes = await response.bytes()
     if (response.status === 200) return bytes
     throw refusal(url, response.status, bytes)
