@@ -9,6 +9,7 @@ import { AuthError } from './errors.ts'
 import type { OnAuthEvent } from './events.ts'
 import type { AuthPeer } from './peer.ts'
 import { Refusal, type RefusalCode, type RefusalDetail, type Refusals } from './problems.ts'
+import { lacksSecondFactor, type SecondFactorPolicy } from './second-factor-policy.ts'
 
 /** Who may pass. Without any option: whoever is recognised. What is asked for must all be there. */
 export interface GuardOptions {
@@ -31,6 +32,8 @@ export interface AdmissionParts {
   clock: Clock
   onEvent: OnAuthEvent
   refusals: Refusals
+  /** Who has to have a second factor; `undefined` is nobody. */
+  requireSecondFactor: SecondFactorPolicy | undefined
 }
 
 /** Lets somebody through, or says what is missing. */
@@ -45,7 +48,9 @@ export function admission(parts: AdmissionParts, options: GuardOptions): Admit {
   checkOptions(options, ['roles', 'scopes', 'methods', 'maxAuthAgeMs', 'aal', 'bound'], 'guard')
   checkAge(options.maxAuthAgeMs)
   return (who, peer) => {
-    const lacking = lack(who, options, parts.clock)
+    const lacking = lacksSecondFactor(parts.requireSecondFactor, who)
+      ? UNENROLLED
+      : lack(who, options, parts.clock)
     if (lacking === undefined) return who
     const [code, detail] = lacking
     parts.onEvent({
@@ -60,6 +65,8 @@ export function admission(parts: AdmissionParts, options: GuardOptions): Admit {
     return parts.refusals.of(code, detail)
   }
 }
+
+const UNENROLLED: readonly [RefusalCode, RefusalDetail] = ['second-factor-required', {}]
 
 /** What is missing first. Fresh proof comes last: it mends nothing else. */
 function lack(

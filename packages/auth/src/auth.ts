@@ -182,7 +182,8 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
       : new ProxiedCertificates({ clock, onEvent, refusals, from: clientCertFrom })
   const behind: LookBehind | undefined =
     proxied === undefined ? undefined : (request, peer) => proxied.look(request, peer)
-  const guards = { clock, onEvent, refusals, decide, behind }
+  const { requireSecondFactor } = settings
+  const guards = { clock, onEvent, refusals, requireSecondFactor, decide, behind }
   const parts = {
     ...settings,
     onEvent,

@@ -19,6 +19,7 @@ import { MIN_LENGTH_BOUNDS, type PasswordRules } from './password-rules.ts'
 import { type Argon2Cost, checkCost, DEFAULT_COST } from './phc.ts'
 import type { Issuer } from './oauth/oauth.ts'
 import { readTokenOptions, type TokenOptions, type TokenSettings } from './oauth/options.ts'
+import type { SecondFactorPolicy } from './second-factor-policy.ts'
 import type { KeyOptions } from './secret-box.ts'
 import { DEFAULT_TERMS, type SessionLife, type SessionTerms } from './session-types.ts'
 import { DEFAULT_LIMITS, type ThrottleLimits } from './throttle.ts'
@@ -64,6 +65,8 @@ export interface AuthOptions {
   hashing?: HashingOptions | undefined
   throttle?: ThrottleLimits | undefined
   session?: SessionLife | undefined
+  /** Who gets nothing without a second factor, but the chance to add one. Needs `keys`. @defaultValue nobody */
+  requireSecondFactor?: SecondFactorPolicy | undefined
   /** Where the keys live under which secrets are stored; without one nothing is stored that would need one. */
   keys?: KeyOptions | undefined
   /** Who we are to clients that get tokens: an https origin, or what answers it once it is known. @defaultValue none, and no tokens */
@@ -104,6 +107,7 @@ export interface AuthSettings {
   gate: HashGateOptions
   limits: typeof DEFAULT_LIMITS
   terms: SessionTerms
+  requireSecondFactor: SecondFactorPolicy | undefined
   keys: KeyOptions | undefined
   issuer: Issuer | undefined
   tokens: TokenSettings
@@ -153,6 +157,7 @@ export function readOptions(options: AuthOptions): AuthSettings {
     ...readHashing(options.hashing ?? {}),
     limits: readNumbers('throttle', options.throttle ?? {}, DEFAULT_LIMITS),
     terms: readTerms(options.session ?? {}),
+    requireSecondFactor: readSecondFactor(options),
     keys: readKeys(options.keys),
     issuer: options.issuer,
     tokens: readTokenOptions(options.tokens ?? {}),
@@ -229,6 +234,25 @@ function readTerms(given: SessionLife): SessionTerms {
   return { ...read, bindCertificate: bindCertificate ?? false }
 }
 
+function readSecondFactor({
+  keys,
+  lessonCookies,
+  loginErrors,
+  requireSecondFactor: who,
+}: AuthOptions): SecondFactorPolicy | undefined {
+  if (who === undefined) return undefined
+  if (who !== 'admins' && who !== 'everybody') {
+    throw invalid('requireSecondFactor', "must be 'admins' or 'everybody'")
+  }
+  if (lessonCookies === true || loginErrors === 'lesson') {
+    throw invalid('requireSecondFactor', 'does not go with the lesson, which has no factors')
+  }
+  if (keys !== undefined) return who
+  throw new AuthError('keys-required', 'a second factor is kept under keys that have to be kept', {
+    hint: "say where they live: createAuth({ keys: { path: 'auth.keys' } })",
+  })
+}
+
 function readKeys(keys: KeyOptions | undefined): KeyOptions | undefined {
   if (keys === undefined) return undefined
   checkOptions(keys, ['path'], 'createAuth: keys')
@@ -288,6 +312,7 @@ const KNOWN = [
   'hashing',
   'throttle',
   'session',
+  'requireSecondFactor',
   'keys',
   'issuer',
   'tokens',

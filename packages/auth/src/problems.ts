@@ -19,6 +19,7 @@ export type RefusalCode =
   | 'method-refused'
   | 'binding-missing'
   | 'step-up-required'
+  | 'second-factor-required'
   | 'cross-site-request'
   | 'tls-required'
   | 'loopback-only'
@@ -198,6 +199,11 @@ const TABLE: Readonly<Record<RefusalCode, Row>> = {
     detail: 'this needs a fresh proof of who you are',
     hint: 'prove it, then repeat the request: POST /auth/step-up',
     challenge: 'insufficient_user_authentication',
+  },
+  'second-factor-required': {
+    status: 403,
+    detail: 'this service asks for a second factor, which you have yet to add or to prove',
+    hint: 'add one (POST /auth/factors), then prove it (POST /auth/step-up)',
   },
   'cross-site-request': {
     status: 403,

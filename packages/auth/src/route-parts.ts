@@ -33,6 +33,7 @@ import { Refusal, type RefusalCode, type RefusalDetail, type Refusals } from './
 import { readFields } from './request-body.ts'
 import type { Resets } from './resets.ts'
 import type { Revocations } from './revocations.ts'
+import type { SecondFactorPolicy } from './second-factor-policy.ts'
 import type { SessionRenewal } from './session-renewal.ts'
 import type { Sessions } from './sessions.ts'
 import type { LiveSession, NewSession, SessionOrigin } from './session-types.ts'
@@ -47,6 +48,7 @@ export interface RouteParts {
   clock: Clock
   onEvent: OnAuthEvent
   refusals: Refusals
+  requireSecondFactor: SecondFactorPolicy | undefined
   authenticator: Authenticator
   /** `undefined` where no proxy's word counts. */
   behind: LookBehind | undefined
@@ -109,11 +111,17 @@ export function refuse(parts: RouteParts, code: RefusalCode, detail?: RefusalDet
   return parts.refusals.of(code, detail).response()
 }
 
+/** What a route asks of whoever calls it. */
+export interface RouteOptions extends GuardOptions {
+  /** Also lets those in who have yet to add the second factor that the service asks of them. @defaultValue false */
+  enrolling?: boolean | undefined
+}
+
 /** Who sends the request, by whatever credential, or what to answer. */
 export async function callerOf(
   parts: RouteParts,
   c: RouteContext,
-  options?: GuardOptions,
+  options: RouteOptions = {},
 ): Promise<Caller | Response> {
   const peer = peerOf(c)
   const caller = await parts.authenticator.decide(c.req.raw, peer)
@@ -126,7 +134,7 @@ export async function callerOf(
 export async function signedIn(
   parts: RouteParts,
   c: RouteContext,
-  options: Omit<GuardOptions, 'methods'> = {},
+  options: Omit<RouteOptions, 'methods'> = {},
 ): Promise<SignedIn | Response> {
   const caller = await callerOf(parts, c, { ...options, methods: ['session'] })
   if (caller instanceof Response) return caller
@@ -135,8 +143,10 @@ export async function signedIn(
   return { session, id: context.principal.id, name: context.principal.name }
 }
 
-function admitOf(parts: RouteParts, options: GuardOptions | undefined): Admit {
-  return options === undefined ? (who) => who : admission(parts, options)
+function admitOf(parts: RouteParts, { enrolling = false, ...options }: RouteOptions): Admit {
+  const { clock, onEvent, refusals } = parts
+  const requireSecondFactor = enrolling ? undefined : parts.requireSecondFactor
+  return admission({ clock, onEvent, refusals, requireSecondFactor }, options)
 }
 
 /** What stands in the way of a request that brings credentials or clears them: plain HTTP, a page of another site. */

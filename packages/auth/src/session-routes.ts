@@ -49,7 +49,7 @@ export async function endAllSessions(parts: RouteParts, c: RouteContext): Promis
 
 /** `GET /auth/session`: who am I, how is that known, and for how long. */
 export async function showSession(parts: RouteParts, c: RouteContext): Promise<Response> {
-  const caller = await callerOf(parts, c)
+  const caller = await callerOf(parts, c, { enrolling: true })
   if (caller instanceof Response) return caller
   const { session, context } = caller
   return Response.json({

@@ -23,7 +23,7 @@ import type { StepUpFactor } from './step-up-factor.ts'
 
 /** Proves, and renews the token. */
 export async function stepUp(parts: RouteParts, c: RouteContext): Promise<Response> {
-  const who = await signedIn(parts, c)
+  const who = await signedIn(parts, c, { enrolling: true })
   if (who instanceof Response) return who
   const body = await readJson(parts, c, BODY)
   if (body instanceof Response) return body
@@ -40,7 +40,7 @@ export async function stepUp(parts: RouteParts, c: RouteContext): Promise<Respon
 
 /** `POST /auth/step-up/options`: what a browser needs to prove a passkey for this session, and for nothing else. */
 export async function stepUpOptions(parts: RouteParts, c: RouteContext): Promise<Response> {
-  const who = await signedIn(parts, c)
+  const who = await signedIn(parts, c, { enrolling: true })
   if (who instanceof Response) return who
   const owner = await parts.users.recordById(who.id)
   if (owner?.status !== 'active') return refuse(parts, 'credentials-invalid')

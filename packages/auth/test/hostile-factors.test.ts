@@ -19,6 +19,7 @@ import { totpCode, totpStep } from '../src/factors/totp.ts'
 import { codeOf, type Direct, openDirect, sessionCookieOf, TLS } from './direct.ts'
 import { PasskeyDevice } from './passkey-device.ts'
 import { PASSWORD } from './service.ts'
+import { seedOf } from './totp-seed.ts'
 
 scrubProcess()
 
@@ -93,7 +94,7 @@ async function withApp(t: Parameters<typeof openDirect>[0], keys: string): Promi
   await auth.users.add({ name: 'ada', password: PASSWORD })
   const cookie = await signIn('ada')
   const begun = await json(await call('/auth/factors', { cookie, json: { type: 'totp' } }))
-  const seed = fromBase32(String(begun.secret))
+  const seed = seedOf(String(begun.secret))
   const code = (): string => {
     pass(30_000)
     return totpCode(seed, totpStep(now()))
@@ -108,13 +109,6 @@ async function withApp(t: Parameters<typeof openDirect>[0], keys: string): Promi
   const pending = first.headers.getSetCookie()[0]?.split(';')[0]
   const second = await call('/login/mfa', { cookie: pending, json: { challenge, totp: code() } })
   return { ...direct, strong: sessionCookieOf(second), factor: String(begun.id), code }
-}
-
-function fromBase32(text: string): Uint8Array {
-  const bits = Array.from(text, (letter) =>
-    'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0'),
-  ).join('')
-  return Uint8Array.from(bits.match(/.{8}/g) ?? [], (byte) => Number.parseInt(byte, 2))
 }
 
 describe('a password instead of the second factor', () => {

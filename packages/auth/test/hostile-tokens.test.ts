@@ -121,13 +121,16 @@ describe('a clock that is set back', () => {
   })
 })
 
+function now(service: OAuthService): number {
+  return Math.floor(service.now().getTime() / 1000)
+}
+
 /** JSON that no library would write. */
 function rawPart(text: string): string {
   return Buffer.from(text).toString('base64url')
 }
 
 describe('an assertion', () => {
-  const now = (service: OAuthService): number => Math.floor(service.now().getTime() / 1000)
   const claims: [string, (service: OAuthService) => object][] = [
     ['whose end is a date beyond all', () => ({ exp: 1e308 })],
     ['whose end is below zero', () => ({ exp: -1 })],

@@ -112,6 +112,10 @@ function won(answers: readonly RivalAnswer[], status: number): number {
   return answers.filter((answer) => answer.status === status).length
 }
 
+function disable(name: string, cookie = ''): RivalOrder {
+  return times(json(`/admin/principals/${name}/disable`, {}, { cookie }), 1)
+}
+
 /** A user with a key of their own, and what signs for them. */
 async function withKey({ auth }: Arena, name: string): Promise<(claims?: object) => string> {
   await auth.users.add({ name, kind: 'service' })
@@ -205,8 +209,8 @@ function rules(arena: () => Arena): void {
     const successors = new Set(used.map(({ body }) => String(JSON.parse(body).refresh_token)))
     assert.equal(successors.size, 1)
     const [next = ''] = successors
-    const on = form('/oauth/token', { grant_type: 'refresh_token', refresh_token: next })
-    assert.equal(won(await both(arena(), on), 200), 2 * TIMES)
+    const again = form('/oauth/token', { grant_type: 'refresh_token', refresh_token: next })
+    assert.equal(won(await both(arena(), again), 200), 2 * TIMES)
   })
 
   it('of two administrators who take each other out one is left', async () => {
@@ -228,9 +232,6 @@ function rules(arena: () => Arena): void {
       cookies.push(cookie?.split(';')[0] ?? '')
     }
     const [first, second] = arena().rivals
-    const disable = (name: string, cookie = ''): RivalOrder => {
-      return times(json(`/admin/principals/${name}/disable`, {}, { cookie }), 1)
-    }
     const answers = await Promise.all([
       first.make(disable('two', cookies[0])),
       second.make(disable('one', cookies[1])),

@@ -24,6 +24,12 @@ export interface Configuration {
   clientCertFrom?: string[] | undefined
   /** The header in which those proxies tell their client's address; it stays the proxy's where this is left out. */
   clientAddressFrom?: 'forwarded' | 'x-forwarded-for' | undefined
+  /** Who gets nothing without a second factor, but the chance to add one; nobody where it is left out. */
+  requireSecondFactor?: 'admins' | 'everybody' | undefined
+  /** A file with passwords that nobody may choose, one on each line. */
+  refusedPasswords?: string | undefined
+  /** Whether `/oauth/token` makes tokens for those only who prove a certificate or key that they are bound to. */
+  boundTokensOnly?: boolean | undefined
   /** Who may ask for which certificates; those of the authority where they are left out. */
   rules?: RequesterRule[] | undefined
 }
@@ -94,5 +100,8 @@ const schema = z.strictObject({
   workers: z.int().min(1).max(MOST_WORKERS).optional(),
   clientCertFrom: z.array(z.string()).min(1).max(100).optional(),
   clientAddressFrom: z.enum(['forwarded', 'x-forwarded-for']).optional(),
+  requireSecondFactor: z.enum(['admins', 'everybody']).optional(),
+  refusedPasswords: z.string().min(1).optional(),
+  boundTokensOnly: z.boolean().optional(),
   rules: RULES.optional(),
 })

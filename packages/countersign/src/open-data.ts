@@ -14,6 +14,7 @@ import { accountName } from './account-name.ts'
 import { readConfiguration } from './configuration.ts'
 import { type DataFolder, nonEmpty, requireAuthority } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
+import { readPasswordList } from './password-list.ts'
 import type { OpenSigner } from './signer/remote-signer.ts'
 
 /** The store that a data folder names: `countersign.toml`, else its own SQLite file, which is made where it is missing. */
@@ -116,7 +117,10 @@ async function signerOf(data: DataFolder): Promise<OpenSigner | undefined> {
 export async function withAuth<T>(data: DataFolder, work: (auth: Auth) => Promise<T>): Promise<T> {
   await using store = await openExistingStore(data)
   const { createAuth } = await import('@countersign/auth')
-  await using auth = await createAuth({ store, keys: { path: data.authKeys } })
+  const { refusedPasswords } = await readConfiguration(data)
+  const isListed = readPasswordList(refusedPasswords, data.path)
+  const keys = { path: data.authKeys }
+  await using auth = await createAuth({ store, keys, passwords: { isListed } })
   return await work(auth)
 }
 

@@ -17,6 +17,7 @@ import {
   signedIn,
 } from '../route-parts.ts'
 import { isLabel } from '../names.ts'
+import { lacksSecondFactor } from '../second-factor-policy.ts'
 import { isUlid } from '../ulid.ts'
 import { OWN_KINDS } from './factors.ts'
 import { addCertificate, type CertificateFactorBody } from './certificate-factor.ts'
@@ -24,7 +25,7 @@ import { siteOf } from './passkey-site.ts'
 
 /** `GET /auth/factors`: what there is; nothing secret. */
 export async function listFactors(parts: RouteParts, c: RouteContext): Promise<Response> {
-  const who = await signedIn(parts, c)
+  const who = await signedIn(parts, c, { enrolling: true })
   if (who instanceof Response) return who
   const listed = await parts.factors.list(who.id)
   return Response.json(
@@ -37,10 +38,13 @@ export async function listFactors(parts: RouteParts, c: RouteContext): Promise<R
 
 /** `POST /auth/factors`: begins one, or makes it where nothing has to be confirmed. */
 export async function addFactor(parts: RouteParts, c: RouteContext): Promise<Response> {
-  const who = await mayChange(parts, c)
+  const who = await mayChange(parts, c, { enrolling: true })
   if (who instanceof Response) return who
   const body = await readJson(parts, c, NEW_FACTOR)
   if (body instanceof Response) return body
+  // Whoever has yet to add one adds one, and no other way in.
+  const lacking = lacksSecondFactor(parts.requireSecondFactor, who.session.context)
+  if (lacking && !SECOND.has(body.type)) return refuse(parts, 'second-factor-required')
   const owner = await parts.users.recordById(who.id)
   if (owner?.status !== 'active') return refuse(parts, 'credentials-invalid')
   const present = await parts.credentials.list({ principalId: who.id, kinds: OWN_KINDS })
@@ -95,7 +99,7 @@ export async function confirmFactor(
   c: RouteContext,
   id: string,
 ): Promise<Response> {
-  const who = await mayChange(parts, c)
+  const who = await mayChange(parts, c, { enrolling: true })
   if (who instanceof Response) return who
   const body = await readJson(parts, c, CODE)
   if (body instanceof Response) return body
@@ -134,13 +138,17 @@ async function added201(
   return Response.json({ ...(await bodyOf(parts, record.id)), recoveryCodes }, { status: 201 })
 }
 
-async function mayChange(parts: RouteParts, c: RouteContext): Promise<SignedIn | Response> {
-  const who = await signedIn(parts, c, { maxAuthAgeMs: STEP_UP_MS })
+async function mayChange(
+  parts: RouteParts,
+  c: RouteContext,
+  { enrolling = false }: { enrolling?: boolean } = {},
+): Promise<SignedIn | Response> {
+  const who = await signedIn(parts, c, { maxAuthAgeMs: STEP_UP_MS, enrolling })
   if (who instanceof Response || who.session.context.aal === 2) return who
   const methods = await parts.secondFactors.of(who.id)
   if (methods.length === 0) return who
   // Whoever took over a session of before must not bring their own factor.
-  return await signedIn(parts, c, { maxAuthAgeMs: STEP_UP_MS, aal: 2 })
+  return await signedIn(parts, c, { maxAuthAgeMs: STEP_UP_MS, aal: 2, enrolling })
 }
 
 /**
@@ -223,5 +231,8 @@ const NEW_FACTOR: z.ZodType<NewFactorBody> = z.discriminatedUnion('type', [
 ])
 
 const CODE: z.ZodType<{ code: string }> = z.strictObject({ code: z.string().min(1).max(32) })
+
+/** What a service may ask for beside a password. */
+const SECOND: ReadonlySet<string> = new Set(['totp', 'passkey'])
 
 const MOST_FACTORS = 50

@@ -37,6 +37,7 @@ interface UpFlags extends SharedFlags, UserFlags, Pick<ObserveFlags, 'accessLog'
   name?: string[]
   database?: string
   userCertificates: boolean
+  requireSecondFactor?: 'admins' | 'everybody'
   acmeHttpPort?: number
   acmeTlsPort?: number
   acmeResolver?: string
@@ -58,6 +59,12 @@ export function addUp(program: Command): void {
     .addOption(databaseOption('sqlite:FILE or postgres://…; kept for later starts'))
     .option('--workers <n>', 'serve from so many processes', wholeNumber(1, 128))
     .option('--no-user-certificates', 'do not ask callers for a certificate of the authority')
+    .addOption(
+      new Option(
+        '--require-second-factor <who>',
+        'who gets nothing without a second factor',
+      ).choices(['admins', 'everybody']),
+    )
     .option('--acme-http-port <port>', 'port that http-01 asks (default: 80)', portNumber)
     .option('--acme-tls-port <port>', 'port that tls-alpn-01 asks (default: 443)', portNumber)
     .option('--acme-resolver <host:port>', 'DNS server of validation (default: the system’s)')
@@ -154,6 +161,7 @@ function optionsOf(flags: UpFlags, data: DataFolder, output: Output): ServiceOpt
     names: flags.name,
     database: flags.database,
     userCertificates: flags.userCertificates,
+    requireSecondFactor: flags.requireSecondFactor,
     accessLog: accessLogOf(flags),
     acme: {
       httpPort: flags.acmeHttpPort,

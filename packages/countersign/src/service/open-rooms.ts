@@ -14,6 +14,7 @@ import type { Clock } from '@countersign/core'
 import type { Store } from '@countersign/store'
 import { certifying, renewalsWatchedBy, revocationsHeardBy } from '../certificate-owners.ts'
 import type { DataFolder } from '../data-folder.ts'
+import { readPasswordList } from '../password-list.ts'
 import { type AcmeSettings, acmeOptions } from './acme-settings.ts'
 import { authorizeWith } from './authorize.ts'
 import { reportAcmeFaults, reportAuthorityFaults, type reportFaults } from './faults.ts'
@@ -48,7 +49,7 @@ export interface OpenRooms extends AsyncDisposable {
 /** Opens them. @throws errors of the rooms */
 export async function openRooms(parts: RoomsParts): Promise<OpenRooms> {
   const { store, data, facts, publicUrl, faults, note, clock } = parts
-  const { clientAddressFrom, clientCertFrom, host, issuer, hashing } = facts
+  const { clientAddressFrom, clientCertFrom, host, issuer, hashing, requireSecondFactor } = facts
   await using undo = new AsyncDisposableStack()
   const auth = undo.use(
     await createAuth({
@@ -57,6 +58,9 @@ export async function openRooms(parts: RoomsParts): Promise<OpenRooms> {
       host,
       hashing,
       issuer,
+      requireSecondFactor,
+      passwords: { isListed: readPasswordList(facts.refusedPasswords, data.path) },
+      tokens: { boundOnly: facts.boundTokensOnly },
       keys: { path: data.authKeys },
       certificateAuthority: certifying(() => authority),
       clientCertFrom:

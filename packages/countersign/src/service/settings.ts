@@ -37,6 +37,8 @@ export interface ServiceOptions {
   acme?: AcmeSettings | undefined
   /** Whether callers are asked for a certificate of the authority. @defaultValue true */
   userCertificates?: boolean | undefined
+  /** Who gets nothing without a second factor. @defaultValue the folder's setting, else nobody */
+  requireSecondFactor?: Configuration['requireSecondFactor']
   /** As `serve` of the server room has it. @defaultValue none */
   accessLog?: string | boolean | undefined
   /** A remark for the operator. */

@@ -22,6 +22,12 @@ export interface SharedFacts {
   readonly clientCertFrom?: readonly string[] | undefined
   /** The header in which they tell their client's address. */
   readonly clientAddressFrom?: Configuration['clientAddressFrom']
+  /** Who has to have a second factor. */
+  readonly requireSecondFactor?: Configuration['requireSecondFactor']
+  /** A file with passwords that nobody may choose. */
+  readonly refusedPasswords?: string | undefined
+  /** Whether tokens are made only for those who prove what they are bound to. */
+  readonly boundTokensOnly?: boolean | undefined
   /** What is listened on. */
   readonly host: string
   /** Who the service is to clients that get tokens. */
@@ -76,6 +82,9 @@ const FACTS: z.ZodType<SharedFacts> = z.strictObject({
   rules: RULES.optional(),
   clientCertFrom: z.array(z.string()).optional(),
   clientAddressFrom: z.enum(['forwarded', 'x-forwarded-for']).optional(),
+  requireSecondFactor: z.enum(['admins', 'everybody']).optional(),
+  refusedPasswords: z.string().optional(),
+  boundTokensOnly: z.boolean().optional(),
   host: z.string(),
   issuer: z.string(),
   hashing: z.strictObject({ permits: z.int().min(1), queue: z.int().min(1) }).optional(),

@@ -1,0 +1,120 @@
+/**
+ * `up` as strict as it can be told to be: a second factor for administrators, a list of passwords that nobody may choose, and tokens
+ * that are worth nothing alone. In several processes, which have to know it alike.
+ */
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { Session } from '@countersign/client'
+import { runProgram, scrubProcess, temporaryFolder } from '@countersign/testkit'
+import { readPasswordList } from '../src/password-list.ts'
+import { addUser, PASSWORD, type RunningService, signIn, startUp } from './running-service.ts'
+
+scrubProcess()
+
+const LEAKED = 'what everybody chose in 2026'
+const folder = temporaryFolder(after)
+const data = path.join(folder, 'data')
+let service: RunningService
+
+before(async () => {
+  mkdirSync(data, { mode: 0o700 })
+  writeFileSync(path.join(data, 'leaked.txt'), `first of them\n${LEAKED}\n`)
+  const settings = 'refusedPasswords = "leaked.txt"\nboundTokensOnly = true\n'
+  writeFileSync(path.join(data, 'countersign.toml'), settings, { mode: 0o600 })
+  service = await startUp(data, ['--require-second-factor', 'admins', '--workers', '2'])
+  await addUser(data, 'ada', 'admin')
+  await addUser(data, 'bob', 'viewer')
+})
+after(async () => {
+  await service[Symbol.asyncDispose]()
+})
+
+async function told(session: Session, target: string, json?: object): Promise<string> {
+  const response =
+    json === undefined ? await session.get(target) : await session.post(target, { json })
+  const code = /"(?:code|error)":"([\w-]+)"/.exec(await response.text())?.[1]
+  return code === undefined ? String(response.status) : `${response.status} ${code}`
+}
+
+/** What an authenticator app shows (RFC 6238), so many half minutes from now. */
+function codeOfApp(secret: string, ahead: number): string {
+  const bits = Array.from(secret, (letter) =>
+    'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0'),
+  ).join('')
+  const seed = Uint8Array.from(bits.match(/.{8}/g) ?? [], (byte) => Number.parseInt(byte, 2))
+  const counter = Buffer.alloc(8)
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + ahead))
+  const digest = createHmac('sha1', seed).update(counter).digest()
+  const number = digest.readUInt32BE((digest.at(-1) ?? 0) & 15) & 0x7fff_ffff
+  return String(number % 1_000_000).padStart(6, '0')
+}
+
+describe('a strict service', () => {
+  it('lets no administrator do anything without a second factor, in none of its processes', async () => {
+    await using ada = await signIn(service, 'ada')
+    for (let times = 0; times < 4; times++) {
+      assert.equal(await told(ada, '/ca/certificates'), '403 second-factor-required')
+      assert.equal(await told(ada, '/admin/principals'), '403 second-factor-required')
+    }
+    await using bob = await signIn(service, 'bob')
+    assert.equal(await told(bob, '/ca/certificates'), '200')
+    const begun = JSON.parse(
+      await (await ada.post('/auth/factors', { json: { type: 'totp' } })).text(),
+    )
+    const code = (ahead: number): string => codeOfApp(String(begun.secret), ahead)
+    const confirm = `/auth/factors/${begun.id}/confirm`
+    assert.equal(await told(ada, confirm, { code: code(0) }), '201')
+    assert.equal(await told(ada, '/admin/principals'), '403 second-factor-required')
+    // The next one, as a clock half a minute ahead would show it.
+    assert.equal(await told(ada, '/auth/step-up', { totp: code(1) }), '200')
+    assert.equal(await told(ada, '/admin/principals'), '200')
+    const reset = await runProgram(['user', 'factors', 'ada', '--reset', '--data', data])
+    assert.equal(reset.code, 0, reset.stderr)
+    await using again = await signIn(service, 'ada')
+    assert.equal(await told(again, '/admin/principals'), '403 second-factor-required')
+  })
+
+  it('refuses the passwords of its list, over HTTP and at the command line', async () => {
+    await using bob = await signIn(service, 'bob')
+    for (const listed of [LEAKED, LEAKED.toUpperCase()]) {
+      const json = { current: PASSWORD, new: listed }
+      assert.equal(await told(bob, '/auth/password', json), '422 weak-password')
+    }
+    const added = await runProgram(['user', 'add', 'eve', '--password-stdin', '--data', data], {
+      input: `${LEAKED}\n`,
+    })
+    assert.equal(added.code, 1)
+    assert.match(added.stderr, /not good enough: listed/)
+  })
+
+  it('makes tokens for nobody who proves no certificate and no key', async () => {
+    await using session = new Session({ baseUrl: service.url, ca: service.roots })
+    const form = { grant_type: 'client_credentials' }
+    const answer = await session.post('/oauth/token', { form })
+    assert.match(await answer.text(), /tokens are bound here/)
+    await using bob = await signIn(service, 'bob')
+    assert.equal(await told(bob, '/auth/access-token', {}), '403 binding-missing')
+  })
+})
+
+describe('a list of passwords', () => {
+  it('has one at least, can be read, and is not larger than 64 MiB', () => {
+    assert.equal(readPasswordList(undefined, data), undefined)
+    const isListed = readPasswordList('leaked.txt', data)
+    assert.deepEqual(
+      [isListed?.(LEAKED), isListed?.('other'), isListed?.('')],
+      [true, false, false],
+    )
+    writeFileSync(path.join(folder, 'empty.txt'), '\n\r\n')
+    for (const [file, words] of [
+      ['nothing.txt', /nothing\.txt: .*no such file/],
+      [path.join(folder, 'empty.txt'), /holds no password/],
+      [folder, /cannot read the passwords of/],
+    ] as const) {
+      assert.throws(() => readPasswordList(file, data), { code: 'file-unreadable', message: words })
+    }
+  })
+})
