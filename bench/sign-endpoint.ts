@@ -1,6 +1,7 @@
 /**
  * A signing request over HTTPS, answered with a certificate that is in the ledger: `countersign up` with a service's API token and with
- * one-time enrolment tokens, against the least that Node can do and `cfssl serve`, by CPU time; and what eight callers at once wait.
+ * one-time enrolment tokens, against the least that Node can do and `cfssl serve`, by CPU time; and how long callers wait: eight at once, where
+ * whoever answers faster is asked more often, and so many a second, the same of everybody, which is what the bar is about.
  *
  * Usage: node bench/sign-endpoint.ts [--rounds N] [--json FILE]; needs Debian's golang-cfssl, which is left out by name where it is
  * missing. step-ca, which the bar is about, is in Debian no more: it is reckoned from what it made beside the least that Node can do,
@@ -16,6 +17,7 @@ import { createServer } from 'node:net'
 import { loadavg, tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { openAuthority } from '@countersign/authority'
 import { openStore } from '@countersign/store'
@@ -29,6 +31,9 @@ import { portOf } from './servers.ts'
 const AT_ONCE = 8
 const EACH = 600
 const WARM = 2000
+/** A third or so of what the slowest of them can do on one of two cores. */
+const OFFERED_A_SECOND = 250
+const PACED = 300
 const LEAST = {
   normal: 'the least on node:https, synchronous=normal',
   full: 'the least on node:https, synchronous=full',
@@ -82,8 +87,7 @@ class Endpoint {
   /** Certificates a second of its CPU time, on connections of their own: a server closes those that idle while others have their turn. */
   async rate(count: number): Promise<number> {
     const took: number[] = []
-    this.#agent = new Agent({ ca: this.#ca, keepAlive: true, maxSockets: AT_ONCE })
-    await Promise.all(Array.from({ length: AT_ONCE }, async () => this.#ask()))
+    await this.#connect()
     const before = cpuSeconds(this.#child.pid)
     let left = count
     const work = async (): Promise<void> => {
@@ -95,7 +99,28 @@ class Endpoint {
     return count / (cpuSeconds(this.#child.pid) - before)
   }
 
-  async #ask(): Promise<number> {
+  /** What the slowest hundredth of callers waits, in milliseconds from when they were to ask, where they come one after the other. */
+  async slowest(count: number, aSecond: number): Promise<number> {
+    await this.#connect()
+    const begun = performance.now()
+    const pending: Promise<number>[] = []
+    for (let index = 0; index < count; index++) {
+      const dueMs = begun + (index * 1000) / aSecond
+      const early = dueMs - performance.now()
+      if (early > 0) await sleep(early)
+      pending.push(this.#ask(dueMs))
+    }
+    const took = await Promise.all(pending)
+    this.#agent.destroy()
+    return percentile(took, 99)
+  }
+
+  async #connect(): Promise<void> {
+    this.#agent = new Agent({ ca: this.#ca, keepAlive: true, maxSockets: AT_ONCE })
+    await Promise.all(Array.from({ length: AT_ONCE }, async () => this.#ask()))
+  }
+
+  async #ask(started = performance.now()): Promise<number> {
     const csr = csrs[this.#asked++ % csrs.length] ?? ''
     const { path: where, type, body, bearer } = this.#question
     const text = body(csr)
@@ -104,7 +129,6 @@ class Endpoint {
       'content-length': text.length,
     }
     if (bearer !== undefined) headers['authorization'] = `Bearer ${bearer()}`
-    const started = performance.now()
     const outgoing = request(new URL(where, this.#url), {
       method: 'POST',
       headers,
@@ -158,8 +182,17 @@ const all = subjects.map(({ name, endpoint }) => ({
   name,
   p99: percentile(endpoint.took.slice(1).flat(), 99),
 }))
-console.log('\nhow long eight at once wait (ms, p99)')
+console.log('\nhow long eight at once wait, each as often as it is answered (ms, p99)')
 for (const { name, p99 } of all) console.log(`  ${name}: ${p99.toFixed(1)}`)
+const paced = await compare(
+  `sign endpoint over HTTPS, ${OFFERED_A_SECOND} a second asked of each`,
+  '1000 / ms that the slowest hundredth waits',
+  subjects.map(({ name, endpoint }) => ({
+    name,
+    run: async () => 1000 / (await endpoint.slowest(PACED, OFFERED_A_SECOND)),
+  })),
+  rounds,
+)
 console.log(`at load ${loadavg()[0]?.toFixed(1)}\n`)
 checkBars(comparison, [
   // Twice step-ca's rate, stored, and half as much again on the disk, by the proportion of then: 1,166 beside 2,717 and 2,047.
@@ -167,6 +200,11 @@ checkBars(comparison, [
   { subject: OURS, against: LEAST.full, atLeast: 0.86 },
   { subject: OURS, against: LEAST.normal, atLeast: 0.86 },
   { subject: ENROLLING, against: LEAST.full, atLeast: 0.86 },
+])
+// Nobody waits longer than for the least that syncs as well.
+checkBars(paced, [
+  { subject: OURS, against: LEAST.full, atLeast: 1 },
+  { subject: ENROLLING, against: LEAST.full, atLeast: 1 },
 ])
 saveResults()
 
@@ -185,24 +223,25 @@ async function addOurs(): Promise<void> {
     OURS,
     new Endpoint(child, line, ca, { ...plain('/ca/certificates'), bearer: () => token }),
   )
-  const tokens = await enrolmentTokens(data, WARM + EACH * (rounds + 1) + AT_ONCE * (rounds + 2))
+  const turns = (EACH + PACED + 2 * AT_ONCE) * (rounds + 1)
+  const tokens = await enrolmentTokens(data, WARM + AT_ONCE + turns)
+  let used = 0
   await add(
     ENROLLING,
     new Endpoint(child, line, ca, {
       ...plain('/ca/enroll'),
-      // The names are those of the token: a request that has its own asks for no others.
-      bearer: () => tokens.pop() ?? '',
+      bearer: () => tokens[used++] ?? '',
     }),
   )
 }
 
-/** Made in this process, on the database that the service has open. */
+/** Each for the name of the request that it will be sent with. Made in this process, on the database that the service has open. */
 async function enrolmentTokens(data: string, count: number): Promise<string[]> {
   await using store = await openStore(`sqlite:${path.join(data, 'countersign.db')}`)
   const authority = await openAuthority({ store, folder: data })
   const tokens: string[] = []
-  const names = csrs.map((_, index) => `h${index}.corp.internal`)
   while (tokens.length < count) {
+    const names = [`h${tokens.length % csrs.length}.corp.internal`]
     const made = await authority.enrolment.create({ names, requester: 'bench', ttlMs: 3_600_000 })
     tokens.push(made.token)
   }
