@@ -1,6 +1,6 @@
 /** Rows for the ledger of the tests: some of every state. */
 import { hash } from 'node:crypto'
-import type { WireCertificate } from './service.ts'
+import type { WireCertificate } from './service-parts.ts'
 
 const DAY_MS = 86_400_000
 

@@ -20,10 +20,15 @@ export const PAGE_RULES = String.raw`(() => {
   const ids = all('[id]').map((element) => element.id)
   for (const id of ids) if (ids.filter((other) => other === id).length > 1) faults.push('id twice: ' + id)
 
-  for (const element of all('input')) if (element.labels.length === 0) say('no label', element)
+  for (const element of all('input:not([hidden]), textarea')) if (element.labels.length === 0) say('no label', element)
   for (const element of all('button, a')) if (element.textContent.trim() === '') say('no name', element)
   for (const element of all('svg')) {
     if (element.getAttribute('aria-hidden') !== 'true') say('drawing without a word', element)
+  }
+  for (const element of all('h2, h3, h4')) {
+    const before = all('h1, h2, h3, h4').filter((other) => other.compareDocumentPosition(element) & 4).at(-1)
+    const level = (heading) => Number(heading?.tagName[1] ?? 0)
+    if (level(element) > level(before) + 1) say('heading skips a level', element)
   }
   for (const name of ['aria-labelledby', 'aria-describedby', 'aria-controls', 'for']) {
     for (const element of all('[' + name + ']')) {
@@ -37,11 +42,11 @@ export const PAGE_RULES = String.raw`(() => {
   if (document.documentElement.scrollWidth > innerWidth) {
     faults.push('scrolls sideways: ' + document.documentElement.scrollWidth + ' of ' + innerWidth)
   }
-  for (const element of all('button, input:not([type=radio]), nav a')) {
+  for (const element of all('button, a.button, summary, textarea, input:not([type=radio]), nav a')) {
     if (isHidden(element)) continue
     const { width, height } = element.getBoundingClientRect()
-    // WCAG 2.2, 2.5.8: a target is at least 24 by 24.
-    if (width < 24 || height < 24) say('small target ' + width + 'x' + height, element)
+    // WCAG 2.2, 2.5.5: a finger needs 44 by 44.
+    if (width < 44 || height < 44) say('small target ' + width + 'x' + height, element)
   }
 
   const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true })

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
+  type BrowserContext,
   type BrowserContextOptions,
   type Page,
   runCommand,
@@ -29,12 +30,13 @@ export async function buildPage(folder: string): Promise<void> {
 
 /** A page with an empty cookie jar, and what it complained about. */
 export interface WatchedPage extends AsyncDisposable {
+  readonly context: BrowserContext
   readonly page: Page
   /** Errors of scripts, refusals of the content security policy, answers from elsewhere. */
   readonly complaints: string[]
 }
 
-/** Opens the console at an address behind `#`. */
+/** Opens the console at an address behind `#` of the service, or of `baseURL`. */
 export async function openConsole(
   { browser }: TestBrowser,
   service: Service,
@@ -52,11 +54,29 @@ export async function openConsole(
       complaints.push(message.text())
     }
   })
+  const url = options.baseURL ?? service.url
   page.on('response', (response) => {
-    if (!response.url().startsWith(service.url)) complaints.push(`asked ${response.url()}`)
+    const isOurs = response.url().startsWith(url) || response.url().startsWith(`blob:${url}`)
+    if (!isOurs) complaints.push(`asked ${response.url()}`)
   })
-  await page.goto(`${service.url}/console/${hash}`)
-  return { page, complaints, [Symbol.asyncDispose]: () => context.close() }
+  await page.goto(`${url}/console/${hash}`)
+  return { context, page, complaints, [Symbol.asyncDispose]: () => context.close() }
+}
+
+/** Gives the page a device with passkeys that says yes to everything. */
+export async function addAuthenticator({ context, page }: WatchedPage): Promise<void> {
+  const tools = await context.newCDPSession(page)
+  await tools.send('WebAuthn.enable')
+  await tools.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2',
+      transport: 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  })
 }
 
 /** Signs in by the form. */

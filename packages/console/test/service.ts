@@ -1,46 +1,21 @@
 /**
  * A service in memory: serves the built page under a strict content security policy and answers what it asks.
  */
-import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import path from 'node:path'
 import { text as readText } from 'node:stream/consumers'
-import { problemDocument } from '@countersign/core'
-
-export interface WireCertificate {
-  serial: string
-  names: string[]
-  profile: string
-  requester: string
-  notBefore: string
-  notAfter: string
-  revokedAt?: string
-  fingerprint: string
-  keyType: string
-}
-
-export interface WireSession {
-  sid: string
-  created: string
-  lastSeen: string
-  address: string
-  userAgent: string
-}
-
-/** What the service knows; a test changes it while the page runs. */
-export interface ServiceState {
-  setupCode: string | undefined
-  users: Map<string, string>
-  /** By token. */
-  sessions: Map<string, WireSession>
-  certificates: WireCertificate[]
-  /** Answered instead of everything below `/auth` and `/ca`. */
-  failure: { status: number; body: string; type: string } | undefined
-  /** What the page asked, in order. */
-  asked: string[]
-}
+import { askSecondFactor, FACTOR_ROUTES } from './factor-service.ts'
+import {
+  type Answer,
+  begin,
+  type Call,
+  refuse,
+  type ServiceState,
+  signedIn,
+  whoIs,
+} from './service-parts.ts'
 
 export interface Service extends AsyncDisposable {
   readonly url: string
@@ -54,8 +29,12 @@ export async function startService(folder: string): Promise<Service> {
     users: new Map([['alice', 'correct horse battery staple']]),
     sessions: new Map(),
     certificates: [],
+    factors: [],
+    isFresh: true,
+    resetCode: undefined,
     failure: undefined,
     asked: [],
+    sent: [],
   }
   const server = createServer((request, response) => {
     answer(state, folder, request, response).catch((error: unknown) => {
@@ -77,20 +56,6 @@ export async function startService(folder: string): Promise<Service> {
   }
 }
 
-interface Call {
-  readonly state: ServiceState
-  readonly url: URL
-  readonly body: Record<string, unknown>
-  readonly token: string
-  readonly userAgent: string
-}
-
-interface Answer {
-  status?: number
-  json?: unknown
-  token?: string
-}
-
 async function answer(
   state: ServiceState,
   folder: string,
@@ -99,15 +64,19 @@ async function answer(
 ): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://service')
   if (url.pathname.startsWith('/console/')) return await sendFile(folder, url.pathname, response)
-  const name = `${request.method} ${url.pathname.replace(/^(\/auth\/sessions\/).+/, '$1:sid')}`
+  const pathname = url.pathname
+    .replace(/^(\/auth\/sessions\/).+/, '$1:sid')
+    .replace(/^(\/auth\/factors\/)[^/]+/, '$1:id')
+  const name = `${request.method} ${pathname}`
   state.asked.push(`${request.method} ${url.pathname}${url.search}`)
   if (state.failure !== undefined) {
     const { status, body, type } = state.failure
     response.writeHead(status, { 'content-type': type }).end(body)
     return
   }
-  const route = ROUTES.get(name)
+  const route = ROUTES.get(name) ?? FACTOR_ROUTES.get(name)
   const text = await readText(request)
+  state.sent.push([`${request.method} ${url.pathname}`, text])
   const result =
     route === undefined
       ? refuse(404, 'not-found', `there is no ${name}`)
@@ -150,7 +119,7 @@ const ROUTES = new Map<string, (call: Call) => Answer>([
     'POST /login',
     (call) =>
       call.state.users.get(String(call.body['username'])) === call.body['password']
-        ? begin(call)
+        ? (askSecondFactor(call) ?? begin(call))
         : refuse(401, 'credentials-wrong', 'the user name or the password is not right'),
   ],
   ['GET /auth/session', (call) => signedIn(call, (session) => ({ json: whoIs(session) }))],
@@ -207,40 +176,6 @@ function pageOf({ state, url }: Call): unknown {
   })
   const next = from + limit < found.length ? { next: String(from + limit) } : {}
   return { certificates: found.slice(from, from + limit), ...next }
-}
-
-function begin({ state, body, userAgent }: Call): Answer {
-  const token = randomUUID()
-  const now = new Date().toISOString()
-  const session = {
-    sid: randomUUID(),
-    created: now,
-    lastSeen: now,
-    address: '127.0.0.1',
-    userAgent,
-  }
-  state.sessions.set(token, session)
-  return { json: whoIs(session, String(body['username'])), token }
-}
-
-function whoIs(session: WireSession, name = 'alice'): unknown {
-  const idleExpires = new Date(Date.now() + 60 * 60_000).toISOString()
-  const expires = new Date(Date.now() + 12 * 60 * 60_000).toISOString()
-  return {
-    principal: { id: '1', name, roles: ['admin'] },
-    session: { sid: session.sid, idleExpires, expires },
-  }
-}
-
-function signedIn(call: Call, then: (session: WireSession) => Answer): Answer {
-  const session = call.state.sessions.get(call.token)
-  return session === undefined
-    ? refuse(401, 'login-required', 'you are not signed in')
-    : then(session)
-}
-
-function refuse(status: number, code: string, detail: string, hint?: string): Answer {
-  return { status, json: problemDocument({ status, code, detail, hint }) }
 }
 
 async function sendFile(folder: string, pathname: string, response: ServerResponse): Promise<void> {

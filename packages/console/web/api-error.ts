@@ -11,13 +11,22 @@ export class ApiError extends Error {
   /** Stable code of the problem document, or our own for what happened on the way. */
   readonly code: string
   readonly hint: string | undefined
+  /** What else the problem document says. */
+  readonly facts: Readonly<Record<string, unknown>>
 
-  constructor(status: number, code: string, message: string, hint?: string) {
+  constructor(
+    status: number,
+    code: string,
+    message: string,
+    hint?: string,
+    facts: Readonly<Record<string, unknown>> = {},
+  ) {
     super(message)
     this.name = 'ApiError'
     this.status = status
     this.code = code
     this.hint = hint
+    this.facts = facts
   }
 }
 

@@ -67,23 +67,6 @@ export async function fetchSession(): Promise<SignedIn> {
   return readSignedIn(await request('GET', '/auth/session'))
 }
 
-export async function fetchSetupNeeded(): Promise<boolean> {
-  return readBoolean(readObject(await request('GET', '/auth/setup')), 'needed')
-}
-
-export async function postSetup(
-  code: string,
-  username: string,
-  password: string,
-): Promise<SignedIn> {
-  await request('POST', '/auth/setup', { body: { code, username, password } })
-  return await fetchSession()
-}
-
-export async function postLogin(username: string, password: string): Promise<SignedIn> {
-  return readSignedIn(await request('POST', '/login', { body: { username, password } }))
-}
-
 export async function postLogout(): Promise<void> {
   await request('POST', '/auth/logout')
 }
@@ -135,7 +118,8 @@ export async function fetchCertificate(
   return certificates.find((certificate) => certificate.serial === serial)
 }
 
-function readSignedIn(value: unknown): SignedIn {
+/** Reads who is signed in. */
+export function readSignedIn(value: unknown): SignedIn {
   const answer = readObject(value)
   const principal = readObject(answer['principal'])
   const session = readObject(answer['session'])

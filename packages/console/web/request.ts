@@ -4,7 +4,8 @@
  * @module
  */
 import { ApiError } from './api-error.ts'
-import { readObject, readOptionalText } from './wire.ts'
+import { passwordHint } from './password-words.ts'
+import { readObject, readOptionalText, type WireObject } from './wire.ts'
 
 /** What a request may carry. */
 export interface RequestOptions {
@@ -25,9 +26,10 @@ export async function request(
 ): Promise<unknown> {
   const response = await answer(method, path, options)
   if (!response.ok) throw await problem(response)
-  if (response.status === 204) return undefined
+  const text = await response.text()
+  if (text === '') return undefined
   try {
-    return await response.json()
+    return JSON.parse(text)
   } catch {
     throw new ApiError(
       response.status,
@@ -71,19 +73,28 @@ async function problem(response: Response): Promise<ApiError> {
   if (isJson) {
     try {
       const document = readObject(await response.json())
+      const detail =
+        readOptionalText(document, 'detail') ?? readOptionalText(document, 'title') ?? plain(status)
+      const reason = readOptionalText(document, 'reason')
       return new ApiError(
         status,
         readOptionalText(document, 'code') ?? `http-${status}`,
-        readOptionalText(document, 'detail') ??
-          readOptionalText(document, 'title') ??
-          plain(status),
-        readOptionalText(document, 'hint') ?? waitHint(response),
+        reason === undefined ? detail : `${detail}: ${reason}`,
+        hintOf(response, document),
+        document,
       )
     } catch {
       // Not what it said it was: told below by its status.
     }
   }
   return new ApiError(status, `http-${status}`, plain(status), waitHint(response))
+}
+
+/** The service names the header of its answer; whoever looks at the page sees no header. */
+function hintOf(response: Response, document: WireObject): string | undefined {
+  const told = readOptionalText(document, 'hint') ?? passwordHint(document['reasons'])
+  const wait = waitHint(response)
+  return response.status === 429 ? (wait ?? told) : (told ?? wait)
 }
 
 function waitHint(response: Response): string | undefined {

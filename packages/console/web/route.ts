@@ -13,8 +13,26 @@ export interface CertificatesRoute {
   readonly expiring: boolean
 }
 
-/** A screen and what it shows. */
-export type Route = CertificatesRoute | { readonly screen: 'sessions' }
+/** The account: what is being added or changed, where something is. */
+export interface AccountRoute {
+  readonly screen: 'account'
+  readonly task: AccountTask | undefined
+}
+
+/** What can be done on the screen of the account; the names are those of the service where it has some. */
+export type AccountTask = (typeof TASKS)[number]
+
+/** A screen and what it shows. `password` takes a one-time code from whoever has one, signed in or not. */
+export type Route =
+  | CertificatesRoute
+  | AccountRoute
+  | { readonly screen: 'sessions' }
+  | { readonly screen: 'password' }
+
+const TASKS = ['totp', 'passkey', 'client_cert', 'jwk', 'recovery', 'change-password'] as const
+
+/** The first screen. */
+export const START: Route = { screen: 'certificates', serial: undefined, text: '', expiring: false }
 
 /** The screen now. */
 export const route = signal<Route>(parseRoute(location.hash))
@@ -27,7 +45,8 @@ addEventListener('hashchange', () => {
 function parseRoute(hash: string): Route {
   const [path = '', search = ''] = hash.replace(/^#\/?/, '').split('?', 2)
   const [screen, detail] = path.split('/')
-  if (screen === 'sessions') return { screen }
+  if (screen === 'sessions' || screen === 'password') return { screen }
+  if (screen === 'account') return { screen, task: TASKS.find((task) => task === detail) }
   const parameters = new URLSearchParams(search)
   return {
     screen: 'certificates',
@@ -39,7 +58,10 @@ function parseRoute(hash: string): Route {
 
 /** The address of a screen. */
 export function hrefOf(target: Route): string {
-  if (target.screen === 'sessions') return '#/sessions'
+  if (target.screen === 'account') {
+    return target.task === undefined ? '#/account' : `#/account/${target.task}`
+  }
+  if (target.screen !== 'certificates') return `#/${target.screen}`
   const parameters = new URLSearchParams()
   if (target.text !== '') parameters.set('q', target.text)
   if (target.expiring) parameters.set('expiring', '14d')

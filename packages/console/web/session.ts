@@ -4,15 +4,17 @@
  * @module
  */
 import { signal } from '@preact/signals'
-import { ApiError, toApiError } from './api-error.ts'
+import { ApiError, sentence, toApiError } from './api-error.ts'
+import { fetchSession, postLogout, type SignedIn } from './api.ts'
 import {
-  fetchSession,
   fetchSetupNeeded,
   postLogin,
-  postLogout,
+  postPasskeyLogin,
+  postSecondStep,
   postSetup,
-  type SignedIn,
-} from './api.ts'
+  type ProofWay,
+  type SecondStep,
+} from './entry-api.ts'
 
 /** Where the page stands. */
 export type Phase =
@@ -20,34 +22,57 @@ export type Phase =
   | { readonly name: 'failed'; readonly error: ApiError }
   | { readonly name: 'set-up' }
   | { readonly name: 'signed-out'; readonly notice?: string | undefined }
+  | { readonly name: 'second-step'; readonly step: SecondStep }
   | { readonly name: 'signed-in'; readonly who: SignedIn }
 
 /** Where the page stands now. */
 export const phase = signal<Phase>({ name: 'starting' })
 
-/** Finds out which screen comes first. */
-export async function start(): Promise<void> {
+/** Finds out which screen comes first; `notice` is said where that is the sign-in. */
+export async function start(notice?: string): Promise<void> {
   phase.value = { name: 'starting' }
   try {
     enter(await fetchSession())
   } catch (error) {
     const fault = toApiError(error)
-    if (fault.status === 401) await startSignedOut()
+    if (fault.status === 401) await startSignedOut(notice)
     else phase.value = { name: 'failed', error: fault }
   }
 }
 
-async function startSignedOut(): Promise<void> {
+async function startSignedOut(notice: string | undefined): Promise<void> {
   try {
-    phase.value = (await fetchSetupNeeded()) ? { name: 'set-up' } : { name: 'signed-out' }
+    phase.value = (await fetchSetupNeeded()) ? { name: 'set-up' } : { name: 'signed-out', notice }
   } catch (error) {
     phase.value = { name: 'failed', error: toApiError(error) }
   }
 }
 
-/** Signs in; throws what the service says against it. */
+/** Signs in, or goes on to the second step; throws what the service says against it. */
 export async function signIn(username: string, password: string): Promise<void> {
-  enter(await postLogin(username, password))
+  const answer = await postLogin(username, password)
+  if ('challenge' in answer) phase.value = { name: 'second-step', step: answer }
+  else enter(answer)
+}
+
+/** The second step; throws what the service says against it. */
+export async function completeSignIn(step: SecondStep, way: ProofWay, code: string): Promise<void> {
+  try {
+    enter(await postSecondStep(step, way, code))
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 'challenge-invalid') throw error
+    leave(`${sentence(error.message)} Begin again.`)
+  }
+}
+
+/** Signs in with a passkey alone. */
+export async function signInWithPasskey(): Promise<void> {
+  enter(await postPasskeyLogin())
+}
+
+/** From the second step back to the first. */
+export function beginAgain(): void {
+  leave()
 }
 
 /** Makes the first administrator, who is signed in with it. */
@@ -65,9 +90,16 @@ export async function signOut(): Promise<void> {
   leave()
 }
 
+/** Called when the session goes on under another name, with other limits. */
+export async function renewed(): Promise<void> {
+  enter(await fetchSession())
+}
+
 /** Called by every screen with what its requests threw: an ended session leads to the sign-in. */
 export function endedBy(error: unknown): boolean {
-  if (!(error instanceof ApiError) || error.status !== 401) return false
+  if (!(error instanceof ApiError) || error.status !== 401 || WRONG_PROOF.has(error.code)) {
+    return false
+  }
   if (phase.value.name === 'signed-in') leave('Your session has ended. Sign in to go on.')
   return true
 }
@@ -103,6 +135,12 @@ function leave(notice?: string): void {
   phase.value = { name: 'signed-out', notice }
 }
 
+/** What is answered with 401 as well, to somebody whose session stands. */
+const WRONG_PROOF: ReadonlySet<string> = new Set([
+  'invalid-code',
+  'invalid-credentials',
+  'step-up-required',
+])
 const IDLE_NOTICE = 'You were signed out because the session reached its time limit.'
 /** Anything longer would fire at once. */
 const LONGEST_TIMER_MS = 2_147_483_647

@@ -28,7 +28,19 @@ export interface BrowserContext {
   newPage(): Promise<Page>
   cookies(url?: string): Promise<BrowserCookie[]>
   clearCookies(): Promise<void>
+  newCDPSession(page: Page): Promise<DevToolsSession>
   close(): Promise<void>
+}
+
+/** Commands of the DevTools protocol; see playwright's `CDPSession`. */
+export interface DevToolsSession {
+  send(method: string, parameters?: Record<string, unknown>): Promise<unknown>
+}
+
+/** A file that a page has handed out; see playwright's `Download`. */
+export interface Download {
+  suggestedFilename(): string
+  path(): Promise<string>
 }
 
 /** One cookie of a context; `expires` in seconds since 1970, -1 for a session cookie. */
@@ -47,6 +59,7 @@ export interface BrowserCookie {
 export interface Page {
   goto(url: string, options?: { timeout?: number }): Promise<PageResponse | null>
   reload(): Promise<PageResponse | null>
+  goBack(): Promise<PageResponse | null>
   url(): string
   title(): Promise<string>
   content(): Promise<string>
@@ -59,6 +72,7 @@ export interface Page {
   getByText(text: string | RegExp): Locator
   evaluate<T>(expression: string): Promise<T>
   waitForFunction(expression: string): Promise<unknown>
+  waitForEvent(event: 'download'): Promise<Download>
   waitForURL(url: string | RegExp): Promise<void>
   addScriptTag(options: { content: string }): Promise<unknown>
   setDefaultTimeout(timeoutMs: number): void
@@ -78,6 +92,8 @@ export interface Locator {
   nth(index: number): Locator
   count(): Promise<number>
   click(): Promise<void>
+  dblclick(): Promise<void>
+  setInputFiles(file: string): Promise<void>
   fill(value: string): Promise<void>
   press(key: string): Promise<void>
   focus(): Promise<void>

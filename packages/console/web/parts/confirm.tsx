@@ -1,6 +1,6 @@
-/** A question before something that cannot be taken back; the browser's own dialog keeps the focus inside. */
+/** A question before something that cannot be taken back. */
 import type { JSX } from 'preact'
-import { useEffect, useId, useRef } from 'preact/hooks'
+import { Dialog } from './dialog.tsx'
 
 export function Confirm(props: {
   question: string
@@ -8,24 +8,8 @@ export function Confirm(props: {
   action: string
   onAnswer: (yes: boolean) => void
 }): JSX.Element {
-  const dialog = useRef<HTMLDialogElement>(null)
-  const id = useId()
-  useEffect(() => {
-    dialog.current?.showModal()
-  }, [])
   return (
-    <dialog
-      ref={dialog}
-      class="confirm"
-      aria-labelledby={`${id}-question`}
-      aria-describedby={`${id}-detail`}
-      onCancel={(event) => {
-        event.preventDefault()
-        props.onAnswer(false)
-      }}
-    >
-      <h2 id={`${id}-question`}>{props.question}</h2>
-      <p id={`${id}-detail`}>{props.detail}</p>
+    <Dialog title={props.question} detail={props.detail} onClose={() => props.onAnswer(false)}>
       <div class="confirm-actions">
         <button type="button" class="button button-quiet" onClick={() => props.onAnswer(false)}>
           Keep
@@ -34,6 +18,6 @@ export function Confirm(props: {
           {props.action}
         </button>
       </div>
-    </dialog>
+    </Dialog>
   )
 }

@@ -33,6 +33,8 @@ export function EntryForm(props: {
   onSubmit: () => Promise<void>
   /** Called after an error, to clear or focus a field. */
   onRefused: (error: ApiError) => void
+  /** Other ways, below the button. */
+  after?: ComponentChildren
   children: ComponentChildren
 }): JSX.Element {
   const busy = useSignal(false)
@@ -66,6 +68,7 @@ export function EntryForm(props: {
           {busy.value ? props.waiting : props.action}
         </button>
       </form>
+      {props.after === undefined ? null : <div class="entry-after">{props.after}</div>}
     </EntrySheet>
   )
 }

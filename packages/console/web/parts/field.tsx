@@ -11,6 +11,8 @@ export interface FieldProps {
   /** Said below the field, and read out with it. */
   help?: string | undefined
   autoComplete: string
+  inputMode?: 'numeric' | undefined
+  maxLength?: number | undefined
   inputRef?: RefObject<HTMLInputElement | null> | undefined
 }
 
@@ -57,6 +59,66 @@ export function PasswordField(props: FieldProps): JSX.Element {
   )
 }
 
+/** Text of several lines, pasted or read from a file that is chosen. */
+export function FileField(props: {
+  label: string
+  help: string
+  value: string
+  /** Ends of the names of such files. */
+  accept: string
+  placeholder: string
+  onChange: (value: string) => void
+}): JSX.Element {
+  const id = useId()
+  const told = useSignal('')
+  const read = async (file: File | undefined): Promise<void> => {
+    if (file === undefined) return
+    if (file.size > MOST_BYTES) {
+      told.value = `${file.name} is too large to be one.`
+      return
+    }
+    props.onChange(await file.text())
+    told.value = `${file.name} was read.`
+  }
+  return (
+    <div class="field">
+      <label for={id}>{props.label}</label>
+      <textarea
+        id={id}
+        rows={6}
+        required
+        autoComplete="off"
+        autoCapitalize="none"
+        spellcheck={false}
+        placeholder={props.placeholder}
+        value={props.value}
+        aria-describedby={`${id}-help`}
+        onInput={(event) => props.onChange(event.currentTarget.value)}
+      />
+      <Help id={id} text={props.help} />
+      <div class="field-file">
+        <label for={`${id}-file`}>Or choose the file</label>
+        <input
+          id={`${id}-file`}
+          type="file"
+          accept={props.accept}
+          onChange={(event) => void read(event.currentTarget.files?.[0])}
+        />
+      </div>
+      <p role="status" class="field-help">
+        {told.value}
+      </p>
+    </div>
+  )
+}
+
+/** For password managers, which want to know whose password it is. */
+export function HiddenName(props: { name: string }): JSX.Element {
+  return (
+    <input type="text" name="username" autoComplete="username" value={props.name} hidden readOnly />
+  )
+}
+
 // Its type is left to be read off: what preact calls the props of an input depends on the type of input.
 function inputProps(props: FieldProps, id: string) {
   return {
@@ -64,6 +126,8 @@ function inputProps(props: FieldProps, id: string) {
     name: props.name,
     value: props.value,
     autoComplete: props.autoComplete,
+    ...(props.inputMode === undefined ? {} : { inputMode: props.inputMode }),
+    ...(props.maxLength === undefined ? {} : { maxLength: props.maxLength }),
     required: true,
     ref: props.inputRef ?? null,
     onInput: (event: InputEvent & { currentTarget: HTMLInputElement }) =>
@@ -80,3 +144,6 @@ function Help(props: { id: string; text: string | undefined }): JSX.Element | nu
     </p>
   )
 }
+
+/** The service takes bodies up to 16 KiB. */
+const MOST_BYTES = 12_000

@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals'
 import type { ComponentChildren, JSX } from 'preact'
 import { type ApiError, toApiError } from '../api-error.ts'
 import type { SignedIn } from '../api.ts'
-import { hrefOf, type Route } from '../route.ts'
+import { hrefOf, type Route, START } from '../route.ts'
 import { signOut } from '../session.ts'
 import { Mark } from './icons.tsx'
 import { ErrorNotice } from './notice.tsx'
@@ -67,10 +67,11 @@ function rolesText(who: SignedIn): string {
 }
 
 const LINKS: readonly { screen: Route['screen']; text: string; href: string }[] = [
-  {
-    screen: 'certificates',
-    text: 'Certificates',
-    href: hrefOf({ screen: 'certificates', serial: undefined, text: '', expiring: false }),
-  },
+  { screen: 'certificates', text: 'Certificates', href: hrefOf(START) },
   { screen: 'sessions', text: 'Sessions', href: hrefOf({ screen: 'sessions' }) },
+  {
+    screen: 'account',
+    text: 'My account',
+    href: hrefOf({ screen: 'account', task: undefined }),
+  },
 ]

@@ -35,10 +35,15 @@ export function PlainNotice(props: { children: ComponentChildren }): JSX.Element
 }
 
 /** What stands where a list has nothing to show. */
-export function Empty(props: { title: string; children: ComponentChildren }): JSX.Element {
+export function Empty(props: {
+  title: string
+  /** Of its heading. @defaultValue 2 */
+  level?: 2 | 3 | undefined
+  children: ComponentChildren
+}): JSX.Element {
   return (
     <div class="empty">
-      <h2>{props.title}</h2>
+      {props.level === 3 ? <h3>{props.title}</h3> : <h2>{props.title}</h2>}
       {props.children}
     </div>
   )
