@@ -33,12 +33,12 @@ export interface BrowserContext {
 }
 
 /** Commands of the DevTools protocol; see playwright's `CDPSession`. */
-export interface DevToolsSession {
+interface DevToolsSession {
   send(method: string, parameters?: Record<string, unknown>): Promise<unknown>
 }
 
 /** A file that a page has handed out; see playwright's `Download`. */
-export interface Download {
+interface Download {
   suggestedFilename(): string
   path(): Promise<string>
 }
