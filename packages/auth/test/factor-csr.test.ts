@@ -222,7 +222,8 @@ describe('POST /auth/factors {"type":"client_cert"}', () => {
     const opened = await open(t, { issue: async () => [leaf] })
     assert.equal(await codeOf(await ask(opened, { csr: await newCsr() })), '500 internal-error')
     const csr = createRequest({ key: taken, subjectAltNames: [] }).pem
-    await opened.auth.certificates.add('eve', leaf.der)
+    // The same certificate again.
+    await opened.auth.certificates.add('ada', leaf.der)
     assert.equal(await codeOf(await ask(opened, { csr })), '409 factor-taken')
     assert.deepEqual(opened.revoked, [leaf.fingerprint])
   })

@@ -179,6 +179,39 @@ describe('a factor of somebody who is thrown out meanwhile', () => {
   }
 })
 
+describe('a signing request of somebody else', () => {
+  it('is certified for nobody else: neither while its key is registered nor once it is revoked', async (t) => {
+    let issued = 0
+    const { auth, call, signIn } = await openDirect(t, {
+      certificateAuthority: {
+        issue: async ({ request }) => {
+          issued += 1
+          return [certify(request.publicKey)]
+        },
+        revoke: async () => {},
+      },
+    })
+    const key = await PrivateKey.generate('p256')
+    const csr = createRequest({ key, subjectAltNames: [] }).pem
+    const ask = async (name: string): Promise<Response> =>
+      await call('/auth/factors', {
+        cookie: await signIn(name),
+        json: { type: 'client_cert', csr },
+      })
+    for (const name of ['ada', 'eve']) await auth.users.add({ name, password: PASSWORD })
+    const made = await ask('ada')
+    assert.equal(made.status, 201)
+    assert.equal(await codeOf(await ask('eve')), '409 factor-taken')
+    assert.equal((await ask('ada')).status, 201, 'her own again')
+    for (const { id } of await auth.certificates.list('ada')) await auth.certificates.revoke(id)
+    assert.equal(await codeOf(await ask('eve')), '409 factor-taken')
+    assert.equal(issued, 2)
+    const leaf = certify(key.publicKey)
+    await assert.rejects(auth.certificates.add('eve', leaf.der), { code: 'credential-taken' })
+    assert.deepEqual(await auth.certificates.list('eve'), [])
+  })
+})
+
 describe('a certificate that was renewed', () => {
   it('ends with the former also where whoever revoked that one was stopped half way', async (t) => {
     const { auth, call, store } = await openDirect(t)

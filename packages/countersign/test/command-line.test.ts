@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { runProgram, temporaryFolder } from '@countersign/testkit'
+import type { Command } from 'commander'
 import { buildProgram } from '../src/program.ts'
 
 const COMMANDS = [
@@ -48,6 +49,25 @@ describe('a command', () => {
       assert.equal(same?.helpInformation(), command.helpInformation())
       assert.ok(alone.commands.length < whole.commands.length / 2, command.name())
     }
+  })
+})
+
+describe('an option for a secret', () => {
+  it('takes a file or reads standard input, never the secret itself', async () => {
+    const seen: string[] = []
+    const look = (command: Command, above: string): void => {
+      const words = `${above} ${command.name()}`
+      for (const { description, flags, long } of command.options) {
+        if (!/pass(?:word|phrase)|secret|token|code|key/.test(long ?? '')) continue
+        seen.push(`${words} ${flags}`)
+        const takes = /<([a-z-]+)>/.exec(flags)?.[1]
+        const fine = takes === undefined || takes === 'file' || /type/.test(takes)
+        assert.ok(fine, `${words} ${flags}: ${description}`)
+      }
+      for (const below of command.commands) look(below, words)
+    }
+    look(await buildProgram(['node', 'countersign']), '')
+    assert.ok(seen.length > 20, seen.join('\n'))
   })
 })
 

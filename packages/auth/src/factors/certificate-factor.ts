@@ -37,6 +37,7 @@ export async function addCertificate(
   if (typeof request === 'string')
     return refuse(parts, 'invalid-csr', { facts: { reason: request } })
   const { principal } = session.context
+  await certificates.checkKey(request.publicKey, principal.id)
   const chain = await certificateAuthority.issue({ principal, request, days })
   const [leaf] = chain
   if (leaf === undefined || !leaf.publicKey.equals(request.publicKey)) {

@@ -5,9 +5,10 @@
  *
  * @module
  */
+import { createHash } from 'node:crypto'
 import { type Clock, checkOptions } from '@countersign/core'
 import type { Kysely, Store } from '@countersign/store'
-import { Certificate } from '@countersign/x509'
+import { Certificate, type PublicKey } from '@countersign/x509'
 import type { CredentialRecord, Credentials } from '../credentials.ts'
 import { AuthError } from '../errors.ts'
 import type { OnAuthEvent } from '../events.ts'
@@ -89,6 +90,7 @@ export class ClientCertificates {
     if (leaf === undefined) throw invalid('there is no certificate')
     if (mayCertify(leaf)) throw invalid('an authority is nobody who calls')
     const { label = 'client certificate' } = options
+    await this.checkKey(leaf.publicKey, principalId)
     if (!isLabel(label)) throw invalid('label must have 1 to 64 characters that can be seen')
     const record = await credentials.add({
       ...rowOf(leaf),
@@ -102,6 +104,26 @@ export class ClientCertificates {
     // A rule may have recognised it until now.
     await revocations.publish([{ credentialId: record.hash }])
     return infoOf(record, name)
+  }
+
+  /**
+   * Refuses a key that somebody else has, or had: whoever brings another's signing request gets no certificate for it.
+   *
+   * @param principalId - whose it is to be
+   * @throws {@link AuthError} `credential-taken`
+   */
+  async checkKey(key: PublicKey, principalId: string): Promise<void> {
+    const text = keyOf(key)
+    const rows = await this.#db
+      .selectFrom('auth_credential')
+      .select('public')
+      .where('kind', '=', 'client_cert')
+      .where('principal_id', '!=', principalId)
+      .where('public', 'like', `%"key":"${text}"%`)
+      .execute()
+    // `_` stands for any character in a pattern: what was found is looked at again.
+    if (!rows.some((row) => row.public?.includes(`"key":"${text}"`))) return
+    throw new AuthError('credential-taken', 'this key is registered already')
   }
 
   /** The certificates of a user, or of everybody, the latest first. @throws {@link AuthError} `user-unknown` */
@@ -289,16 +311,21 @@ export class ClientCertificates {
 function rowOf(leaf: Certificate): {
   kind: 'client_cert'
   hash: string
-  public: { fingerprint: string; serial: string }
+  public: { fingerprint: string; serial: string; key: string }
   expires: Date
 } {
-  const { fingerprint, serialNumber: serial, notAfter } = leaf
+  const { fingerprint, serialNumber: serial, notAfter, publicKey } = leaf
   return {
     kind: 'client_cert',
     hash: thumbprintOf(leaf),
-    public: { fingerprint, serial },
+    public: { fingerprint, serial, key: keyOf(publicKey) },
     expires: new Date(notAfter.getTime() + 1000),
   }
+}
+
+/** SHA-256 of the public key (its SPKI), base64url. */
+function keyOf({ spki }: PublicKey): string {
+  return createHash('sha256').update(spki).digest('base64url')
 }
 
 /** What stands open in a row: `renews` is the identifier of the certificate that it was renewed from. */
