@@ -8,6 +8,7 @@ import {
 } from '@countersign/testkit'
 import { sqliteUrl } from './fixture.ts'
 import { killRounds } from './kill-rounds.ts'
+import { MANY } from './many-revoked.ts'
 
 scrubProcess()
 
@@ -16,6 +17,13 @@ describe('kill -9 at random moments of issuing, revoking and signing lists', () 
     const folder = temporaryFolder(t)
     const { issued } = await killRounds({ url: sqliteUrl(folder), folder, kills: 8, seed: 1 })
     assert.ok(issued > 0)
+  })
+
+  it('and no file but the newest list, where lists are long', async (t) => {
+    const folder = temporaryFolder(t)
+    const url = sqliteUrl(folder)
+    const { lists } = await killRounds({ url, folder, kills: 2, seed: 3, revokedBefore: MANY })
+    assert.ok(lists > 1)
   })
 
   it('and on PostgreSQL', { skip: skipWithoutPostgres() }, async (t) => {

@@ -5,16 +5,12 @@ import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { initAuthority, openAuthority, type Authority } from '@countersign/authority'
-import { openStore, type Store } from '@countersign/store'
+import { openStore } from '@countersign/store'
 import { runCommand, scrubProcess, skipWithout, temporaryFolder } from '@countersign/testkit'
-import {
-  type Certificate,
-  CertificateRevocationList,
-  encodeRevoked,
-  verifyChain,
-} from '@countersign/x509'
+import { type Certificate, CertificateRevocationList, verifyChain } from '@countersign/x509'
 import type { LedgerTables } from '../src/ledger-schema.ts'
 import { clientRequest, serverRequest, sqliteUrl } from './fixture.ts'
+import { MANY, revokeMany, serialOf } from './many-revoked.ts'
 
 scrubProcess()
 
@@ -23,45 +19,12 @@ const home = temporaryFolder(after)
 const HOUR = 3_600_000
 /** The routes of lists ask nobody. */
 const authorize = async (): Promise<Response> => Response.json({}, { status: 401 })
-/** More than are kept in memory. */
-const MANY = 30_000
 
 let count = 0
 function newFolder(): string {
   const made = path.join(home, `data-${++count}`)
   mkdirSync(made, { mode: 0o700 })
   return made
-}
-
-/** Writes entries as if so many had been revoked. */
-async function revokeMany(store: Store, ca: string): Promise<void> {
-  await store.transaction<LedgerTables, void>(async (transaction) => {
-    const date = new Date('2029-12-31T23:00:00Z')
-    for (let done = 0; done < MANY; done += 500) {
-      const rows = Array.from({ length: 500 }, (_, index) => ({
-        ca,
-        ordinal: done + index + 1,
-        crl_partition: 0,
-        not_after: date.getTime() + 1000 * HOUR,
-        revoked_at: date.getTime(),
-        entry: encodeRevoked({
-          serialNumber: serialOf(done + index + 1),
-          date,
-          reason: 'superseded',
-        }),
-      }))
-      await transaction.insertInto('revocation').values(rows).execute()
-    }
-    await transaction
-      .updateTable('certificate_authority')
-      .set({ revocations: MANY, revocation_entries: MANY })
-      .where('id', '=', ca)
-      .execute()
-  })
-}
-
-function serialOf(number: number): string {
-  return `55${number.toString(16).padStart(30, '0')}`.toUpperCase()
 }
 
 /** The file behind a descriptor; `undefined` where it has been closed meanwhile. */
@@ -104,7 +67,7 @@ describe('a long revocation list', () => {
     const { certificate } = await authority.issue(serverRequest())
     const [empty] = await authority.crl()
     const ca = empty?.ca ?? ''
-    await revokeMany(store, ca)
+    await revokeMany(store, ca, new Date('2029-12-31T23:00:00Z'))
     const [first] = await authority.revocationLists()
     assert.deepEqual(filesOf(folder), [`${ca}-${first?.number}.crl`])
     const response = await authority.routes.request(`/crl/${ca}.crl`)
