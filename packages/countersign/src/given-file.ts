@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { errorMessage, readBoundedFile } from '@countersign/core'
+import { errorCode, errorMessage, readBoundedFile } from '@countersign/core'
 import { ProgramError } from './errors.ts'
 
 /**
@@ -15,8 +15,18 @@ export function readGivenFile(file: string): Buffer {
   try {
     return readBoundedFile(file)
   } catch (error) {
-    throw new ProgramError('file-unreadable', `cannot read ${file}: ${errorMessage(error)}`, {
+    const fault = FAULTS.get(errorCode(error) ?? '') ?? errorMessage(error)
+    throw new ProgramError('file-unreadable', `cannot read ${file}: ${fault}`, {
+      hint: 'give the path of a file that this user can read',
       cause: error,
     })
   }
 }
+
+/** What Node calls these says its function too. */
+const FAULTS: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'it is not there'],
+  ['ENOTDIR', 'it is not there'],
+  ['EISDIR', 'it is a folder'],
+  ['EACCES', 'this user may not'],
+])

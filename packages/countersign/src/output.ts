@@ -132,6 +132,7 @@ const FLAGS: ReadonlyMap<string, string> = new Map([
   ['login.url', '--require-login'],
   ['login.page', '--login-page'],
   ['proxyProtocol.from', '--proxy-from'],
+  ['limits.blockList', '--block'],
   ['crlFetch.everyMs', '--crl-every'],
   ['crlFetch.fromCertificates', '--crl-from'],
 ])

@@ -115,7 +115,12 @@ async function readPkcs12(
     if (certificate !== undefined) return { leaf: certificate, intermediates: chain }
   } catch (error) {
     if (!(error instanceof X509Error) || error.code !== 'passphrase-wrong') throw error
-    if (passwordFile !== undefined) throw error
+    if (passwordFile !== undefined) {
+      throw new X509Error(error.code, `the password in ${passwordFile} does not open ${file}`, {
+        hint: 'give the file with the password of this bundle on its first line',
+        cause: error,
+      })
+    }
     // `countersign issue --p12` writes it beside.
     const beside = existsSync(`${file}.password`) ? `${file}.password` : 'PASSWORD_FILE'
     throw new ProgramError('usage', `${file} is PKCS#12 and protected by a password`, {

@@ -231,6 +231,15 @@ describe('countersign issue', () => {
     assert.match(other.stderr, /is for another key/)
   })
 
+  it('says so where the folder is a file', async () => {
+    const file = path.join(folder, 'file')
+    writeFileSync(file, 'no folder')
+    const args = ['issue', 'api.corp.internal', '--data', data, '--out', file]
+    const { code, stderr } = await runProgram(args)
+    assert.equal(code, 2)
+    assert.match(stderr, /^error: --out: \S+file is no folder\n/)
+  })
+
   it('says so where the folder cannot be made', async () => {
     if (process.platform !== 'linux') return
     const { code, stderr } = await runProgram([

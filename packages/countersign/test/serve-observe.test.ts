@@ -141,6 +141,8 @@ describe('serve --access-log and --metrics', () => {
     const logless = await runProgram(['serve', site, '--access-log', nowhere])
     assert.equal(logless.code, 1, logless.stderr)
     assert.match(logless.stderr, /error: the access log .*ENOENT/)
+    const unclear = await runProgram(['serve', site, '--metrics', 'numbers'])
+    assert.match(unclear.stderr, /--metrics: "numbers" is not an address/)
     const workers = ['--workers', '2', '--metrics', '/numbers']
     const pathless = await runProgram(['serve', site, ...workers])
     assert.equal(pathless.code, 2)

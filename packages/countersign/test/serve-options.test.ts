@@ -27,7 +27,7 @@ describe('serve --limit and --block', () => {
 
   for (const [given, words] of [
     ['bodybytes=1', /names no limit/],
-    ['bodyBytes', /names no limit/],
+    ['bodyBytes', /bodyBytes is ""/],
     ['constructor=1', /names no limit/],
     ['bodyBytes=', /bodyBytes is ""/],
     ['bodyBytes=-1', /bodyBytes is "-1"/],
@@ -39,6 +39,13 @@ describe('serve --limit and --block', () => {
       assert.throws(() => givenLimits({ limit: [given] }), { message: words })
     })
   }
+})
+
+it('serve --limit names what was meant', () => {
+  assert.throws(() => givenLimits({ limit: ['bodyByte=1'] }), { hint: 'did you mean bodyBytes?' })
+  assert.throws(() => givenLimits({ limit: ['bodyBytes'] }), {
+    hint: 'it takes a number, or one with K, M or G',
+  })
 })
 
 describe('serve --permit', () => {
@@ -65,7 +72,12 @@ describe('serve --ticket-secret', () => {
     chmodSync(file, 0o644)
     assert.throws(() => ticketSecret(file), { code: 'usage', message: /everybody may read/ })
     writeFileSync(file, 'short')
-    assert.throws(() => ticketSecret(file), { code: 'usage', message: /5 bytes long/ })
+    // Longer, before it is anything else.
+    assert.throws(() => ticketSecret(file), {
+      code: 'usage',
+      message: /5 bytes long/,
+      hint: /openssl rand/,
+    })
     assert.throws(() => ticketSecret(path.join(folder, 'none')), {
       code: 'usage',
       message: /there is no file/,

@@ -278,7 +278,8 @@ describe('serve follows its files', { skip: skipWithout('curl') }, () => {
 
   it('refuses what makes no sense', async () => {
     for (const [args, words] of [
-      [['--proxy-from', 'nobody'], /no address and no network/],
+      [['--proxy-from', 'nobody'], /--proxy-from: .*no address and no network/],
+      [['--block', '1.2.3'], /--block: "1\.2\.3" is no address and no network/],
       [['--https', '--ask-user', '--crl-grace', 'soon'], /soon/],
     ] as const) {
       const { code, stderr } = await runProgram(['serve', site, ...args], {

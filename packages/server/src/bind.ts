@@ -144,7 +144,7 @@ const BIND_FAULTS = new Map<string, BindFault>([
     {
       code: 'port-forbidden',
       message: (host, port) => `this user may not listen on port ${port} of ${host}`,
-      hint: 'choose a port of 1024 or above, or give the program the right: setcap cap_net_bind_service=+ep',
+      hint: `choose a port of 1024 or above, or give Node the right: setcap cap_net_bind_service=+ep ${process.execPath}`,
     },
   ],
   [

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { realpathSync, statSync } from 'node:fs'
+import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
@@ -290,27 +290,38 @@ function problem(
 }
 
 function rootOf(folder: string): string {
-  let root: string
   try {
-    root = realpathSync(folder)
+    const root = realpathSync(folder)
+    if (statSync(root).isDirectory()) {
+      // Files can be served of one that cannot be listed.
+      accessSync(root, constants.X_OK)
+      return root
+    }
   } catch (error) {
-    const fault =
-      errorCode(error) === 'ENOENT'
-        ? `there is no folder ${folder}`
+    throw folderFault(folder, error)
+  }
+  throw new ServerError('not-a-folder', `${folder} is no folder`, {
+    path: folder,
+    hint: 'name the folder that holds the file',
+  })
+}
+
+function folderFault(folder: string, error: unknown): ServerError {
+  const code = errorCode(error)
+  const fault =
+    code === 'ENOENT'
+      ? `there is no folder ${folder}`
+      : code === 'EACCES'
+        ? `this user may not enter ${folder}`
         : `cannot serve ${folder}: ${errorMessage(error)}`
-    throw new ServerError('folder-missing', fault, {
-      path: folder,
-      cause: error,
-      hint: 'make the folder, or name another',
-    })
-  }
-  if (!statSync(root).isDirectory()) {
-    throw new ServerError('not-a-folder', `${folder} is no folder`, {
-      path: folder,
-      hint: 'name the folder that holds the file',
-    })
-  }
-  return root
+  return new ServerError('folder-missing', fault, {
+    path: folder,
+    cause: error,
+    hint:
+      code === 'EACCES'
+        ? 'give it the right to read and to enter folder and files, or name another'
+        : 'make the folder, or name another',
+  })
 }
 
 /** Nothing of the request is repeated in it. */

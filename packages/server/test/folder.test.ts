@@ -210,6 +210,14 @@ describe('serveFolder', () => {
     assert.equal((await ask(`${server.url}/letters.txt`)).status, 200)
   })
 
+  it('refuses a folder that this user may not enter', {
+    skip: process.platform === 'win32' || (process.getuid?.() === 0 && 'root may enter any'),
+  }, () => {
+    const closed = path.join(base, 'closed')
+    mkdirSync(closed, { mode: 0o600 })
+    assert.throws(() => serveFolder(closed), { code: 'folder-missing', message: /may not enter/ })
+  })
+
   it('refuses a folder that is not there, and a file', () => {
     assert.throws(() => serveFolder(path.join(base, 'absent')), { code: 'folder-missing' })
     assert.throws(() => serveFolder(path.join(base, 'secret.txt')), { code: 'not-a-folder' })

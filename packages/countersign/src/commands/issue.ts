@@ -4,7 +4,7 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import type { Issued } from '@countersign/authority'
 import { errorMessage, writeFileAtomic } from '@countersign/core'
@@ -166,6 +166,11 @@ export function addIssue(program: Command): void {
 /** Before anything is issued: what cannot be handed over should not be in the ledger. */
 async function refuseExistingKey(folder: string, names: readonly string[]): Promise<void> {
   const [name] = names
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false) {
+    throw new ProgramError('usage', `--out: ${folder} is no folder`, {
+      hint: 'give a folder; the names of the files in it are those of the certificate',
+    })
+  }
   if (name === undefined) return
   const { identityFileName } = await import('@countersign/authority')
   const file = path.join(folder, `${identityFileName(name)}.key`)

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parseDuration } from '@countersign/core'
+import { closest, parseDuration } from '@countersign/core'
 import type { LimitOptions, ProxyLimitOptions } from '@countersign/server'
 import type { Command } from 'commander'
 import { collect } from '../command.ts'
@@ -41,14 +41,15 @@ export function givenLimits({ limit = [], block }: LimitFlags): GivenLimits {
   const server = new Map<string, number>()
   const upstream = new Map<string, number>()
   for (const given of limit) {
-    const at = given.indexOf('=')
-    const name = NAMES.find((one) => one === given.slice(0, at))
+    const [word = '', ...values] = given.split('=')
+    const name = NAMES.find((one) => one === word)
     if (name === undefined) {
+      const near = closest(word, NAMES)
       throw new ProgramError('usage', `--limit "${given}" names no limit`, {
-        hint: `write --limit bodyBytes=100M; there are ${NAMES.join(', ')}`,
+        hint: near === undefined ? `there are ${NAMES.join(', ')}` : `did you mean ${near}?`,
       })
     }
-    const value = valueOf(name, given.slice(at + 1))
+    const value = valueOf(name, values.join('='))
     if (name.startsWith(UPSTREAM)) upstream.set(name.slice(UPSTREAM.length), value)
     else server.set(name, value)
   }

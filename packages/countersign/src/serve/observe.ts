@@ -7,7 +7,7 @@ import type { FolderHandler, Handler, Server, ServeOptions, Workers } from '@cou
 import { problemResponse } from '@countersign/core'
 import type { Command } from 'commander'
 import { ProgramError } from '../errors.ts'
-import { parseListenAddress } from '../service/listen-address.ts'
+import { type ListenAddress, parseListenAddress } from '../service/listen-address.ts'
 
 /** The options of {@link addLogOption} and {@link addMetricsOption}. */
 export interface ObserveFlags {
@@ -162,12 +162,24 @@ export function refusePathForWorkers({ metrics }: ObserveFlags): void {
   })
 }
 
+function addressOf(where: string): ListenAddress {
+  try {
+    return parseListenAddress(where)
+  } catch (error) {
+    if (!(error instanceof ProgramError)) throw error
+    throw new ProgramError('usage', `--metrics: ${error.message}`, {
+      hint: 'write 127.0.0.1:9464, or a path of the folder that is served: /metrics',
+      cause: error,
+    })
+  }
+}
+
 async function serveNumbers(
   where: string | undefined,
   answer: (request: Request) => Promise<Response>,
 ): Promise<Server> {
   const { serve } = await import('@countersign/server')
-  const address = parseListenAddress(where ?? DEFAULT_ADDRESS)
+  const address = addressOf(where ?? DEFAULT_ADDRESS)
   return await serve(async (request) => {
     const { pathname } = new URL(request.url)
     const isAsked = request.method === 'GET' || request.method === 'HEAD'
