@@ -77,10 +77,19 @@ export class AuditTrail {
     }
   }
 
-  /** Says that something was refused. The same refusal over and over is one row a minute, with a count: strangers fill no disk. */
-  async refused(name: string, subject: string, error: unknown): Promise<void> {
+  /**
+   * Says that something was refused. The same refusal over and over is one row a minute, with a count: strangers fill no disk.
+   *
+   * @param name - `undefined` for whoever acts here
+   */
+  async refused(
+    name: string | undefined,
+    subject: string,
+    error: unknown,
+    type: AuthorityEventType = 'authz_fail',
+  ): Promise<void> {
     const reason = error instanceof CountersignError ? String(error.code) : 'failed'
-    const key = JSON.stringify([name, subject, reason])
+    const key = JSON.stringify([type, name, subject, reason])
     const now = performance.now()
     const known = this.#refused.get(key)
     if (known !== undefined && now < known.quietUntil) {
@@ -92,7 +101,7 @@ export class AuditTrail {
     const times =
       known === undefined || known.count === 0 ? '' : `, and ${known.count} times before`
     try {
-      await this.#write({ type: 'authz_fail', name, subject, reason: `${reason}${times}` })
+      await this.#write({ type, name, subject, reason: `${reason}${times}` })
     } catch (fault) {
       this.#onFault(fault)
     }

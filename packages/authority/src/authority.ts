@@ -410,6 +410,11 @@ export class OpenedAuthority implements Authority {
     return entry
   }
 
+  /** For the audit log: what was refused before it came here. */
+  async noteRefusal(name: string, what: string, error: AuthorityError): Promise<void> {
+    await this.#audit?.refused(name, what, error)
+  }
+
   async crl(): Promise<readonly SignedCrl[]> {
     const lists = await this.revocationLists()
     return await Promise.all(

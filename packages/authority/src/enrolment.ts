@@ -164,22 +164,14 @@ export class Enrolment implements EnrolmentTokens {
     const { policy, trustDomain } = this.#parts.rules()
     this.#byHash ??= prepareByHash(this.#parts.store)
     const row = TOKEN.test(token) ? await this.#byHash.first({ hash: hashOf(token) }) : undefined
-    if (row === undefined) {
-      throw new AuthorityError('token-unknown', 'this authority has made no such enrolment token', {
-        hint: 'ask for a new one: countersign enroll-token NAME',
-      })
+    const fault = faultOf(row, this.#parts.clock())
+    if (row === undefined || fault !== undefined) {
+      const who = row === undefined ? 'nobody' : `token ${row.id}`
+      const type = fault?.code === 'token-used' ? 'authn_token_reuse' : 'authn_token_invalid'
+      await this.#parts.audit?.refused(who, 'enrol', fault, type)
+      throw fault
     }
     const info = infoOf(row)
-    if (info.usedAt !== undefined) throw tokenUsed(info.usedAt)
-    if (info.expiresAt <= this.#parts.clock()) {
-      throw new AuthorityError(
-        'token-expired',
-        `the enrolment token ended at ${info.expiresAt.toISOString()}`,
-        {
-          hint: 'ask for a new one: countersign enroll-token NAME',
-        },
-      )
-    }
     const { names } = subjectOfTexts(info.names, info.profile, trustDomain, policy.maxNames)
     return { ...info, own: names }
   }
@@ -235,6 +227,20 @@ interface TokenFacts {
   readonly expires_at: number
   readonly used_at: number | null
   readonly fingerprint: string | null
+}
+
+/** Why a token is good for nothing; `undefined` where it is good. */
+function faultOf(row: TokenFacts | undefined, now: Date): AuthorityError | undefined {
+  const hint = 'ask for a new one: countersign enroll-token NAME'
+  if (row === undefined) {
+    return new AuthorityError('token-unknown', 'this authority has made no such enrolment token', {
+      hint,
+    })
+  }
+  if (row.used_at !== null) return tokenUsed(new Date(row.used_at))
+  if (row.expires_at > now.getTime()) return undefined
+  const ended = new Date(row.expires_at).toISOString()
+  return new AuthorityError('token-expired', `the enrolment token ended at ${ended}`, { hint })
 }
 
 function infoOf(row: TokenFacts): EnrolmentToken {

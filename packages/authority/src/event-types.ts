@@ -19,8 +19,11 @@ export type AuthorityEventType =
   | 'authn_token_created'
   | 'authn_token_revoked'
   | 'authn_token_used'
+  | 'authn_token_invalid'
+  | 'authn_token_reuse'
   | 'authz_fail'
   | 'user_created'
+  | 'user_updated'
 
 /** Something that happened. */
 export interface AuthorityEvent {

@@ -80,6 +80,21 @@ export class Revocation {
     reason: string,
     requester?: string,
   ): Promise<LedgerEntry> {
+    try {
+      return await this.#revoke(serialOrFingerprint, reason, requester)
+    } catch (error) {
+      if (error instanceof AuthorityError) {
+        await this.#audit?.refused(requester, `revoke ${serialOrFingerprint.slice(0, 100)}`, error)
+      }
+      throw error
+    }
+  }
+
+  async #revoke(
+    serialOrFingerprint: string,
+    reason: string,
+    requester: string | undefined,
+  ): Promise<LedgerEntry> {
     const revocationReason = parseRevocationReason(reason)
     const now = checkedNow(this.#clock).getTime()
     const key = readKey(serialOrFingerprint)

@@ -41,9 +41,13 @@ export function createRoutes(authority: OpenedAuthority, authorize: Authorize): 
     if (caller.roles.some((role) => PERMISSIONS[action].includes(role))) {
       return caller
     }
-    throw new AuthorityError('role-missing', `"${caller.name}" may not ${action} certificates`, {
-      hint: `this takes one of the roles ${PERMISSIONS[action].join(', ')}`,
-    })
+    const refused = new AuthorityError(
+      'role-missing',
+      `"${caller.name}" may not ${action} certificates`,
+      { hint: `this takes one of the roles ${PERMISSIONS[action].join(', ')}` },
+    )
+    await authority.noteRefusal(caller.name, `${action} certificates`, refused)
+    throw refused
   }
 
   application.get('/roots.pem', async (context) => {

@@ -5,11 +5,13 @@ import {
   type AuthorityEvent,
   createAcme,
   initAuthority,
+  openAcme,
   openAuthorityEvents,
 } from '@countersign/authority'
 import { sql, type Store } from '@countersign/store'
 import { scrubProcess, temporaryFolder } from '@countersign/testkit'
 import { CertificateRevocationList, createRequest } from '@countersign/x509'
+import { Driver, driverKey, ORIGIN, signJws } from './acme-driver.ts'
 import {
   clientRequest,
   codeOf,
@@ -111,6 +113,49 @@ describe('what the authority does', () => {
     }
   })
 
+  it('is kept of ACME accounts and the keys that they are made with', async (t) => {
+    const { authority, store, folder } = await makeAuthority(t, { audit })
+    const limits = { store, authority, folder, externalAccountRequired: false, audit: true }
+    await using acme = await createAcme(limits)
+    const { externalAccounts, accounts } = await openAcme({ store, folder, actor: 'fay' })
+    const key = await externalAccounts.create({ label: 'shop' })
+    const [first, second] = [new Driver(acme), new Driver(acme)]
+    for (const driver of [first, second]) await driver.register()
+    const idOf = ({ kid = '' }: Driver): string => kid.slice(kid.lastIndexOf('/') + 1)
+    const other = driverKey('p384')
+    const inner = signJws(
+      { alg: other.algorithm, jwk: other.jwk, url: `${ORIGIN}/acme/key-change` },
+      JSON.stringify({ account: first.kid, oldKey: first.key.jwk }),
+      other,
+    )
+    assert.equal((await first.post('/key-change', inner)).status, 200)
+    // Refused twins leave nothing: this key has an account now.
+    assert.equal((await second.post('/key-change', inner)).problem, 'malformed')
+    first.key = other
+    const leaf = await authority.issue(serverRequest())
+    const certificate = Buffer.from(leaf.certificate.der).toString('base64url')
+    assert.equal((await first.post('/revoke-cert', { certificate })).problem, 'unauthorized')
+    await first.post(first.kid ?? '', { status: 'deactivated' })
+    assert.equal(await accounts.revoke(idOf(second)), true)
+    assert.equal(await accounts.revoke(idOf(second)), false)
+    assert.equal(await externalAccounts.revoke(key.id), 0)
+    assert.equal(await externalAccounts.revoke(key.id), 0)
+    assert.equal(await externalAccounts.revoke('none'), undefined)
+    const events = await eventsOf(store)
+    const lines = linesOf(events).filter((line) => !/^(authority_|certificate_)/.test(line))
+    assert.deepEqual(lines, [
+      `authn_token_created | fay | ${key.id} shop | external account binding`,
+      `user_created | acme ${idOf(first)} | ACME account`,
+      `user_created | acme ${idOf(second)} | ACME account`,
+      `user_updated | acme ${idOf(first)} | ACME account | key changed`,
+      `authz_fail | acme ${idOf(first)} | revoke ${leaf.serialNumber} | requester-refused`,
+      `user_updated | acme ${idOf(first)} | ACME account | deactivated`,
+      `user_updated | fay | ACME account ${idOf(second)} | revoked`,
+      `authn_token_revoked | fay | ${key.id} shop | external account binding`,
+    ])
+    assert.ok(!JSON.stringify(events).includes(key.hmacKey))
+  })
+
   it('is not taken back from an issuer whose certificates still hold', async (t) => {
     const { authority } = await makeAuthority(t)
     await authority.issue(serverRequest())
@@ -161,6 +206,57 @@ describe('what the authority refuses', () => {
       'authz_fail | mallory | issue api.corp.internal | days-invalid',
       'authz_fail | mallory | issue api.corp.internal via user | requester-refused',
     ])
+  })
+
+  it('is kept of revocations too, by whom they were wanted', async (t) => {
+    const caller = { name: 'mallory', roles: ['viewer'] }
+    const { authority, store } = await makeAuthority(t, { audit, authorize: async () => caller })
+    const { serialNumber } = await authority.issue(serverRequest())
+    await eventsOf(store)
+    assert.equal(await codeOf(authority.revoke('00ff', 'superseded', 'dan')), 'certificate-unknown')
+    assert.equal(await codeOf(authority.revoke('no serial')), 'certificate-unknown')
+    for (let count = 0; count < 3; count++) {
+      const path = `/ca/certificates/${serialNumber}/revoke`
+      assert.equal((await authority.routes.request(path, { method: 'POST' })).status, 403)
+    }
+    assert.deepEqual(linesOf(await eventsOf(store)), [
+      'authz_fail | dan | revoke 00ff | certificate-unknown',
+      'authz_fail | ann | revoke no serial | certificate-unknown',
+      'authz_fail | mallory | revoke certificates | role-missing',
+    ])
+    assert.equal((await authority.find(serialNumber))?.revokedAt, undefined)
+  })
+
+  it('is kept of enrolment tokens that are tried, without a word of them', async (t) => {
+    let now = new Date('2030-01-02T00:00:00Z')
+    const { authority, store } = await makeAuthority(t, {
+      audit,
+      clock: () => now,
+      authorize: async () => Response.json({}, { status: 401 }),
+    })
+    const names = ['web.corp.internal']
+    const used = await authority.enrolment.create({ names, requester: 'eve' })
+    const ended = await authority.enrolment.create({ names, requester: 'eve', ttlMs: 5000 })
+    const { pem } = createRequest({ key: leafKey, subjectAltNames: [] })
+    const enrol = async (token: string): Promise<number> => {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/pkcs10' }
+      const asked = { method: 'POST', headers, body: pem }
+      return (await authority.routes.request('/ca/enroll', asked)).status
+    }
+    assert.equal(await enrol(used.token), 201)
+    await eventsOf(store)
+    now = new Date(now.getTime() + 6000)
+    const guess = `${used.token.slice(0, -5)}AAAAA`
+    for (const token of [used.token, ended.token, guess, `${guess}?`, '']) {
+      assert.equal(await enrol(token), 401)
+    }
+    const events = await eventsOf(store)
+    assert.deepEqual(linesOf(events), [
+      `authn_token_reuse | token ${used.info.id} | enrol | token-used`,
+      `authn_token_invalid | token ${ended.info.id} | enrol | token-expired`,
+      'authn_token_invalid | nobody | enrol | token-unknown',
+    ])
+    assert.ok(!JSON.stringify(events).includes(used.token.slice(0, 20)))
   })
 
   it('is told to nobody but the operator where it cannot be written', async (t) => {

@@ -3,7 +3,9 @@
  *
  * @module
  */
-import type { Kysely } from '@countersign/store'
+import type { Kysely, Store } from '@countersign/store'
+import type { AuditTrail } from '../audit-trail.ts'
+import { accountRevoked } from './external-accounts.ts'
 import type { AcmeTables } from './schema.ts'
 
 /** An account as it is listed. */
@@ -20,10 +22,15 @@ export interface AcmeAccount {
 
 /** Looks at the accounts, and ends them. */
 export class AcmeAccounts {
+  readonly #store: Store
   readonly #database: Kysely<AcmeTables>
+  readonly #audit: AuditTrail | undefined
 
-  constructor(database: Kysely<AcmeTables>) {
-    this.#database = database
+  /** @param audit - keeps who ended accounts */
+  constructor(store: Store, audit: AuditTrail | undefined) {
+    this.#store = store
+    this.#database = store.database<AcmeTables>()
+    this.#audit = audit
   }
 
   /** The newest thousand. */
@@ -61,13 +68,17 @@ export class AcmeAccounts {
 
   /** Takes the right to order away; certificates stay. @returns whether there was such an account in use */
   async revoke(id: string): Promise<boolean> {
-    const ended = await this.#database
-      .updateTable('acme_account')
-      .set({ status: 'revoked' })
-      .where('id', '=', id)
-      .where('status', '=', 'valid')
-      .returning('id')
-      .executeTakeFirst()
-    return ended !== undefined
+    return await this.#store.transaction<AcmeTables, boolean>(async (transaction) => {
+      const ended = await transaction
+        .updateTable('acme_account')
+        .set({ status: 'revoked' })
+        .where('id', '=', id)
+        .where('status', '=', 'valid')
+        .returning('id')
+        .executeTakeFirst()
+      if (ended === undefined) return false
+      await this.#audit?.record(transaction, [accountRevoked(id)])
+      return true
+    })
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { timingSafeEqual } from 'node:crypto'
-import { isUniqueViolation, json } from '@countersign/store'
+import { isUniqueViolation, json, type Transaction } from '@countersign/store'
 import { type AccountKey, loadAccountKey } from './account-key.ts'
 import {
   type Members,
@@ -144,12 +144,15 @@ export async function changeKey(state: AcmeState, request: AccountRequest): Prom
   const taken = await accountOfKey(state, inner.key)
   if (taken !== undefined) throw keyTaken(taken, urls)
   try {
-    await state.database
-      .updateTable('acme_account')
-      .set({ jwk: json(jwk), thumbprint })
-      .where('id', '=', account.id)
-      .where('thumbprint', '=', account.thumbprint)
-      .execute()
+    await state.store.transaction<AcmeTables, void>(async (transaction) => {
+      const { numUpdatedRows } = await transaction
+        .updateTable('acme_account')
+        .set({ jwk: json(jwk), thumbprint })
+        .where('id', '=', account.id)
+        .where('thumbprint', '=', account.thumbprint)
+        .executeTakeFirstOrThrow()
+      if (numUpdatedRows > 0n) await noteChange(state, transaction, account.id, 'key changed')
+    })
   } catch (error) {
     const other = isUniqueViolation(error) ? await accountOfKey(state, inner.key) : undefined
     if (other === undefined) throw error
@@ -216,14 +219,27 @@ async function insertAccount(
 }
 
 /** Ends an account, and with it what it has not finished. */
+/** For the audit log: what an account did with itself. */
+async function noteChange(
+  state: AcmeState,
+  transaction: Transaction<AcmeTables>,
+  id: string,
+  reason: string,
+): Promise<void> {
+  await state.audit?.record(transaction, [
+    { type: 'user_updated', name: `acme ${id}`, subject: 'ACME account', reason },
+  ])
+}
+
 async function deactivate(state: AcmeState, id: string): Promise<void> {
   await state.store.transaction<AcmeTables, void>(async (transaction) => {
-    await transaction
+    const { numUpdatedRows } = await transaction
       .updateTable('acme_account')
       .set({ status: 'deactivated' })
       .where('id', '=', id)
       .where('status', '=', 'valid')
-      .execute()
+      .executeTakeFirstOrThrow()
+    if (numUpdatedRows > 0n) await noteChange(state, transaction, id, 'deactivated')
     await transaction
       .updateTable('acme_authorization')
       .set({ status: 'deactivated' })

@@ -18,7 +18,7 @@ import { Nonces } from './nonces.ts'
 import { ACME_MIGRATIONS, type AcmeTables } from './schema.ts'
 import { type AcmeProfile, type AcmeState, readNonceKey } from './state.ts'
 
-/** How {@link createAcme} opens what it looks after. */
+/** How {@link openAcme} opens what an operator looks after. */
 export interface AcmeDataOptions {
   /** Where accounts and orders are: the store of the authority. */
   store: Store
@@ -26,10 +26,12 @@ export interface AcmeDataOptions {
   folder: string
   /** @defaultValue the machine's clock */
   clock?: Clock | undefined
+  /** Who does it, for the audit log. @defaultValue nothing is kept */
+  actor?: string | undefined
 }
 
 /** How {@link createAcme} serves. */
-export interface AcmeOptions extends AcmeDataOptions {
+export interface AcmeOptions extends Omit<AcmeDataOptions, 'actor'> {
   /** Signs what was proven. */
   authority: Authority
   /** Whether an account needs a key of {@link Acme.externalAccounts}. @defaultValue true */
@@ -89,8 +91,12 @@ export interface Acme extends AcmeData, AsyncDisposable {
  * @throws {@link AuthorityError} `key-malformed`; CoreError `option-unknown`, `file-write-failed`; StoreError
  */
 export async function openAcme(options: AcmeDataOptions): Promise<AcmeData> {
-  checkOptions(options, ['store', 'folder', 'clock'], 'openAcme')
-  return await openData(options)
+  checkOptions(options, ['store', 'folder', 'clock', 'actor'], 'openAcme')
+  const { store, clock = systemClock, actor } = options
+  return await openData(
+    options,
+    actor === undefined ? undefined : new AuditTrail(store, clock, actor, noop),
+  )
 }
 
 /**
@@ -121,7 +127,8 @@ export async function createAcme(options: AcmeOptions): Promise<Acme> {
     concurrency: 16,
     onFault,
   })
-  const data = await openData(options)
+  const audit = options.audit === true ? new AuditTrail(store, clock, 'acme', onFault) : undefined
+  const data = await openData(options, audit)
   const database = store.database<AcmeTables>()
   const counts = new AcmeCounts()
   const nonces = new Nonces(database, await readNonceKey(database), clock, counts, refuseNonce)
@@ -130,7 +137,7 @@ export async function createAcme(options: AcmeOptions): Promise<Acme> {
     database,
     clock,
     authority,
-    audit: options.audit === true ? new AuditTrail(store, clock, 'acme', onFault) : undefined,
+    audit,
     counts,
     nonces,
     externalAccounts: data.externalAccounts,
@@ -158,13 +165,15 @@ export async function createAcme(options: AcmeOptions): Promise<Acme> {
   }
 }
 
-async function openData(options: AcmeDataOptions): Promise<AcmeData> {
+async function openData(
+  options: Pick<AcmeDataOptions, 'store' | 'folder' | 'clock'>,
+  audit: AuditTrail | undefined,
+): Promise<AcmeData> {
   const { store, folder, clock = systemClock } = options
   await store.migrate('acme', ACME_MIGRATIONS)
-  const database = store.database<AcmeTables>()
   return {
-    externalAccounts: new ExternalAccountKeys(database, await readMasterKey(folder), clock),
-    accounts: new AcmeAccounts(database),
+    externalAccounts: new ExternalAccountKeys(store, await readMasterKey(folder), clock, audit),
+    accounts: new AcmeAccounts(store, audit),
   }
 }
 

@@ -9,8 +9,9 @@ import { hkdfSync, randomBytes } from 'node:crypto'
 import { link, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { checkOptions, type Clock, errorCode, writeFileAtomic } from '@countersign/core'
-import type { Kysely, Selectable } from '@countersign/store'
+import type { Kysely, Selectable, Store } from '@countersign/store'
 import { json } from '@countersign/store'
+import type { AuditTrail, NewEvent } from '../audit-trail.ts'
 import { AuthorityError } from '../errors.ts'
 import { parseNameSpace } from '../name-space.ts'
 import type { AcmeTables } from './schema.ts'
@@ -54,11 +55,16 @@ export class ExternalAccountKeys {
   readonly #database: Kysely<AcmeTables>
   readonly #master: Uint8Array
   readonly #clock: Clock
+  readonly #store: Store
+  readonly #audit: AuditTrail | undefined
 
-  constructor(database: Kysely<AcmeTables>, master: Uint8Array, clock: Clock) {
-    this.#database = database
+  /** @param audit - keeps who made and took back keys */
+  constructor(store: Store, master: Uint8Array, clock: Clock, audit: AuditTrail | undefined) {
+    this.#store = store
+    this.#database = store.database<AcmeTables>()
     this.#master = master
     this.#clock = clock
+    this.#audit = audit
   }
 
   /**
@@ -81,18 +87,23 @@ export class ExternalAccountKeys {
     const id = randomBytes(12).toString('base64url')
     const created = this.#clock().getTime()
     const expires = created + Math.floor(days * DAY_MS)
-    await this.#database
-      .insertInto('acme_eab_key')
-      .values({
-        id,
-        label,
-        allow: allow === undefined ? null : json(allow),
-        uses_left: uses,
-        created_at: created,
-        expires_at: expires,
-        revoked_at: null,
-      })
-      .execute()
+    await this.#store.transaction<AcmeTables, void>(async (transaction) => {
+      await transaction
+        .insertInto('acme_eab_key')
+        .values({
+          id,
+          label,
+          allow: allow === undefined ? null : json(allow),
+          uses_left: uses,
+          created_at: created,
+          expires_at: expires,
+          revoked_at: null,
+        })
+        .execute()
+      await this.#audit?.record(transaction, [
+        { type: 'authn_token_created', subject: `${id} ${label}`, reason: REASON },
+      ])
+    })
     const hmacKey = Buffer.from(this.secret(id)).toString('base64url')
     return { id, hmacKey, expiresAt: new Date(expires) }
   }
@@ -130,21 +141,36 @@ export class ExternalAccountKeys {
    * @returns how many accounts ended, or `undefined` where there is no such key
    */
   async revoke(id: string): Promise<number | undefined> {
-    const changed = await this.#database
-      .updateTable('acme_eab_key')
-      .set((eb) => ({ revoked_at: eb.fn.coalesce('revoked_at', eb.val(this.#clock().getTime())) }))
-      .where('id', '=', id)
-      .returning('id')
-      .executeTakeFirst()
-    if (changed === undefined) return undefined
-    const ended = await this.#database
-      .updateTable('acme_account')
-      .set({ status: 'revoked' })
-      .where('eab_key', '=', id)
-      .where('status', '=', 'valid')
-      .returning('id')
-      .execute()
-    return ended.length
+    return await this.#store.transaction<AcmeTables, number | undefined>(async (transaction) => {
+      const known = await transaction
+        .selectFrom('acme_eab_key')
+        .select('label')
+        .where('id', '=', id)
+        .executeTakeFirst()
+      if (known === undefined) return undefined
+      const { numUpdatedRows } = await transaction
+        .updateTable('acme_eab_key')
+        .set({ revoked_at: this.#clock().getTime() })
+        .where('id', '=', id)
+        .where('revoked_at', 'is', null)
+        .executeTakeFirstOrThrow()
+      const ended = await transaction
+        .updateTable('acme_account')
+        .set({ status: 'revoked' })
+        .where('eab_key', '=', id)
+        .where('status', '=', 'valid')
+        .returning('id')
+        .execute()
+      if (numUpdatedRows > 0n) {
+        const what = { type: 'authn_token_revoked', subject: `${id} ${known.label}` } as const
+        await this.#audit?.record(transaction, [{ ...what, reason: REASON }])
+      }
+      await this.#audit?.record(
+        transaction,
+        ended.map((account) => accountRevoked(account.id)),
+      )
+      return ended.length
+    })
   }
 
   /** A key that accounts can still be made with, or `undefined`. */
@@ -210,6 +236,12 @@ function invalid(message: string): AuthorityError {
   return new AuthorityError('option-invalid', message)
 }
 
+/** What the audit log tells of an account that an operator has ended. */
+export function accountRevoked(id: string): NewEvent {
+  return { type: 'user_updated', subject: `ACME account ${id}`, reason: 'revoked' }
+}
+
+const REASON = 'external account binding'
 /** Its name in the folder. */
 const MASTER_KEY_FILE = 'acme.key'
 const DAY_MS = 86_400_000

@@ -4,6 +4,7 @@
  * @module
  */
 import { Certificate, type RevocationReason, X509Error } from '@countersign/x509'
+import { AuthorityError } from '../errors.ts'
 import { identifierOf, validatedName } from './identifiers.ts'
 import { fromBase64Url, requiredText } from './json.ts'
 import { AcmeProblem, malformed, notFound } from './problem.ts'
@@ -24,18 +25,32 @@ export async function revokeCertificate(state: AcmeState, request: SignedRequest
   const entry = await state.authority.find(certificate.fingerprint)
   if (entry === undefined) throw notFound('certificate')
   if (!(await mayRevoke(state, request, certificate))) {
+    await noteRefusal(state, request, certificate)
     throw new AcmeProblem(
       'unauthorized',
       'this is neither the key nor the account of the certificate, nor one that holds its names',
     )
   }
-  const { account } = request
-  const who = account === undefined ? 'the key of the certificate' : `acme ${account.id}`
+  const who = nameOf(request)
   // One that was revoked before stays as it is, and whoever the authority tells is told again.
   await state.authority.revoke(certificate.fingerprint, reason, who)
   if (entry.revokedAt !== undefined) {
     throw new AcmeProblem('alreadyRevoked', 'the certificate was revoked before')
   }
+}
+
+function nameOf({ account }: SignedRequest): string {
+  return account === undefined ? 'the key of the certificate' : `acme ${account.id}`
+}
+
+async function noteRefusal(
+  state: AcmeState,
+  request: SignedRequest,
+  { serialNumber }: Certificate,
+): Promise<void> {
+  const name = request.account === undefined ? 'another key' : nameOf(request)
+  const refused = new AuthorityError('requester-refused', 'it is not the one of the certificate')
+  await state.audit?.refused(name, `revoke ${serialNumber}`, refused)
 }
 
 async function mayRevoke(

@@ -5,6 +5,7 @@
  */
 import type { AcmeData, ExternalAccountKey } from '@countersign/authority'
 import type { Command } from 'commander'
+import { accountName } from '../account-name.ts'
 import {
   addCommand,
   collectList,
@@ -129,7 +130,7 @@ function statusOf(key: ExternalAccountKey): string {
 async function withAcme<T>(data: DataFolder, work: (opened: AcmeData) => Promise<T>): Promise<T> {
   await using store = await openExistingStore(data)
   const { openAcme } = await import('@countersign/authority')
-  return await work(await openAcme({ store, folder: data.path }))
+  return await work(await openAcme({ store, folder: data.path, actor: accountName() }))
 }
 
 function unknown(message: string, list: string): ProgramError {
