@@ -132,7 +132,9 @@ export function adminRoutes(parts: RouteParts): Hono<AuthEnv> {
       const most = limit === undefined ? undefined : Number(limit)
       const isBad =
         (from !== undefined && Number.isNaN(from.getTime())) ||
-        (most !== undefined && !(Number.isInteger(most) && most >= 1 && most <= 1000))
+        (most !== undefined && !(Number.isInteger(most) && most >= 1 && most <= 1000)) ||
+        // A text that is no name of an event may be one that a database refuses.
+        (event !== undefined && !/^[a-z_]{1,64}$/.test(event))
       if (isBad) return refuse(parts, 'malformed-request')
       const entries = await parts.audit.list({ limit: most, since: from, event })
       return Response.json(entries.map((entry) => ({ ...entry, time: entry.time.toISOString() })))

@@ -328,6 +328,74 @@ describe('answers', () => {
     ['POST', '/oauth/introspect'],
   ]
 
+  it('repeat nothing that was sent where they refuse it, in body or headers', async (t) => {
+    const { auth, app, signIn } = await openDirect(t, {
+      issuer: 'https://service.internal',
+      keys: { path: join(folder, 'echo.keys') },
+    })
+    await auth.users.add({ name: 'root', password: PASSWORD, roles: ['admin'] })
+    const cookie = await signIn('root')
+    const marked = 'zq<script>"zq'
+    const fields = ['username', 'password', 'code', 'new', 'token', 'label', 'name', 'type', 'csr']
+    const more = ['grant_type', 'scope', 'assertion', 'client_id', 'resource', 'subject_token']
+    const all = Object.fromEntries([...fields, ...more].map((field) => [field, marked]))
+    const bodies: [string, string][] = [
+      ['application/json', JSON.stringify(all)],
+      ['application/json', JSON.stringify({ username: marked, password: marked })],
+      ['application/json', JSON.stringify({ type: marked })],
+      ['application/json', JSON.stringify({ name: marked })],
+      ['application/json', JSON.stringify({ label: marked, scopes: [marked], networks: [marked] })],
+      ['application/json', `{"${marked.replaceAll('"', '')}":`],
+      ['application/x-www-form-urlencoded', new URLSearchParams(all).toString()],
+      ['application/x-www-form-urlencoded', `grant_type=${encodeURIComponent(marked)}`],
+      [`text/${encodeURIComponent(marked)}`, marked],
+    ]
+    const paths = [...routes, ['PUT', '/admin/principals/root/roles']] as const
+    for (const [method, path] of [...paths, ['GET', `/auth/${encodeURIComponent(marked)}`]]) {
+      for (const [type, body] of bodies) {
+        for (const own of [{ cookie }, { authorization: `Bearer ${encodeURIComponent(marked)}` }]) {
+          const headers = { ...own, 'content-type': type, 'user-agent': marked, origin: marked }
+          const url = `https://service.internal${path}?since=${encodeURIComponent(marked)}`
+          const init = method === 'GET' ? { method, headers } : { method, headers, body }
+          const peer = { address: '192.0.2.1', encrypted: true }
+          const answer = await app.fetch(new Request(url, init), { peer })
+          if (answer.ok) continue
+          const said = `${JSON.stringify([...answer.headers])} ${await answer.text()}`
+          assert.doesNotMatch(said, /zq/, `${method} ${path} ${type}`)
+        }
+      }
+    }
+  })
+
+  it('to numbers beyond all are 400, and to names of no event', async (t) => {
+    const { auth, call, signIn } = await openDirect(t)
+    await auth.users.add({ name: 'root', password: PASSWORD, roles: ['admin'] })
+    const cookie = await signIn('root')
+    for (const days of [1e308, -1, 0, 0.5, 366, '30', null, [30]]) {
+      const token = await call('/auth/tokens', { cookie, json: { label: 'x', days } })
+      assert.equal(await codeOf(token), '400 malformed-request', String(days))
+    }
+    for (const days of [1e308, -1, 0, '30', null]) {
+      const json = { type: 'client_cert', csr: 'x', days }
+      const factor = await call('/auth/factors', { cookie, json })
+      assert.equal(await codeOf(factor), '400 malformed-request', String(days))
+    }
+    const queries: Record<string, string>[] = [
+      { limit: '1e308' },
+      { limit: '-1' },
+      { limit: '0' },
+      { limit: 'NaN' },
+      { since: '+999999-01-01T00:00:00Z' },
+      { since: 'yesterday' },
+      { event: 'a\u0000b' },
+      { event: "' OR 1=1 --" },
+    ]
+    for (const query of queries) {
+      const answer = await call('/admin/audit', { cookie, query })
+      assert.equal(await codeOf(answer), '400 malformed-request', JSON.stringify(query))
+    }
+  })
+
   it('are kept by no cache, whatever was asked and refused', async (t) => {
     const { auth, call, signIn } = await openDirect(t, {
       issuer: 'https://service.internal',

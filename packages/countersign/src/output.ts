@@ -94,7 +94,9 @@ function errorWords(error: unknown): { message: string; hint: string | undefined
  *
  * @returns lines without a trailing blank, or '' where there is no row below the heading
  */
-export function table(rows: readonly (readonly string[])[]): string {
+export function table(given: readonly (readonly string[])[]): string {
+  // A cell that goes on in the next line would look like a row of its own.
+  const rows = given.map((row) => row.map((cell) => printable(cell).replaceAll('\n', '\\u000a')))
   const widths: number[] = []
   for (const row of rows) {
     for (const [index, cell] of row.entries()) {
@@ -141,7 +143,7 @@ const FLAGS: ReadonlyMap<string, string> = new Map([
 export function printable(text: string): string {
   return text.replaceAll(
     // oxlint-disable-next-line no-control-regex -- they are what this is about
-    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }

@@ -22,6 +22,7 @@ import {
 } from '@countersign/testkit'
 import { buildCertificate, Name, PrivateKey } from '@countersign/x509'
 import { initAuthority, issue } from './identity-files.ts'
+import { table } from '../src/output.ts'
 import { startUp } from './running-service.ts'
 
 scrubProcess()
@@ -254,6 +255,24 @@ describe('a running service', () => {
       assert.ok(problem.code)
     }
     assert.equal((await session.get('/healthz')).status, 200)
+  })
+})
+
+describe('a list', () => {
+  it('has a line for each row, whatever stands in its cells, and turns no direction', () => {
+    const rows = [
+      ['NAME', 'LABEL'],
+      ['eve', 'x\nroot  an administrator'],
+      ['bob', '\u200f\u061ca\u202eb\u2028c\r\u009b31m'],
+    ]
+    const text = table(rows)
+    assert.equal(text.split('\n').length, 3)
+    // oxlint-disable-next-line no-control-regex -- they are what this is about
+    assert.doesNotMatch(
+      text,
+      /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u202e]/,
+    )
+    assert.match(text, /\\u000aroot/)
   })
 })
 
