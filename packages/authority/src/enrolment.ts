@@ -164,14 +164,14 @@ export class Enrolment implements EnrolmentTokens {
     const { policy, trustDomain } = this.#parts.rules()
     this.#byHash ??= prepareByHash(this.#parts.store)
     const row = TOKEN.test(token) ? await this.#byHash.first({ hash: hashOf(token) }) : undefined
-    const fault = faultOf(row, this.#parts.clock())
-    if (row === undefined || fault !== undefined) {
+    const good = goodOrFault(row, this.#parts.clock())
+    if (good instanceof AuthorityError) {
       const who = row === undefined ? 'nobody' : `token ${row.id}`
-      const type = fault?.code === 'token-used' ? 'authn_token_reuse' : 'authn_token_invalid'
-      await this.#parts.audit?.refused(who, 'enrol', fault, type)
-      throw fault
+      const type = good.code === 'token-used' ? 'authn_token_reuse' : 'authn_token_invalid'
+      await this.#parts.audit?.refused(who, 'enrol', good, type)
+      throw good
     }
-    const info = infoOf(row)
+    const info = infoOf(good)
     const { names } = subjectOfTexts(info.names, info.profile, trustDomain, policy.maxNames)
     return { ...info, own: names }
   }
@@ -229,8 +229,8 @@ interface TokenFacts {
   readonly fingerprint: string | null
 }
 
-/** Why a token is good for nothing; `undefined` where it is good. */
-function faultOf(row: TokenFacts | undefined, now: Date): AuthorityError | undefined {
+/** A token that is good, or why it is not. */
+function goodOrFault(row: TokenFacts | undefined, now: Date): TokenFacts | AuthorityError {
   const hint = 'ask for a new one: countersign enroll-token NAME'
   if (row === undefined) {
     return new AuthorityError('token-unknown', 'this authority has made no such enrolment token', {
@@ -238,7 +238,7 @@ function faultOf(row: TokenFacts | undefined, now: Date): AuthorityError | undef
     })
   }
   if (row.used_at !== null) return tokenUsed(new Date(row.used_at))
-  if (row.expires_at > now.getTime()) return undefined
+  if (row.expires_at > now.getTime()) return row
   const ended = new Date(row.expires_at).toISOString()
   return new AuthorityError('token-expired', `the enrolment token ended at ${ended}`, { hint })
 }

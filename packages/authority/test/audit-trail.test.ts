@@ -36,6 +36,10 @@ function linesOf(events: readonly AuthorityEvent[]): string[] {
   )
 }
 
+function idOf({ kid = '' }: Driver): string {
+  return kid.slice(kid.lastIndexOf('/') + 1)
+}
+
 describe('what the authority does', () => {
   it('is kept with who did it, to what, and by which rule, and taken once', async (t) => {
     const { authority, store } = await makeAuthority(t, { audit })
@@ -121,7 +125,6 @@ describe('what the authority does', () => {
     const key = await externalAccounts.create({ label: 'shop' })
     const [first, second] = [new Driver(acme), new Driver(acme)]
     for (const driver of [first, second]) await driver.register()
-    const idOf = ({ kid = '' }: Driver): string => kid.slice(kid.lastIndexOf('/') + 1)
     const other = driverKey('p384')
     const inner = signJws(
       { alg: other.algorithm, jwk: other.jwk, url: `${ORIGIN}/acme/key-change` },
