@@ -27,6 +27,8 @@ before(async () => {
 describe('countersign trust', () => {
   it('list says where each root comes from', async () => {
     const { code, stdout, stderr } = await runProgram(['trust', 'list', '--data', data])
+    assert.match(stdout, /^data folder +1 +\S+roots\.pem$/m)
+    assert.doesNotMatch(stdout, /option (?:ca|extraCa)/)
     assert.equal(code, 0, stderr)
     assert.match(stdout, /^SOURCE +ROOTS +PATH$/m)
     assert.match(stdout, new RegExp(`1 +${data}`))

@@ -36,18 +36,24 @@ export function addTrust(program: Command): void {
       perform(flags, async ({ output, data }) => {
         const store = await resolve(flags, data)
         const description = store.describe()
+        const { asOption } = await import('../explanation-sections.ts')
+        const own = ownRoots(data, flags.ca)
         output.result(
           { ...description, certificates: store.certificates.map((root) => summary(root)) },
           [
             table([
               ['SOURCE', 'ROOTS', 'PATH'],
-              ...description.sources.map((source) => [
-                source.name,
-                String(source.count),
-                source.path ?? '',
+              ...description.sources.map(({ name, count, path: file = '' }) => [
+                file === data.roots
+                  ? 'data folder'
+                  : own.includes(file)
+                    ? 'bootstrap'
+                    : asOption(name),
+                String(count),
+                file,
               ]),
             ]),
-            ...description.trace,
+            ...description.trace.map((line) => asOption(line)),
             `${description.count} roots, SHA-256 ${description.sha256}`,
           ].join('\n'),
         )
