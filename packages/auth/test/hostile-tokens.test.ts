@@ -300,6 +300,52 @@ describe('introspection', () => {
   })
 })
 
+describe('who acts for somebody else', () => {
+  it('does so no longer than they are let in themselves: disabled, their key revoked (CVE-2026-9798)', async (t) => {
+    const service = await start(t)
+    const ada = await addClient(service, 'ada', { kind: 'user' })
+    for (const [name, end] of [
+      ['disabled', async (): Promise<void> => service.auth.users.disable('disabled')],
+      [
+        'keyless',
+        async (): Promise<void> => {
+          for (const { id } of await service.auth.publicKeys.list('keyless')) {
+            await service.auth.publicKeys.revoke(id)
+          }
+        },
+      ],
+    ] as const) {
+      const robot = await addClient(service, name, { roles: ['token-exchange'] })
+      const grant = { grant_type: JWT_BEARER, scope: 'offline_access' }
+      const got = await service.token({ ...grant, assertion: ada.assertion(service) })
+      const subject = String(got.body['access_token'])
+      const exchanged = await service.token({
+        grant_type: TOKEN_EXCHANGE,
+        subject_token: subject,
+        subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+        ...robot.proof(service),
+      })
+      const beside = await service.token({
+        ...grant,
+        assertion: ada.assertion(service),
+        ...robot.proof(service),
+      })
+      const refreshed = await service.token({
+        grant_type: 'refresh_token',
+        refresh_token: String(beside.body['refresh_token']),
+        ...robot.proof(service),
+      })
+      const tokens = [exchanged, beside, refreshed].map(({ body }) => String(body['access_token']))
+      const seen = async (token: string): Promise<number> =>
+        (await service.send('/private', { headers: { authorization: `Bearer ${token}` } })).status
+      for (const token of [subject, ...tokens]) assert.equal(await seen(token), 200)
+      await end()
+      for (const token of tokens) assert.equal(await seen(token), 401, name)
+      assert.equal(await seen(subject), 200, 'that of ada is hers')
+    }
+  })
+})
+
 describe('an exchange', () => {
   it('takes nothing but our own live access tokens, and for nobody but whom they are for', async (t) => {
     const service = await start(t, { tokens: { audiences: ['https://api.test'] } })

@@ -36,6 +36,8 @@ export interface AccessGrant {
   readonly sid?: string | undefined
   /** The credential that it lives and dies with. */
   readonly credentialId?: string | undefined
+  /** The credential of the client, where that is another: it dies with this one and with its owner as well. */
+  readonly clientCredentialId?: string | undefined
   /** Who acts for the subject (RFC 8693 §4.1). */
   readonly actor?: JsonObject | undefined
   /** It ends no later than this. */
@@ -51,6 +53,7 @@ export interface AccessToken {
   readonly epoch: number
   readonly sid: string | undefined
   readonly credentialId: string | undefined
+  readonly clientCredentialId: string | undefined
   readonly cnf: Confirmation | undefined
   readonly jti: string
 }
@@ -91,7 +94,7 @@ export class AccessTokens {
     const most =
       grant.notAfter === undefined ? Infinity : Math.floor(grant.notAfter.getTime() / 1000)
     const exp = Math.min(now + lifeSeconds, most)
-    const { principal, cnf, actor, sid, credentialId } = grant
+    const { principal, cnf, actor, sid, credentialId, clientCredentialId } = grant
     const claims = {
       iss: this.#parts.issuer(),
       aud: grant.audience,
@@ -109,6 +112,7 @@ export class AccessTokens {
       epoch: principal.epoch,
       ...(sid === undefined ? {} : { sid }),
       ...(credentialId === undefined ? {} : { cred: credentialId }),
+      ...(clientCredentialId === undefined ? {} : { client_cred: clientCredentialId }),
       ...(cnf === undefined ? {} : { cnf: confirmationClaim(cnf) }),
       ...(actor === undefined ? {} : { act: actor }),
     }
@@ -170,16 +174,19 @@ export class AccessTokens {
   async #look(token: AccessToken): Promise<TokenDeath | undefined> {
     const now = this.#parts.clock().getTime()
     const { generation } = this.#live
-    const { jti, sid, credentialId, subject } = token
+    const { jti, sid, credentialId, clientCredentialId, subject } = token
+    const [credential, client] = [credentialId ?? '', clientCredentialId ?? '']
     const [row, denied] = await Promise.all([
-      this.#status.first({ sid: sid ?? '', credential: credentialId ?? '', now }),
+      this.#status.first({ sid: sid ?? '', credential, client, now }),
       this.#parts.oneTime.isUsed('denied', token.claims.iss, jti),
     ])
     if (denied) return 'token-denied'
     if (sid !== undefined && (row?.sessions ?? 0) + (row?.families ?? 0) === 0)
       return 'session-ended'
     if (credentialId !== undefined && (row?.credentials ?? 0) === 0) return 'credential-revoked'
-    const live = { jti, sid, credentialId, subject }
+    const clientOwner = row?.clientOwner ?? undefined
+    if (clientCredentialId !== undefined && clientOwner === undefined) return 'credential-revoked'
+    const live = { jti, sid, credentialId, clientCredentialId, clientOwner, subject }
     this.#live.put(jti, live, now, generation, token.claims.exp * 1000)
     return undefined
   }
@@ -193,12 +200,16 @@ export interface LiveToken {
   readonly jti: string
   readonly sid: string | undefined
   readonly credentialId: string | undefined
+  readonly clientCredentialId: string | undefined
+  /** Whose that is. */
+  readonly clientOwner: string | undefined
   readonly subject: string
 }
 
 /** Reads the claims that only we write; `undefined` where they are not ours. */
 export function readAccessToken(claims: JwtClaims): AccessToken | undefined {
   const { sub, jti, client_id: clientId, scope, epoch, sid, cred, cnf } = claims
+  const { client_cred: clientCred } = claims
   if (sub === undefined || jti === undefined || typeof clientId !== 'string') return undefined
   if (typeof scope !== 'string' || typeof epoch !== 'number') return undefined
   return {
@@ -209,6 +220,7 @@ export function readAccessToken(claims: JwtClaims): AccessToken | undefined {
     epoch,
     sid: typeof sid === 'string' ? sid : undefined,
     credentialId: typeof cred === 'string' ? cred : undefined,
+    clientCredentialId: typeof clientCred === 'string' ? clientCred : undefined,
     cnf: readConfirmation(cnf),
     jti,
   }
@@ -247,6 +259,7 @@ function readable(value: unknown): string | undefined {
 interface StatusQuestion {
   sid: string
   credential: string
+  client: string
   now: number
 }
 
@@ -254,9 +267,10 @@ interface StatusRow {
   sessions: number
   families: number
   credentials: number
+  clientOwner: string | null
 }
 
-/** One question for what a token came from: how many of each are alive, none or one. */
+/** One question for what a token came from: how many of each are alive, none or one; and whose the client's credential is. */
 function statusQuery(store: Store): PreparedQuery<StatusQuestion, StatusRow> {
   const db = store.database<AuthTables>()
   return store.prepare<StatusQuestion, StatusRow>((parameter) =>
@@ -286,6 +300,18 @@ function statusQuery(store: Store): PreparedQuery<StatusQuestion, StatusRow> {
         )
         .$asScalar()
         .as('credentials'),
+      query
+        .selectFrom('auth_credential')
+        .innerJoin('auth_principal', 'auth_principal.id', 'auth_credential.principal_id')
+        .select('auth_principal.id')
+        .where('auth_credential.id', '=', parameter('client'))
+        .where('status', '=', 'active')
+        .where('revoked_at', 'is', null)
+        .where((where) =>
+          where.or([where('expires', 'is', null), where('expires', '>', parameter('now'))]),
+        )
+        .$asScalar()
+        .as('clientOwner'),
     ]),
   )
 }

@@ -98,6 +98,14 @@ export function withOffline(scopes: '*' | readonly string[], offline: boolean): 
   return offline ? `${scopeText(scopes)} ${OFFLINE}`.trim() : scopeText(scopes)
 }
 
+/** The credential of a client, where it is not the one that a token lives and dies with already. */
+export function anotherThan(
+  credentialId: string | undefined,
+  client: Client | undefined,
+): string | undefined {
+  return client?.credential.id === credentialId ? undefined : client?.credential.id
+}
+
 /** Makes the tokens of a grant, for the audience that the request asks for. */
 export async function issueTokens(
   parts: GrantsParts,
@@ -128,7 +136,9 @@ export async function issueTokens(
     refreshToken = begun.token
     sid = begun.family.id
   }
-  const issued = await accessTokens.issue({ ...rest, clientId: actor.name, audience, sid })
+  const clientCredentialId = anotherThan(grant.credentialId, client)
+  const clientId = actor.name
+  const issued = await accessTokens.issue({ ...rest, clientId, clientCredentialId, audience, sid })
   return {
     accessToken: issued.token,
     expiresIn: issued.expiresIn,

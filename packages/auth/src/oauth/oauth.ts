@@ -156,8 +156,9 @@ export function openOAuth(needs: OAuthNeeds): OAuthParts | undefined {
     accessTokens.drop(
       (token) =>
         (sid !== undefined && token.sid === sid) ||
-        (credentialId !== undefined && [token.credentialId, token.jti].includes(credentialId)) ||
-        token.subject === principalId,
+        (credentialId !== undefined &&
+          [token.credentialId, token.clientCredentialId, token.jti].includes(credentialId)) ||
+        (principalId !== undefined && [token.subject, token.clientOwner].includes(principalId)),
     )
   })
   const rotate = async (compromised: boolean): Promise<void> => {

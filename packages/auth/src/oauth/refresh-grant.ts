@@ -5,6 +5,7 @@
  */
 import { bindingFault, type PrincipalRecord } from '../gate.ts'
 import {
+  anotherThan,
   badGrant,
   type GrantsParts,
   noClient,
@@ -58,6 +59,7 @@ export async function refreshGrant(
     cnf: bound,
     sid: family.id,
     credentialId: family.credentialId,
+    clientCredentialId: anotherThan(family.credentialId, client),
     notAfter: family.expires,
   })
   return {
