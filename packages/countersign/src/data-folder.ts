@@ -6,6 +6,7 @@
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'
+import { errorCode } from '@countersign/core'
 import { ProgramError } from './errors.ts'
 
 /** The paths inside a data folder. `roots.pem` is for everyone (0644), everything else for its owner (0600). */
@@ -51,10 +52,15 @@ export function dataFolder(
 /**
  * Refuses a folder without an authority.
  *
- * @throws {@link ProgramError} `not-initialised`
+ * @throws {@link ProgramError} `not-initialised`, `file-unreadable` for one that this user may not enter
  */
 export function requireAuthority(data: DataFolder): void {
   if (existsSync(data.roots)) return
+  if (isClosed(data.path)) {
+    throw new ProgramError('file-unreadable', `this user may not enter ${data.path}`, {
+      hint: 'run it as the user whose authority it is, or name another folder with --data',
+    })
+  }
   throw new ProgramError('not-initialised', `there is no authority in ${data.path}`, {
     hint: `make one: countersign init --data ${data.path}`,
   })
@@ -96,6 +102,16 @@ export function defaultDataPath(env: NodeJS.ProcessEnv = process.env): string {
 /** An empty variable counts as one that is not set. */
 export function nonEmpty(value: string | undefined): string | undefined {
   return value === undefined || value === '' ? undefined : value
+}
+
+/** Whether there is something that nobody but others may look into. */
+function isClosed(folder: string): boolean {
+  try {
+    accessSync(folder, constants.X_OK)
+    return false
+  } catch (error) {
+    return errorCode(error) === 'EACCES'
+  }
 }
 
 function isReadable(folder: string): boolean {

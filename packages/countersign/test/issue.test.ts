@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import {
@@ -21,7 +21,7 @@ import {
   PrivateKey,
 } from '@countersign/x509'
 import { openAuthority } from '@countersign/authority'
-import { dataFolder } from '../src/data-folder.ts'
+import { dataFolder, requireAuthority } from '../src/data-folder.ts'
 import { openDataStore } from '../src/open-data.ts'
 import { type IdentityFiles, initAuthority, issue } from './identity-files.ts'
 
@@ -229,6 +229,17 @@ describe('countersign issue', () => {
     const other = await runProgram(args)
     assert.equal(other.code, 1)
     assert.match(other.stderr, /is for another key/)
+  })
+
+  it('says so where this user may not enter the data folder', {
+    skip: process.platform === 'win32' || (process.getuid?.() === 0 && 'root may enter any'),
+  }, () => {
+    const closed = path.join(folder, 'closed')
+    mkdirSync(closed, { mode: 0o600 })
+    assert.throws(() => requireAuthority(dataFolder(closed)), {
+      code: 'file-unreadable',
+      message: `this user may not enter ${closed}`,
+    })
   })
 
   it('says so where the folder is a file', async () => {

@@ -63,7 +63,11 @@ export function addIssue(program: Command): void {
     .addOption(
       new Option('--key-type <type>', 'type of the new key').choices(KEY_TYPES).default('p256'),
     )
-    .option('--days <n>', 'lifetime, cut to the issuer’s own', wholeNumber(1, 3650))
+    .option(
+      '--days <n>',
+      'lifetime (default: 7, of a client 1), cut to the issuer’s own',
+      wholeNumber(1, 3650),
+    )
     .option('--out <dir>', 'folder for NAME.crt, NAME.key and roots.pem', '.')
     .option('--p12', 'also NAME.p12 (PKCS#12)')
     .option(
