@@ -38,7 +38,11 @@ class Rival {
     this.#child = fork(file, [], {
       execArgv: ['--conditions=@countersign/source', '--disable-warning=ExperimentalWarning'],
     })
-    this.#messages = on(this.#child, 'message', { signal: AbortSignal.timeout(60_000) })
+    const ended = new AbortController()
+    this.#child.once('exit', () => {
+      ended.abort()
+    })
+    this.#messages = on(this.#child, 'message', { signal: ended.signal })
   }
 
   async ready(): Promise<void> {
