@@ -54,3 +54,19 @@ export function someCertificates(): WireCertificate[] {
     certificate('next-week.corp.internal', 2, 40),
   ]
 }
+
+/** Names that no screen was drawn for: a whole 253 characters, right to left, signs, and many of them. */
+export function oddCertificates(): WireCertificate[] {
+  const label = 'x'.repeat(63)
+  return [
+    certificate(`${label}.${label}.${label}.${'y'.repeat(61)}`, -1, 50, {
+      requester: 'r'.repeat(64),
+      profile: 'p'.repeat(64),
+    }),
+    certificate('שירות.חברה.internal', -1, 30, { requester: 'עדה לאבלייס' }),
+    certificate('📜 مثال.internal', -3, 30, { requester: '👩‍💻 Zoë O’Hara' }),
+    certificate('many', -3, 30, {
+      names: Array.from({ length: 100 }, (_, index) => `host-${index}.corp.internal`),
+    }),
+  ]
+}

@@ -10,7 +10,7 @@ import {
   temporaryFolder,
   type TestBrowser,
 } from '@countersign/testkit'
-import { atDays, certificate, someCertificates } from './certificates.ts'
+import { atDays, certificate, oddCertificates, someCertificates } from './certificates.ts'
 import { PAGE_RULES } from './page-rules.ts'
 import { buildPage, openConsole, seeRows, seeScreen, signIn, type WatchedPage } from './pages.ts'
 import { type Service, startService } from './service.ts'
@@ -205,6 +205,22 @@ describe('the console', () => {
       await page.getByText('The ledger has no certificate').waitFor()
     })
 
+    it('shows hundreds of sessions a page at a time, and says how many there are', async () => {
+      for (let index = 0; index < 120; index++) {
+        const session = { sid: `s${index}`, created: atDays(-3), lastSeen: atDays(-1) }
+        at().state.sessions.set(`t${index}`, { ...session, address: '::1', userAgent: 'curl/8.5' })
+      }
+      await using opened = await open('#/sessions')
+      const { page } = opened
+      await signIn(page)
+      await page.getByText('50 of 121, those that were used last').waitFor()
+      assert.equal(await page.locator('.session').count(), 50)
+      await page.getByRole('button', { name: 'Show more' }).click()
+      await page.getByRole('button', { name: 'Show more' }).click()
+      await page.locator('.session').nth(120).waitFor()
+      assert.equal(await page.getByRole('button', { name: 'Show more' }).count(), 0)
+    })
+
     it('lists the sessions, and ends one or all others after asking', async () => {
       for (const [index, userAgent] of [
         'curl/8.5.0',
@@ -293,6 +309,7 @@ describe('the console', () => {
           assert.ok(browser !== undefined)
           const options = { colorScheme, viewport: { width, height: 800 } }
           at().state.setupCode = 'CODE'
+          at().state.certificates = [...someCertificates(), ...oddCertificates()]
           await using opened = await openConsole(browser, at(), '', options)
           const { page, complaints } = opened
           const check = async (screen: string): Promise<void> => {
@@ -307,12 +324,18 @@ describe('the console', () => {
           await page.getByRole('alert').waitFor()
           await check('sign-in with an error')
           await signIn(page)
-          await page.locator('tbody tr').nth(6).waitFor()
+          await page.locator('tbody tr').nth(10).waitFor()
           await check('certificates')
           await page.getByRole('link', { name: 'api.corp.internal' }).click()
           await page.locator('.facts').waitFor()
           await check('one certificate')
           await page.getByRole('button', { name: 'Close' }).click()
+          for (const name of [/^xxxx/, /^host-0/]) {
+            await page.getByRole('link', { name }).click()
+            await page.locator('.facts').waitFor()
+            await check(`one certificate, ${name}`)
+            await page.getByRole('button', { name: 'Close' }).click()
+          }
           await page.getByRole('link', { name: 'Sessions' }).click()
           await page.locator('.session').first().waitFor()
           await check('sessions')

@@ -3,13 +3,31 @@
  *
  * Not here: whether page and service understand each other, which `packages/countersign/test/console.test.ts` asks the real one.
  */
-import { type Answer, begin, type Call, refuse, signedIn } from './service-parts.ts'
+import {
+  type Answer,
+  begin,
+  type Call,
+  refuse,
+  signedIn,
+  type WireFactor,
+} from './service-parts.ts'
 
 /** The code of every app, and the one recovery code. */
 export const APP_CODE = '123456'
 export const RECOVERY_CODE = 'AAAAA-BBBBB-CCCCC-DDDDD-EEEE1'
 /** The secret that every app is given. */
 export const APP_SECRET = 'JBSWY3DPEHPK3PXP'
+
+/** An app and recovery codes, as they are listed. */
+export const APP: WireFactor = {
+  id: 'APP1',
+  type: 'totp',
+  label: 'telephone',
+  created: '2026-01-02T03:04:05Z',
+  lastUsed: '2026-05-06T07:08:09Z',
+  expires: null,
+}
+export const CODES: WireFactor = { id: 'recovery', type: 'recovery', remaining: 9 }
 
 /** 401 `mfa-required` where there is a second factor. */
 export function askSecondFactor(call: Call): Answer | undefined {
@@ -90,6 +108,7 @@ export const FACTOR_ROUTES: ReadonlyMap<string, (call: Call) => Answer> = new Ma
         }
         if (!isPassword && !isProof(body)) return WRONG_CODE
         state.isFresh = true
+        state.wantsSecondFactor &&= isPassword
         return { json: {} }
       }),
   ],

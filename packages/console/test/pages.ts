@@ -2,15 +2,17 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import path from 'node:path'
+import { after, before, beforeEach } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import {
   type BrowserContext,
   type BrowserContextOptions,
+  launchBrowser,
   type Page,
   runCommand,
   type TestBrowser,
 } from '@countersign/testkit'
-import type { Service } from './service.ts'
+import { type Service, startService } from './service.ts'
 
 /** Builds the page into `folder` as the repository's build does, so that no test meets a stale one. */
 export async function buildPage(folder: string): Promise<void> {
@@ -26,6 +28,41 @@ export async function buildPage(folder: string): Promise<void> {
     folder,
   ])
   assert.equal(code, 0, stdout + stderr)
+}
+
+/** A browser, and before each test a service of its own. */
+export interface ConsoleTests {
+  service: () => Service
+  open: (hash: string, options?: BrowserContextOptions) => Promise<WatchedPage>
+}
+
+/** Builds the page and starts both for the suite that calls it. */
+export function consoleTests(folder: string): ConsoleTests {
+  let browser: TestBrowser | undefined
+  let service: Service | undefined
+  before(async () => {
+    await buildPage(folder)
+    browser = await launchBrowser({ onMissing: (reason) => assert.fail(reason) })
+  })
+  beforeEach(async () => {
+    await service?.[Symbol.asyncDispose]()
+    service = await startService(folder)
+  })
+  after(async () => {
+    await browser?.close()
+    await service?.[Symbol.asyncDispose]()
+  })
+  const running = (): Service => {
+    assert.ok(service !== undefined)
+    return service
+  }
+  return {
+    service: running,
+    open: async (hash, options) => {
+      assert.ok(browser !== undefined)
+      return await openConsole(browser, running(), hash, options)
+    },
+  }
 }
 
 /** A page with an empty cookie jar, and what it complained about. */

@@ -42,6 +42,8 @@ export interface ServiceState {
   factors: WireFactor[]
   /** Whether a change of factors is let through without a further proof. */
   isFresh: boolean
+  /** Whether nothing but the account is open until a second factor is proved. */
+  wantsSecondFactor: boolean
   /** With which a password is set. */
   resetCode: string | undefined
   /** Answered instead of everything below `/auth` and `/ca`. */

@@ -31,6 +31,7 @@ export async function startService(folder: string): Promise<Service> {
     certificates: [],
     factors: [],
     isFresh: true,
+    wantsSecondFactor: false,
     resetCode: undefined,
     failure: undefined,
     asked: [],
@@ -161,7 +162,17 @@ const ROUTES = new Map<string, (call: Call) => Answer>([
         return { json: { revoked: before - 1 } }
       }),
   ],
-  ['GET /ca/certificates', (call) => signedIn(call, () => ({ json: pageOf(call) }))],
+  [
+    'GET /ca/certificates',
+    (call) =>
+      signedIn(call, () => {
+        const detail =
+          'this service asks for a second factor, which you have yet to add or to prove'
+        return call.state.wantsSecondFactor
+          ? refuse(403, 'second-factor-required', detail, 'add one (POST /auth/factors)')
+          : { json: pageOf(call) }
+      }),
+  ],
 ])
 
 function pageOf({ state, url }: Call): unknown {

@@ -31,8 +31,13 @@ export async function withProof<T>(action: () => Promise<T>): Promise<T> {
       const wanted = error instanceof ApiError && error.code === 'step-up-required'
       if (!wanted || times === MOST_TIMES) throw error
     }
-    await ask(await proofWays())
+    await prove()
   }
+}
+
+/** Asks for a proof, of a second factor where there is one. Throws {@link ProofRefused}. */
+export async function prove(): Promise<void> {
+  await ask(await proofWays())
 }
 
 /** A password proves nothing where there is a second factor: the service would ask again. */

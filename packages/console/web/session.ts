@@ -15,6 +15,7 @@ import {
   type ProofWay,
   type SecondStep,
 } from './entry-api.ts'
+import { goTo } from './route.ts'
 
 /** Where the page stands. */
 export type Phase =
@@ -27,6 +28,9 @@ export type Phase =
 
 /** Where the page stands now. */
 export const phase = signal<Phase>({ name: 'starting' })
+
+/** Whether the service asks for a second factor that is not there, or not proved: nothing else is open until then. */
+export const secondFactorWanted = signal(false)
 
 /** Finds out which screen comes first; `notice` is said where that is the sign-in. */
 export async function start(notice?: string): Promise<void> {
@@ -95,8 +99,18 @@ export async function renewed(): Promise<void> {
   enter(await fetchSession())
 }
 
-/** Called by every screen with what its requests threw: an ended session leads to the sign-in. */
+/**
+ * Called by every screen with what its requests threw: an ended session leads to the sign-in, a second factor that the service asks for
+ * to the account.
+ *
+ * @returns whether the screen is left by that
+ */
 export function endedBy(error: unknown): boolean {
+  if (error instanceof ApiError && error.code === 'second-factor-required') {
+    secondFactorWanted.value = true
+    goTo({ screen: 'account', task: undefined }, true)
+    return true
+  }
   if (!(error instanceof ApiError) || error.status !== 401 || WRONG_PROOF.has(error.code)) {
     return false
   }
@@ -116,6 +130,7 @@ let timer: ReturnType<typeof setTimeout> | undefined
 function enter(who: SignedIn): void {
   idleMs = Math.max(0, who.idleExpires.getTime() - Date.now())
   endsAt = who.expires.getTime()
+  secondFactorWanted.value = false
   phase.value = { name: 'signed-in', who }
   watchIdle()
 }

@@ -4,13 +4,16 @@ import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import type { SignedIn } from '../api.ts'
 import { type FactorEntry, fetchFactors } from '../factors-api.ts'
+import { useAction } from '../parts/action.ts'
 import { Heading } from '../parts/heading.tsx'
 import { useLoaded } from '../parts/loading.ts'
 import { ErrorNotice, PlainNotice } from '../parts/notice.tsx'
 import { ProofDialog } from '../parts/proof-dialog.tsx'
 import { useSecret } from '../parts/secret.ts'
+import { prove } from '../proof.ts'
 import { type AccountRoute, type AccountTask, goTo, hrefOf } from '../route.ts'
 import { isSecondFactor, kindWord } from '../factor-kinds.ts'
+import { secondFactorWanted } from '../session.ts'
 import { AddApp } from './add-app.tsx'
 import { AddCertificate } from './add-certificate.tsx'
 import { AddKey } from './add-key.tsx'
@@ -54,6 +57,14 @@ export function Account(props: { route: AccountRoute; who: SignedIn }): JSX.Elem
         <bdi>{who.name}</bdi>, {rolesText(who)}
       </p>
       {notice.value === undefined ? null : <PlainNotice>{notice.value}</PlainNotice>}
+      {secondFactorWanted.value && value !== undefined ? (
+        <Wanted
+          present={hasSecond}
+          onProved={() => {
+            notice.value = 'The second factor is proved: everything is open to you.'
+          }}
+        />
+      ) : null}
       {codes.value === undefined ? null : (
         <RecoveryCodes
           codes={codes.value}
@@ -127,13 +138,49 @@ function Task(props: {
   return <ChangePassword name={name} onDone={onDone} />
 }
 
+/** The service lets nobody in without a second factor: what is still to do. */
+function Wanted(props: { present: boolean; onProved: () => void }): JSX.Element {
+  const action = useAction()
+  return (
+    <div class="notice notice-wanted" role="status">
+      <div>
+        <p class="notice-fault">This service asks for a second factor.</p>
+        <p>
+          {props.present
+            ? 'Yours is added. Prove it once, and everything is open to you.'
+            : 'Add an authenticator app or a passkey: until then nothing else can be done here.'}
+        </p>
+        {action.error === undefined ? null : <ErrorNotice error={action.error} />}
+        {props.present ? (
+          <button
+            type="button"
+            class="button button-go"
+            aria-disabled={action.busy}
+            onClick={() => {
+              action.run(async () => {
+                await prove()
+                secondFactorWanted.value = false
+                props.onProved()
+              })
+            }}
+          >
+            Prove it
+          </button>
+        ) : null}
+      </div>
+    </div>
+  )
+}
+
 function Choices(props: { hasSecond: boolean }): JSX.Element {
+  const { hasSecond } = props
+  const isWanted = secondFactorWanted.value
   return (
     <section>
       <h2>Add a factor</h2>
       <ul class="choices">
         {CHOICES.map(({ task, text }) =>
-          task === 'recovery' && !props.hasSecond ? null : (
+          (task === 'recovery' && !hasSecond) || (isWanted && !isSecondFactor(task)) ? null : (
             <li key={task}>
               <a href={hrefOf({ screen: 'account', task })}>{kindWord(task)}</a>
               <p class="quiet">{text}</p>

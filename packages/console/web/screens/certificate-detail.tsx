@@ -45,7 +45,9 @@ export function CertificateDetail(props: {
         <Icon name="close" />
         Close
       </button>
-      <h2 id="detail-title">{certificate?.names[0] ?? 'Certificate'}</h2>
+      <h2 id="detail-title">
+        <bdi>{certificate?.names[0] ?? 'Certificate'}</bdi>
+      </h2>
       {certificate === undefined ? null : <Facts certificate={certificate} />}
       {certificate === undefined && loading ? <p role="status">Loading…</p> : null}
       {error === undefined || certificate !== undefined ? null : (
@@ -63,6 +65,7 @@ export function CertificateDetail(props: {
 function Facts(props: { certificate: CertificateEntry }): JSX.Element {
   const { certificate } = props
   const now = new Date()
+  const count = certificate.names.length
   return (
     <>
       <p class="detail-state">
@@ -70,16 +73,20 @@ function Facts(props: { certificate: CertificateEntry }): JSX.Element {
         <span class="quiet">{remainingText(certificate, now)}</span>
       </p>
       <dl class="facts">
-        <Fact name={certificate.names.length === 1 ? 'Name' : 'Names'}>
-          <ul class="names">
+        <Fact name={count === 1 ? 'Name' : count > MANY ? `Names, ${count} in all` : 'Names'}>
+          <ul class="names" tabIndex={count > MANY ? 0 : undefined}>
             {certificate.names.map((name) => (
-              <li key={name}>{name}</li>
+              <li key={name}>
+                <bdi>{name}</bdi>
+              </li>
             ))}
           </ul>
         </Fact>
         <Fact name="Profile">{certificate.profile}</Fact>
         <Fact name="Key">{certificate.keyType}</Fact>
-        <Fact name="Asked by">{certificate.requester}</Fact>
+        <Fact name="Asked by">
+          <bdi>{certificate.requester}</bdi>
+        </Fact>
         <Fact name="Issued">
           <TimeOf date={certificate.notBefore} text={momentText(certificate.notBefore)} />
         </Fact>
@@ -117,3 +124,6 @@ function Fact(props: { name: string; wide?: boolean; children: ComponentChildren
 function grouped(hex: string): string {
   return hex.replaceAll(/(.{4})(?=.)/g, '$1 ')
 }
+
+/** More names than these scroll by themselves, so that what stands below them is found. */
+const MANY = 10

@@ -1,5 +1,6 @@
 /** The rows of the ledger: a table where there is room, a list of slips where there is not. */
-import type { JSX } from 'preact'
+import { Component, type JSX } from 'preact'
+import { useMemo } from 'preact/hooks'
 import type { CertificateEntry } from '../api.ts'
 import { elapsedPart, remainingText, stateOf, stateWord } from '../certificate-state.ts'
 import { StateIcon } from '../parts/icons.tsx'
@@ -12,10 +13,11 @@ export function CertificateTable(props: {
   route: CertificatesRoute
   stale: boolean
 }): JSX.Element {
-  const now = new Date()
+  const { rows, route, stale } = props
+  const now = useMemo(() => new Date(), [rows])
   // The roles are said again because a table that is laid out as a list would lose them.
   return (
-    <table class={props.stale ? 'certificates stale' : 'certificates'} role="table">
+    <table class={stale ? 'certificates stale' : 'certificates'} role="table">
       <thead role="rowgroup">
         <tr role="row">
           {COLUMNS.map((name) => (
@@ -26,68 +28,93 @@ export function CertificateTable(props: {
         </tr>
       </thead>
       <tbody role="rowgroup">
-        {props.rows.map((row) => (
-          <CertificateRow key={row.serial} row={row} route={props.route} now={now} />
+        {rows.map((row) => (
+          <CertificateRow
+            key={row.serial}
+            row={row}
+            text={route.text}
+            expiring={route.expiring}
+            chosen={route.serial === row.serial}
+            now={now}
+          />
         ))}
       </tbody>
     </table>
   )
 }
 
-function CertificateRow(props: {
+interface RowProps {
   row: CertificateEntry
-  route: CertificatesRoute
+  text: string
+  expiring: boolean
+  chosen: boolean
   now: Date
-}): JSX.Element {
-  const { row, route, now } = props
-  const target = { ...route, serial: row.serial }
-  const open = (event: MouseEvent): void => {
-    // A modified click opens the address elsewhere, as on every link.
-    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return
-    event.preventDefault()
-    goTo(target)
+}
+
+/** One row; of thousands, those alone are made again that have changed. */
+class CertificateRow extends Component<RowProps> {
+  override shouldComponentUpdate(next: RowProps): boolean {
+    const { row, text, expiring, chosen, now } = this.props
+    return (
+      row !== next.row ||
+      text !== next.text ||
+      expiring !== next.expiring ||
+      chosen !== next.chosen ||
+      now !== next.now
+    )
   }
-  const [first = row.serial, ...others] = row.names
-  return (
-    <tr role="row" class={route.serial === row.serial ? 'chosen' : undefined}>
-      <td role="cell" class="cell-names">
-        <a
-          href={hrefOf(target)}
-          id={`certificate-${row.serial}`}
-          aria-current={route.serial === row.serial ? 'true' : undefined}
-          onClick={open}
-        >
-          {first}
-        </a>
-        {others.length === 0 ? null : (
-          <span class="other-names" title={others.join('\n')}>
-            {others.length === 1 ? others[0] : `and ${others.length} more names`}
-          </span>
-        )}
-      </td>
-      <td role="cell" class="cell-state">
-        <State certificate={row} now={now} />
-      </td>
-      <td role="cell" class="cell-expires">
-        <span class="cell-label">Expires </span>
-        <TimeOf date={row.notAfter} />
-        <span class="remaining"> {remainingText(row, now)}</span>
-        <LifeBar certificate={row} now={now} />
-      </td>
-      <td role="cell" class="cell-issued">
-        <span class="cell-label">Issued </span>
-        <TimeOf date={row.notBefore} />
-      </td>
-      <td role="cell" class="cell-profile">
-        <span class="cell-label">Profile </span>
-        {row.profile}
-      </td>
-      <td role="cell" class="cell-requester">
-        <span class="cell-label">Asked by </span>
-        {row.requester}
-      </td>
-    </tr>
-  )
+
+  override render({ row, text, expiring, chosen, now }: RowProps): JSX.Element {
+    const target = { screen: 'certificates', serial: row.serial, text, expiring } as const
+    const open = (event: MouseEvent): void => {
+      // A modified click opens the address elsewhere, as on every link.
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return
+      event.preventDefault()
+      goTo(target)
+    }
+    const [first = row.serial, ...others] = row.names
+    return (
+      <tr role="row" class={chosen ? 'chosen' : undefined}>
+        <td role="cell" class="cell-names">
+          <a
+            href={hrefOf(target)}
+            id={`certificate-${row.serial}`}
+            aria-current={chosen ? 'true' : undefined}
+            title={first.length > LONG ? first : undefined}
+            onClick={open}
+          >
+            <bdi>{first}</bdi>
+          </a>
+          {others.length === 0 ? null : (
+            <span class="other-names" title={others.slice(0, 20).join('\n')}>
+              {others.length === 1 ? <bdi>{others[0]}</bdi> : `and ${others.length} more names`}
+            </span>
+          )}
+        </td>
+        <td role="cell" class="cell-state">
+          <State certificate={row} now={now} />
+        </td>
+        <td role="cell" class="cell-expires">
+          <span class="cell-label">Expires </span>
+          <TimeOf date={row.notAfter} />
+          <span class="remaining"> {remainingText(row, now)}</span>
+          <LifeBar certificate={row} now={now} />
+        </td>
+        <td role="cell" class="cell-issued">
+          <span class="cell-label">Issued </span>
+          <TimeOf date={row.notBefore} />
+        </td>
+        <td role="cell" class="cell-profile">
+          <span class="cell-label">Profile </span>
+          <bdi>{row.profile}</bdi>
+        </td>
+        <td role="cell" class="cell-requester">
+          <span class="cell-label">Asked by </span>
+          <bdi title={row.requester.length > LONG ? row.requester : undefined}>{row.requester}</bdi>
+        </td>
+      </tr>
+    )
+  }
 }
 
 /** The state in a colour, a shape and a word. */
@@ -128,6 +155,18 @@ export function LoadingTable(): JSX.Element {
   )
 }
 
+/** Who may not look at the ledger has come to the right place all the same. */
+export function NotAllowed(): JSX.Element {
+  return (
+    <Empty title="The certificates are not open to you">
+      <p>Looking at them takes a role, such as viewer. An administrator gives it.</p>
+      <a class="button button-quiet" href={hrefOf({ screen: 'account', task: undefined })}>
+        Go to my account
+      </a>
+    </Empty>
+  )
+}
+
 /** Why there is nothing to see. */
 export function NoCertificates(props: { route: CertificatesRoute }): JSX.Element {
   const { text, expiring } = props.route
@@ -165,4 +204,6 @@ export function NoCertificates(props: { route: CertificatesRoute }): JSX.Element
   )
 }
 
+/** Characters from which on a name may be cut. */
+const LONG = 60
 const COLUMNS = ['Names', 'State', 'Expires', 'Issued', 'Profile', 'Asked by'] as const

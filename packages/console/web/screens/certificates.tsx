@@ -1,7 +1,7 @@
 /** The ledger: every certificate that was issued, searched, filtered and looked at. */
 import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useMemo } from 'preact/hooks'
 import { type ApiError, toApiError } from '../api-error.ts'
 import { type CertificateEntry, fetchCertificates } from '../api.ts'
 import { Heading } from '../parts/heading.tsx'
@@ -12,7 +12,7 @@ import { type CertificatesRoute, goTo } from '../route.ts'
 import { endedBy, noteActivity } from '../session.ts'
 import { CertificateDetail } from './certificate-detail.tsx'
 import { CertificateFilter } from './certificate-filter.tsx'
-import { CertificateTable, LoadingTable, NoCertificates } from './certificate-table.tsx'
+import { CertificateTable, LoadingTable, NoCertificates, NotAllowed } from './certificate-table.tsx'
 
 export function Certificates(props: { route: CertificatesRoute }): JSX.Element {
   const { serial, text, expiring } = props.route
@@ -22,7 +22,7 @@ export function Certificates(props: { route: CertificatesRoute }): JSX.Element {
   )
   const page = first.value.value
   const more = useMore(props.route, page)
-  const rows = [...(page?.certificates ?? []), ...more.rows]
+  const rows = useMemo(() => [...(page?.certificates ?? []), ...more.rows], [page, more.rows])
   const showList = (): void => goTo({ ...props.route, serial: undefined })
   return (
     <div class={serial === undefined ? 'ledger' : 'ledger ledger-open'}>
@@ -38,7 +38,9 @@ export function Certificates(props: { route: CertificatesRoute }): JSX.Element {
         <p class="visually-hidden" role="status">
           {first.value.loading ? 'Loading certificates' : countText(rows.length, more.next)}
         </p>
-        {first.value.error === undefined ? null : (
+        {first.value.error === undefined ? null : first.value.error.code === 'role-missing' ? (
+          <NotAllowed />
+        ) : (
           <ErrorNotice error={first.value.error} onRetry={reload} />
         )}
         {page === undefined && first.value.loading ? <LoadingTable /> : null}

@@ -41,18 +41,19 @@ export function FactorList(props: {
         <Empty title="Only your password lets you in" level={3}>
           <p>With an app or a passkey beside it, a password that was stolen is not enough.</p>
         </Empty>
-      ) : null}
-      <ul class="sessions">
-        {factors.map((factor) => (
-          <Factor
-            key={factor.id}
-            factor={factor}
-            onRemove={() => {
-              if (!action.busy) asked.value = factor
-            }}
-          />
-        ))}
-      </ul>
+      ) : (
+        <ul class="sessions">
+          {factors.map((factor) => (
+            <Factor
+              key={factor.id}
+              factor={factor}
+              onRemove={() => {
+                if (!action.busy) asked.value = factor
+              }}
+            />
+          ))}
+        </ul>
+      )}
       {asked.value === undefined ? null : (
         <Confirm
           question={`Remove ${nameOf(asked.value)}?`}

@@ -22,6 +22,7 @@ export function Sessions(): JSX.Element {
   const question = useSignal<Question | undefined>(undefined)
   const error = useSignal<ApiError | undefined>(undefined)
   const notice = useSignal<string | undefined>(undefined)
+  const shown = useSignal(PAGE_SIZE)
   const answer = (yes: boolean): void => {
     const asked = question.value
     question.value = undefined
@@ -66,17 +67,35 @@ export function Sessions(): JSX.Element {
       )}
       {list === undefined && sessions.value.loading ? <p role="status">Loading…</p> : null}
       <ul class="sessions">
-        {sorted(list ?? []).map((session) => (
-          <SessionItem
-            key={session.sid}
-            session={session}
-            onEnd={() => {
-              if (session.current) void run({ kind: 'this' })
-              else question.value = { kind: 'one', session }
-            }}
-          />
-        ))}
+        {sorted(list ?? [])
+          .slice(0, shown.value)
+          .map((session) => (
+            <SessionItem
+              key={session.sid}
+              session={session}
+              onEnd={() => {
+                if (session.current) void run({ kind: 'this' })
+                else question.value = { kind: 'one', session }
+              }}
+            />
+          ))}
       </ul>
+      {list === undefined || list.length <= shown.value ? null : (
+        <div class="more">
+          <p class="quiet">
+            {shown.value} of {list.length}, those that were used last
+          </p>
+          <button
+            type="button"
+            class="button button-quiet"
+            onClick={() => {
+              shown.value += PAGE_SIZE
+            }}
+          >
+            Show more
+          </button>
+        </div>
+      )}
       {list !== undefined && others === 0 ? (
         <p class="quiet">You are signed in nowhere else.</p>
       ) : null}
@@ -164,3 +183,5 @@ function sorted(sessions: readonly SessionEntry[]): SessionEntry[] {
     (a, b) => Number(b.current) - Number(a.current) || b.lastSeen.getTime() - a.lastSeen.getTime(),
   )
 }
+
+const PAGE_SIZE = 50
