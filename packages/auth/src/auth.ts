@@ -174,7 +174,8 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     renewal,
     methods,
   })
-  const decide: Decide = (request, peer, mayRenew) => authenticator.decide(request, peer, mayRenew)
+  const decide: Decide = (request, peer, mayRenew, sent) =>
+    authenticator.decide(request, peer, mayRenew, sent)
   const { clientCertFrom } = settings
   const proxied =
     clientCertFrom === undefined

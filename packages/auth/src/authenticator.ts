@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { IncomingHttpHeaders } from 'node:http'
 import { type Clock, systemClock } from '@countersign/core'
 import type { AuthContext } from './context.ts'
 import { DUPLICATE, sessionCookie } from './cookies.ts'
@@ -74,14 +75,18 @@ export class Authenticator {
    * on every request is what a gate in front of a small answer would mostly cost.
    *
    * @param mayRenew - whether the answer can carry a cookie: a session may then get a new token
+   * @param sent - the same headers as Node has read them, where they are at hand
    */
   decide(
     request: Request,
     peer: AuthPeer | undefined,
     mayRenew = false,
+    sent?: IncomingHttpHeaders,
   ): Caller | Refusal | Promise<Caller | Refusal> {
-    const cookie = request.headers.get('cookie')
-    const authorization = request.headers.get('authorization')
+    // Node joins cookies as a request does. Of two Authorization headers it drops one, so only that there is none is believed.
+    const cookie = sent === undefined ? request.headers.get('cookie') : (sent.cookie ?? null)
+    const bare = sent !== undefined && sent.authorization === undefined
+    const authorization = bare ? null : request.headers.get('authorization')
     const presented = cookie === null ? undefined : this.#presented(cookie, peer)
     const token = presented?.token
     if (token === undefined && authorization === null) return this.#connection(request, peer)

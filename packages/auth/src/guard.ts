@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Context, MiddlewareHandler, Next } from 'hono'
@@ -25,7 +25,12 @@ export interface AuthVariables {
 export interface AuthBindings {
   peer?: AuthPeer | undefined
   incoming?: IncomingMessage | undefined
+  /** Ours: the headers of this very request as they came, where nobody can have changed them. */
+  headersAsSent?: HeadersAsSent | undefined
 }
+
+/** Says the headers as they came, or `undefined` where those of the request count. */
+type HeadersAsSent = (request: Request) => IncomingHttpHeaders | undefined
 
 /** The environment of a Hono app with guarded routes. */
 export interface AuthEnv {
@@ -33,8 +38,14 @@ export interface AuthEnv {
   Variables: AuthVariables
 }
 
+/** What such a handler is given beside the request. */
+interface GuardedBindings {
+  peer: AuthPeer
+  headersAsSent?(request: Request): IncomingHttpHeaders | undefined
+}
+
 /** A handler that is only called for somebody who may. */
-export type GuardedHandler<Extra extends { peer: AuthPeer }> = (
+export type GuardedHandler<Extra extends GuardedBindings> = (
   request: Request,
   context: Extra & { auth: AuthContext },
 ) => Response | Promise<Response>
@@ -44,6 +55,7 @@ export type Decide = (
   request: Request,
   peer: AuthPeer | undefined,
   mayRenew?: boolean,
+  sent?: IncomingHttpHeaders,
 ) => Caller | Refusal | Promise<Caller | Refusal>
 
 /** Who is at the other end, where a proxy may stand between. */
@@ -77,7 +89,8 @@ export function guardRoute(parts: GuardParts, options: GuardOptions): Middleware
         c.res = withCookie(c.res, renewed)
       }
     }
-    const decided = parts.decide(c.req.raw, peer, true)
+    const request = c.req.raw
+    const decided = parts.decide(request, peer, true, c.env?.headersAsSent?.(request))
     return decided instanceof Promise ? decided.then(proceed) : proceed(decided)
   }
   return (c, next) => {
@@ -90,7 +103,7 @@ export function guardRoute(parts: GuardParts, options: GuardOptions): Middleware
 }
 
 /** A handler that refuses whoever may not pass, and hands the others on with `auth` in its context. */
-export function guardHandler<Extra extends { peer: AuthPeer }>(
+export function guardHandler<Extra extends GuardedBindings>(
   parts: GuardParts,
   handler: GuardedHandler<Extra>,
   options: GuardOptions,
@@ -106,7 +119,8 @@ export function guardHandler<Extra extends { peer: AuthPeer }>(
       if (cookie === undefined) return answer
       return Promise.resolve(answer).then((response) => withCookie(response, cookie))
     }
-    const decided = parts.decide(request, context.peer, true)
+    const sent = context.headersAsSent?.(request)
+    const decided = parts.decide(request, context.peer, true, sent)
     return decided instanceof Promise ? decided.then(proceed) : proceed(decided)
   }
   if (behind === undefined) return ask

@@ -14,7 +14,9 @@ import { connectionOf } from './connection.ts'
 import { HANDLER_FAILED } from './answer-problem.ts'
 import { ServerError } from './errors.ts'
 import type { FetchCallback, RequestListener } from './handler.ts'
+import { LazyEnvironment } from './lazy-environment.ts'
 import type { ServerState } from './state.ts'
+import { valueUnder } from './symbol-values.ts'
 import { writeResponse } from './write-response.ts'
 
 /**
@@ -88,7 +90,7 @@ export async function createFetchListener(
     if (peer === undefined) return answered
     let result: unknown
     try {
-      result = fetch(request, { peer, incoming, outgoing })
+      result = fetch(request, new LazyEnvironment(request, peer, incoming, outgoing))
     } catch (error) {
       return fail(error, incoming, outgoing)
     }
@@ -131,7 +133,7 @@ function hasBodyAtHand(response: Response): boolean {
   partsSymbol ??= Object.getOwnPropertySymbols(response).find(
     ({ description }) => description === 'cache',
   )
-  const parts: unknown = partsSymbol === undefined ? undefined : Reflect.get(response, partsSymbol)
+  const parts = partsSymbol === undefined ? undefined : valueUnder(response, partsSymbol)
   if (!Array.isArray(parts)) return false
   const body: unknown = parts[1]
   return body === null || typeof body === 'string' || body instanceof Uint8Array

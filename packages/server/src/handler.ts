@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { ServerError } from './errors.ts'
 import type { Peer } from './peer.ts'
 
@@ -28,6 +28,14 @@ export interface FetchEnvironment {
   /** Of a request without a body its stream has ended before: `incoming.readableEnded`. */
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse
+  /**
+   * The headers of a request as they came, where nobody can have changed them: to read one of these costs a tenth of what it costs to
+   * read it from `request.headers`.
+   *
+   * @returns `undefined` for any request but the one that the server made, and once anybody has looked at `request.headers`: then
+   *   those count; over HTTP/2 always
+   */
+  headersAsSent?(request: Request): IncomingHttpHeaders | undefined
 }
 
 /** Anything with a `fetch`, a Hono app to begin with. */

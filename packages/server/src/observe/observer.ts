@@ -14,12 +14,11 @@ import { isHttp2 } from '../http2-request.ts'
 import { originOf } from '../origin.ts'
 import type { HandshakeFailure } from '../refusal.ts'
 import type { AccessLog, ConnectionLog } from './access-log.ts'
-import { clientHeadersOf } from './client-headers.ts'
 import type { ConnectionTrace } from './connection-trace.ts'
 import { countBodies, type Counted } from './count-bodies.ts'
 import type { Metrics } from './metrics.ts'
 import { forwardedForOf } from './forwarded-for.ts'
-import { requestIdWith, setRequestId } from './request-id.ts'
+import { requestIdOf, setRequestId } from './request-id.ts'
 import { safeTarget } from './safe-text.ts'
 import { serverFamilies, type ServerView } from './server-families.ts'
 import { tlsFactsOf } from './tls-facts.ts'
@@ -138,7 +137,7 @@ export class Observer {
         bytesOut,
       })
       if (this.#log === undefined) return
-      const client = clientHeadersOf(incoming)
+      const { headers } = incoming
       logOf(this.#log, connection, trace).answered({
         ended,
         method,
@@ -149,10 +148,10 @@ export class Observer {
         bytesIn,
         bytesOut,
         durationMs,
-        requestId: requestIdWith(incoming, client.traceparent),
-        host: client.host,
+        requestId: requestIdOf(incoming),
+        host: headers.host,
         forwardedFor: forwardedForOf(incoming),
-        userAgent: client.userAgent,
+        userAgent: headers['user-agent'],
         code: connection.isRefused ? connection.refusalCode : undefined,
       })
     })

@@ -5,7 +5,6 @@
  */
 import { randomFillSync } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { clientHeadersOf } from './client-headers.ts'
 
 /**
  * The id of a request: 32 lower-case hex digits, taken from a valid `traceparent`, else made at the first call.
@@ -14,13 +13,8 @@ import { clientHeadersOf } from './client-headers.ts'
  */
 export function requestIdOf(incoming: IncomingMessage): string {
   const named: Named = incoming
-  return named[REQUEST_ID] ?? nameRequest(named, clientHeadersOf(incoming).traceparent)
-}
-
-/** The same for whoever has read the header. */
-export function requestIdWith(incoming: IncomingMessage, traceparent: string | undefined): string {
-  const named: Named = incoming
-  return named[REQUEST_ID] ?? nameRequest(named, traceparent)
+  named[REQUEST_ID] ??= traceIdOf(incoming.headers['traceparent']) ?? randomId()
+  return named[REQUEST_ID]
 }
 
 /** What a span has decided. */
@@ -29,15 +23,9 @@ export function setRequestId(incoming: IncomingMessage, id: string): void {
   named[REQUEST_ID] = id
 }
 
-function nameRequest(named: Named, traceparent: string | undefined): string {
-  const id = traceIdOf(traceparent) ?? randomId()
-  named[REQUEST_ID] = id
-  return id
-}
-
 /** Version 00, and later ones as far as they say the same (W3C Trace Context §3.2, §4.2). */
-function traceIdOf(header: string | undefined): string | undefined {
-  if (header === undefined || header.length > LONGEST) return undefined
+function traceIdOf(header: string | string[] | undefined): string | undefined {
+  if (typeof header !== 'string' || header.length > LONGEST) return undefined
   const [, version, traceId, , rest] = TRACEPARENT.exec(header) ?? []
   if (traceId === undefined || version === 'ff') return undefined
   return version === '00' && rest !== '' ? undefined : traceId
