@@ -16,6 +16,14 @@ export function newCode(groups: 4 | 5 = 4): string {
 }
 
 /**
+ * Until when a code may have been made, at `now`: one from the future is from before the clock was set back, and would be good for as
+ * much longer. A clock that is corrected by some minutes ends none.
+ */
+export function latestMade(now: number): number {
+  return now + CORRECTION_MS
+}
+
+/**
  * The key a code is stored under: as it was meant, without its dashes and spaces, and with the letters that base 32 leaves out
  * read as the digits they look like.
  *
@@ -29,3 +37,5 @@ export function codeHash(purpose: string, code: string): string {
     .replace(/[IL]/g, '1')
   return digest(`${purpose}:${meant}`)
 }
+
+const CORRECTION_MS = 300_000

@@ -10,7 +10,7 @@ import type { Clock } from '@countersign/core'
 import type { Kysely, Store } from '@countersign/store'
 import { AuthError } from './errors.ts'
 import type { OnAuthEvent } from './events.ts'
-import { codeHash, newCode } from './one-time-code.ts'
+import { codeHash, latestMade, newCode } from './one-time-code.ts'
 import type { AuthTables } from './schema.ts'
 import { loginSubject } from './sign-in.ts'
 import type { Throttle } from './throttle.ts'
@@ -146,12 +146,14 @@ export class Resets {
 
   /** Whose code this is, where it is good for anything. */
   async #holder(hash: string): Promise<UserRecord | undefined> {
+    const now = this.#parts.clock().getTime()
     const row = await this.#db
       .selectFrom('auth_onetime')
       .select(['principal_id', 'epoch'])
       .where('hash', '=', hash)
       .where('purpose', '=', PURPOSE)
-      .where('expires', '>', this.#parts.clock().getTime())
+      .where('expires', '>', now)
+      .where('created', '<=', latestMade(now))
       .executeTakeFirst()
     if (row === undefined || row.principal_id === null) return undefined
     const user = await this.#parts.users.recordById(row.principal_id)

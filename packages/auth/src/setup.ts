@@ -8,7 +8,7 @@ import type { Clock } from '@countersign/core'
 import type { Kysely, Store } from '@countersign/store'
 import { ADMIN_ROLE } from './administrators.ts'
 import { AuthError } from './errors.ts'
-import { codeHash, newCode } from './one-time-code.ts'
+import { codeHash, latestMade, newCode } from './one-time-code.ts'
 import type { AuthTables } from './schema.ts'
 import { insertUser, type NewUser, type User, type Users } from './users.ts'
 
@@ -72,6 +72,7 @@ export class Setup {
       .select('hash')
       .where('purpose', '=', PURPOSE)
       .where('expires', '>', now)
+      .where('created', '<=', latestMade(now))
       .execute()
     const given = Buffer.from(codeHash(PURPOSE, code))
     return rows.filter((row) => timingSafeEqual(Buffer.from(row.hash), given)).length > 0
@@ -102,6 +103,7 @@ export class Setup {
         .where('hash', '=', hash)
         .where('purpose', '=', PURPOSE)
         .where('expires', '>', now)
+        .where('created', '<=', latestMade(now))
         .returning('hash')
         .execute()
       if (used.length === 0) return false

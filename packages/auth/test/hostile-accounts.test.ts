@@ -7,12 +7,15 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { scrubProcess, temporaryFolder } from '@countersign/testkit'
+import { totpCode, totpStep } from '../src/factors/totp.ts'
 import { type Call, codeOf, openDirect } from './direct.ts'
 import { PASSWORD } from './service.ts'
+import { seedOf } from './totp-seed.ts'
 
 scrubProcess()
 
 const NEW = 'another five words of hers'
+const folder = temporaryFolder(after)
 const LAST = '409 last-administrator'
 
 async function untilTold(told: () => boolean): Promise<void> {
@@ -178,6 +181,45 @@ describe('the setup code', () => {
   })
 })
 
+describe('a clock that is set back by a day', () => {
+  const DAY = 86_400_000
+
+  it('gives no code another day: of a reset, of the first administrator, of what was begun', async (t) => {
+    const { auth, call, pass, signIn } = await openDirect(t, {
+      keys: { path: join(folder, 'clock.keys') },
+    })
+    const code = await auth.createSetupCode()
+    await auth.users.add({ name: 'ada', password: PASSWORD })
+    const token = await auth.createResetCode('ada')
+    const cookie = await signIn('ada')
+    const begun = await call('/auth/factors', { cookie, json: { type: 'totp' } })
+    const { id, secret } = JSON.parse(await begun.text())
+    pass(-DAY)
+    const reset = await call('/auth/reset/confirm', { json: { token, new: NEW } })
+    assert.equal(await codeOf(reset), '400 invalid-token')
+    const first = { code, username: 'root', password: PASSWORD }
+    assert.equal(await codeOf(await call('/auth/setup', { json: first })), '400 invalid-setup-code')
+    const again = await signIn('ada')
+    const now = new Date(Date.now() - DAY)
+    const json = { code: totpCode(seedOf(secret), totpStep(now)) }
+    const confirmed = await call(`/auth/factors/${id}/confirm`, { cookie: again, json })
+    assert.equal(await codeOf(confirmed), '401 invalid-code')
+    assert.equal(await codeOf(await call('/fresh', { cookie })), '401 step-up-required')
+  })
+
+  it('that is corrected by a minute ends none', async (t) => {
+    const { auth, call, pass } = await openDirect(t)
+    const code = await auth.createSetupCode()
+    await auth.users.add({ name: 'ada', password: PASSWORD })
+    const token = await auth.createResetCode('ada')
+    pass(-60_000)
+    const reset = await call('/auth/reset/confirm', { json: { token, new: NEW } })
+    assert.equal(reset.status, 204)
+    const first = { code, username: 'root', password: PASSWORD }
+    assert.equal((await call('/auth/setup', { json: first })).status, 200)
+  })
+})
+
 describe('mass assignment', () => {
   const routes: [string, string, Record<string, unknown>][] = [
     ['POST', '/login', { username: 'bob', password: PASSWORD }],
@@ -298,7 +340,6 @@ describe('names', () => {
 })
 
 describe('answers', () => {
-  const folder = temporaryFolder(after)
   const routes: [string, string][] = [
     ['POST', '/login'],
     ['POST', '/login/mfa'],

@@ -6,6 +6,7 @@
  */
 import type { Clock } from '@countersign/core'
 import type { Kysely, Store } from '@countersign/store'
+import { latestMade } from '../one-time-code.ts'
 import type { AuthTables } from '../schema.ts'
 import { digest } from '../token.ts'
 
@@ -65,11 +66,13 @@ export class HalfDone {
     key: string,
     owner?: { id: string; epoch: number },
   ): Promise<HalfDoneRecord | undefined> {
+    const now = this.#clock().getTime()
     const [row] = await this.#db
       .updateTable('auth_pending')
       .set((expression) => ({ attempts: expression('attempts', '+', 1) }))
       .where('hash', '=', digest(key))
-      .where('expires', '>', this.#clock().getTime())
+      .where('expires', '>', now)
+      .where('created', '<=', latestMade(now))
       .where('attempts', '<', MOST_ATTEMPTS)
       .returning(['principal_id', 'epoch', 'data'])
       .execute()
