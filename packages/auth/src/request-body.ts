@@ -67,7 +67,13 @@ function mediaType(header: string): 'form' | 'json' | undefined {
 
 /** Reads up to the limit, and stops there: what a peer announces is believed only where it is too much. */
 async function readBounded(request: Request): Promise<Uint8Array | undefined> {
-  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY_BYTES) return undefined
+  const announced = request.headers.get('content-length')
+  if (Number(announced ?? 0) > MAX_BODY_BYTES) return undefined
+  if (announced !== null && !request.headers.has('transfer-encoding')) {
+    // No HTTP server hands on more than was announced (RFC 9112 §6.3, RFC 9113 §8.1.1), and read in one piece it needs no stream of the web.
+    const body = new Uint8Array(await request.arrayBuffer())
+    return body.length > MAX_BODY_BYTES ? undefined : body
+  }
   if (request.body === null) return new Uint8Array()
   const chunks: Uint8Array[] = []
   let length = 0

@@ -13,7 +13,8 @@ import { normalizeName } from './names.ts'
 import type { PasswordHasher } from './password-hasher.ts'
 import type { Sessions } from './sessions.ts'
 import type { NewSession, SessionOrigin, SessionProof } from './session-types.ts'
-import type { Attempt, Counted, Quota, Throttle } from './throttle.ts'
+import type { Admission, Attempt, Counted, Quota, Throttle } from './throttle.ts'
+import { Turns } from './turns.ts'
 import type { UserRecord } from './user-record.ts'
 import type { Users } from './users.ts'
 
@@ -58,6 +59,9 @@ export interface SignInParts {
 /** The one way by which a password becomes a session. */
 export class SignIn {
   readonly #parts: SignInParts
+  readonly #turns = new Turns()
+  /** Attempts that are being counted. */
+  #counting = 0
 
   constructor(parts: SignInParts) {
     this.#parts = parts
@@ -115,16 +119,15 @@ export class SignIn {
     password: string,
     failed: 'authn_login_fail' | ConfirmFailure,
   ): Promise<{ ok: true; user: UserRecord } | ({ ok: false } & SignInFailure)> {
-    const { hasher, throttle, users } = this.#parts
+    const { throttle, users } = this.#parts
     const { address } = attempt
-    // Asked before anything is written, so that a flood costs the database nothing.
-    if (hasher.isFull) {
+    const started = performance.now()
+    const admission = await this.#count(attempt)
+    if (admission === 'overloaded') {
       this.#tell(failed, 'overloaded', undefined, address)
       await aMoment()
       return { ok: false, reason: 'overloaded' }
     }
-    const started = performance.now()
-    const admission = await throttle.consume(attempt)
     const { quota } = admission
     if (!admission.admitted) {
       const reason = admission.locked ? 'locked' : 'throttled'
@@ -137,6 +140,7 @@ export class SignIn {
         quota,
       }
     }
+    await this.#turns.take()
     const user = await find()
     const phc = user?.status === 'active' ? user.phc : undefined
     const check = await this.#hash(password, phc, admission.counted)
@@ -153,7 +157,21 @@ export class SignIn {
     const reason = failureOf(user, phc)
     this.#tell(failed, reason, user, address)
     await untilNextTick(started)
+    await this.#turns.take()
     return { ok: false, reason, quota }
+  }
+
+  /** Refuses before anything is written where there is no room, so that a flood costs the database nothing. */
+  async #count(attempt: Attempt): Promise<Admission | 'overloaded'> {
+    const { hasher, throttle } = this.#parts
+    if (hasher.isFull || this.#counting >= MOST_COUNTED) return 'overloaded'
+    this.#counting += 1
+    try {
+      await this.#turns.take()
+      return await throttle.consume(attempt)
+    } finally {
+      this.#counting -= 1
+    }
   }
 
   async #hash(
@@ -224,5 +242,7 @@ async function aMoment(): Promise<void> {
   await wait(REFUSED_MS + randomInt(REFUSED_MS))
 }
 
+/** Attempts that are counted at once: all who come at the same moment find the gate empty, and those behind these would be refused by it. */
+const MOST_COUNTED = 256
 const TICK_MS = 50
 const REFUSED_MS = 100
