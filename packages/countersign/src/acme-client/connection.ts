@@ -169,7 +169,9 @@ export function invalid(message: string, hint?: string): ProgramError {
 
 /** A server that refuses. */
 export function refused(what: string, { type, detail }: AcmeRefusal): ProgramError {
-  return new ProgramError('acme-refused', `${what}: ${detail} (${type})`, {
+  // Many servers begin with the name themselves.
+  const said = detail.startsWith(`${what} `) ? detail : `${what}: ${detail}`
+  return new ProgramError('acme-refused', `${said} (${type})`, {
     hint: HINTS.get(type),
     exit: EXIT.refused,
   })
@@ -194,6 +196,7 @@ function base64url(text: string): string {
 
 const HINT = 'give the address of its directory, as in https://ca.corp.internal:8443/acme/directory'
 const HINTS: ReadonlyMap<string, string> = new Map([
+  ['dns', 'the server looks the name up itself: put it into the DNS that it asks'],
   [
     'externalAccountRequired',
     'give the key that its operator made for you: --acme-eab-kid and --acme-eab-key-file',
