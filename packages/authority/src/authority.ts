@@ -18,7 +18,7 @@ import {
 } from './authority-state.ts'
 import type { CaKind } from './ca-certificates.ts'
 import { writePublicUrl } from './ca-records.ts'
-import { checkConstraints } from './constraints.ts'
+import { checkConstraints, type NameLimits } from './constraints.ts'
 import type { CrlPartitions } from './crl-partitions.ts'
 import { AuthorityError } from './errors.ts'
 import { Enrolment } from './enrolment.ts'
@@ -262,7 +262,7 @@ export class OpenedAuthority implements Authority {
     return {
       policy: this.#policy,
       trustDomain: this.trustDomain,
-      constraints: this.constraints,
+      constraints: this.#limits(),
       root: issuerRoot.certificate,
       rootId: issuerRoot.id,
       issuer: issuer.certificate,
@@ -271,6 +271,21 @@ export class OpenedAuthority implements Authority {
       authorityKeys: records.map((record) => record.certificate.publicKey),
       publicUrl: this.#publicUrl,
     }
+  }
+
+  /** Of certificates that were taken over, the constraints of all that a leaf of now may be led through. */
+  #limits(): NameLimits | undefined {
+    if (this.constraints !== undefined) return { space: this.constraints, above: [] }
+    const { records, cross, issuer, issuerRoot } = this.#state
+    const signers = cross.filter(({ ca }) => ca === issuerRoot.id).map(({ signer }) => signer)
+    const above = records
+      .filter(
+        ({ id, state }) =>
+          state !== 'retired' && [issuer.id, issuerRoot.id, ...signers].includes(id),
+      )
+      .map(({ certificate }) => certificate)
+      .filter(({ extensions }) => extensions.nameConstraints !== undefined)
+    return above.length === 0 ? undefined : { space: undefined, above }
   }
 
   get publicUrl(): string | undefined {

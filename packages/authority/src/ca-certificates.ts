@@ -10,6 +10,7 @@
 import {
   type Certificate,
   Name,
+  type NameConstraints,
   type PrivateKey,
   type PublicKey,
   type SyncSigner,
@@ -39,11 +40,13 @@ export interface CaRequest {
   /** Backdated already. */
   readonly notBefore: Date
   readonly constraints: NameSpace | undefined
+  /** Of the root before, where they were taken over and are no space of names. */
+  readonly inherited?: NameConstraints | undefined
 }
 
 /** Makes a self-signed root: ten years, two levels below it, which are its successor and that one's issuer. */
 export function makeRoot(request: CaRequest): NewCa {
-  const { organization, key, notBefore, constraints } = request
+  const { organization, key, notBefore, constraints, inherited } = request
   const { id, subject } = identify('root', organization, notBefore)
   const certificate = buildLinted(
     {
@@ -55,7 +58,7 @@ export function makeRoot(request: CaRequest): NewCa {
       ca: { pathLength: ROOT_PATH_LENGTH },
       keyUsage: ['keyCertSign', 'cRLSign'],
       authorityKeyId: key.publicKey.keyId(),
-      nameConstraints: constraints === undefined ? undefined : nameConstraintsOf(constraints),
+      nameConstraints: constraints === undefined ? inherited : nameConstraintsOf(constraints),
     },
     key.signer(),
     'root',
@@ -67,6 +70,8 @@ export function makeRoot(request: CaRequest): NewCa {
 export interface CertifyRequest {
   readonly notBefore: Date
   readonly constraints: NameSpace | undefined
+  /** Of the issuer before, where they were taken over. @defaultValue those of the root: Java ignores what stands there alone */
+  readonly inherited?: NameConstraints | undefined
   readonly root: Certificate
   readonly rootSigner: SyncSigner
   /** Where the root's revocation list and certificate are, if anywhere. */
@@ -102,8 +107,10 @@ export function certifyIssuer(
   publicKey: PublicKey,
   keyId?: Uint8Array,
 ): Certificate {
+  const { constraints, root, inherited = root.extensions.nameConstraints } = request
+  const nameConstraints = constraints === undefined ? inherited : nameConstraintsOf(constraints)
   const end = addYears(request.notBefore, ISSUER_YEARS)
-  return certify(request, { subject, publicKey, keyId, end, pathLength: 0 })
+  return certify(request, { subject, publicKey, keyId, end, pathLength: 0, nameConstraints })
 }
 
 /** How certificates below name the key of an authority: as its own certificate does, which need not be our way. */
@@ -130,16 +137,14 @@ export function crossCertify(request: CertifyRequest, successor: Certificate): C
     )
   }
   const { subject, publicKey, notAfter: end } = successor
-  return certify(
-    { ...request, constraints: undefined },
-    {
-      subject,
-      publicKey,
-      keyId: keyIdOf(successor),
-      end,
-      pathLength: ROOT_PATH_LENGTH - 1,
-    },
-  )
+  return certify(request, {
+    subject,
+    publicKey,
+    keyId: keyIdOf(successor),
+    end,
+    pathLength: ROOT_PATH_LENGTH - 1,
+    nameConstraints: undefined,
+  })
 }
 
 function certify(
@@ -150,11 +155,12 @@ function certify(
     readonly keyId?: Uint8Array | undefined
     readonly end: Date
     readonly pathLength: number
+    readonly nameConstraints: NameConstraints | undefined
   },
 ): Certificate {
-  const { notBefore, constraints, root, rootSigner } = request
+  const { notBefore, root, rootSigner } = request
   const { crlUrl, issuerUrl } = request.rootAddresses
-  const { subject, publicKey, keyId, end, pathLength } = what
+  const { subject, publicKey, keyId, end, pathLength, nameConstraints } = what
   return buildLinted(
     {
       subject,
@@ -166,7 +172,7 @@ function certify(
       keyUsage: ['keyCertSign', 'cRLSign'],
       subjectKeyId: keyId,
       authorityKeyId: keyIdOf(root),
-      nameConstraints: constraints === undefined ? undefined : nameConstraintsOf(constraints),
+      nameConstraints,
       crlDistributionPoints: crlUrl === undefined ? undefined : [crlUrl],
       authorityInfoAccess: issuerUrl === undefined ? undefined : { caIssuers: [issuerUrl] },
     },

@@ -14,7 +14,14 @@
  *
  * @module
  */
-import type { GeneralName, GeneralSubtree, NameConstraints } from '@countersign/x509'
+import {
+  type Certificate,
+  findConstrainedName,
+  type GeneralName,
+  type GeneralSubtree,
+  Name,
+  type NameConstraints,
+} from '@countersign/x509'
 import { AuthorityError } from './errors.ts'
 import { ALL_IPV4, ALL_IPV6, formatIpRange, type IpRange } from './ip-range.ts'
 import {
@@ -59,6 +66,14 @@ export function nameConstraintsOf(space: NameSpace): NameConstraints {
   }
 }
 
+/** What bounds the names that an authority signs. */
+export interface NameLimits {
+  /** What it was made for; `undefined` where that is everything. */
+  readonly space: NameSpace | undefined
+  /** Certificates above a leaf that have constraints of another's making, which were taken over. */
+  readonly above: readonly Certificate[]
+}
+
 /**
  * Refuses a name that every verifier would refuse: better before the signature than after.
  *
@@ -67,6 +82,26 @@ export function nameConstraintsOf(space: NameSpace): NameConstraints {
  * @throws {@link AuthorityError} `name-constraint`
  */
 export function checkConstraints(
+  { space, above }: NameLimits,
+  names: readonly GeneralName[],
+  commonName: string | undefined,
+): void {
+  if (space !== undefined) checkSpace(space, names, commonName)
+  const subject = Name.from(commonName === undefined ? {} : { commonName })
+  const found = findConstrainedName({ subject, subjectAltNames: names }, above)
+  if (found === undefined) return
+  const { name, by, trees } = found
+  throw new AuthorityError(
+    'name-constraint',
+    `"${name}" is outside of what ${by} is constrained to: ${trees.join(', ')}`,
+    {
+      refusedName: name,
+      hint: 'clients would refuse it: its constraints came with the certificate that was taken over, and hold until that is replaced',
+    },
+  )
+}
+
+function checkSpace(
   space: NameSpace,
   names: readonly GeneralName[],
   commonName: string | undefined,

@@ -4,12 +4,13 @@
  *
  * @module
  */
-import { ensurePrivateFolder } from '@countersign/core'
+import { closest, ensurePrivateFolder, systemClock } from '@countersign/core'
 import { type Insertable, json, type Store } from '@countersign/store'
-import type { PrivateKey } from '@countersign/x509'
+import { KEY_TYPES, type KeyType, type PrivateKey } from '@countersign/x509'
 import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { readSettings } from './ca-records.ts'
+import { parsePartitionSize } from './crl-partitions.ts'
 import { AuthorityError } from './errors.ts'
 import {
   adoptStagedKeys,
@@ -24,7 +25,11 @@ import {
   writeElsewhere,
 } from './folder.ts'
 import { LEDGER_MIGRATIONS, type LedgerTables } from './ledger-schema.ts'
+import { parsePolicy } from './policy.ts'
+import { parsePublicUrl } from './public-url.ts'
+import { parseTrustDomain, trustDomainOf } from './trust-domain.ts'
 import type { InitAuthorityOptions } from './types.ts'
+import { checkedNow } from './validity.ts'
 
 /** The keys of a new authority. */
 export interface FoundingKeys {
@@ -41,10 +46,56 @@ export interface FoundingKeys {
 /** What is decided about an authority before it is there. */
 export interface FoundingPlan {
   readonly organization: string
+  /** Of the keys that are made. */
+  readonly keyType: KeyType
   readonly trustDomain: string
   readonly constrain?: readonly string[] | undefined
   readonly publicUrl: string | undefined
   readonly now: Date
+}
+
+/**
+ * Checks what is common to an authority that is made and one that is taken over, before anything is written.
+ *
+ * @param organization - what it is called where the options say nothing
+ * @throws {@link AuthorityError} `option-invalid`, `clock-wrong`, and as the policy
+ */
+export function readFounding(
+  options: Omit<InitAuthorityOptions, 'constrain'>,
+  organization: string,
+): FoundingPlan {
+  const { keyType = 'p256', clock = systemClock } = options
+  const name = (options.organization ?? organization).trim()
+  // A common name is made from it; 64 characters are the limit of RFC 5280 appendix A.1.
+  if (name === '' || name.length > 64 || /\p{Cc}/u.test(name)) {
+    throw invalid('organization must be a name of 1 to 64 characters')
+  }
+  if (!KEY_TYPES.includes(keyType)) {
+    const near = closest(keyType, KEY_TYPES)
+    throw invalid(
+      `keyType: there is no key type "${keyType}"`,
+      near === undefined ? `key types: ${KEY_TYPES.join(', ')}` : `did you mean "${near}"?`,
+    )
+  }
+  for (const option of ['passphrase', 'rootPassphrase'] as const) {
+    if (options[option] === '') throw invalid(`${option}: an empty passphrase protects nothing`)
+  }
+  parsePolicy(options.policy)
+  parsePartitionSize(options.crlPartitionSize)
+  return {
+    organization: name,
+    keyType,
+    trustDomain:
+      options.trustDomain === undefined
+        ? trustDomainOf(name)
+        : parseTrustDomain(options.trustDomain),
+    publicUrl: parsePublicUrl(options.publicUrl),
+    now: checkedNow(clock),
+  }
+}
+
+function invalid(message: string, hint?: string): AuthorityError {
+  return new AuthorityError('option-invalid', message, { hint })
 }
 
 type AuthorityRow = Omit<Insertable<LedgerTables['authority']>, 'constrain'> & {

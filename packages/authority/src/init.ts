@@ -4,26 +4,29 @@
  *
  * @module
  */
-import { checkOptions, closest, systemClock } from '@countersign/core'
+import { checkOptions } from '@countersign/core'
 import type { Store } from '@countersign/store'
-import { KEY_TYPES, type KeyType, PrivateKey } from '@countersign/x509'
+import { PrivateKey } from '@countersign/x509'
 import { makeIssuer, makeRoot, type NewCa } from './ca-certificates.ts'
 import { caRow, firstListRow } from './ca-rows.ts'
 import { constrainedSpace } from './constraints.ts'
 import type { OpenedAuthority } from './authority.ts'
-import { parsePartitionSize } from './crl-partitions.ts'
 import { AuthorityError } from './errors.ts'
 import { ISSUER_KEY_FILE, ROOT_KEY_FILE } from './folder.ts'
-import { authorityRow, found, prepareFounding } from './founding.ts'
+import {
+  authorityRow,
+  found,
+  type FoundingPlan,
+  prepareFounding,
+  readFounding,
+} from './founding.ts'
 import type { LedgerTables } from './ledger-schema.ts'
 import { describeNameSpace } from './name-space.ts'
 import { OPEN_OPTIONS, openWith } from './open.ts'
-import { parsePolicy } from './policy.ts'
-import { addressesOf, parsePublicUrl } from './public-url.ts'
+import { addressesOf } from './public-url.ts'
 import { signCrl } from './sign-crl.ts'
-import { parseTrustDomain, trustDomainOf } from './trust-domain.ts'
 import type { Authority, InitAuthorityOptions, SignedCrl } from './types.ts'
-import { backdate, checkedNow } from './validity.ts'
+import { backdate } from './validity.ts'
 
 /**
  * Makes root and issuer, and opens the authority. In the folder are then `roots.pem`, `root.key`, `issuer.key` and, where no
@@ -68,55 +71,18 @@ export async function createAuthority(options: InitAuthorityOptions): Promise<Au
   }
 }
 
-interface Plan {
-  readonly organization: string
-  readonly keyType: KeyType
-  readonly trustDomain: string
-  readonly constrain: readonly string[] | undefined
-  readonly publicUrl: string | undefined
-  readonly now: Date
-}
-
 interface Made {
   readonly root: NewCa
   readonly issuer: NewCa
   readonly rootCrl: SignedCrl
 }
 
-function readOptions(options: InitAuthorityOptions): Plan {
+function readOptions(options: InitAuthorityOptions): FoundingPlan {
   checkOptions(options, INIT_OPTIONS, 'initAuthority')
-  const {
-    organization = 'Countersign',
-    keyType = 'p256',
-    constrain,
-    passphrase,
-    clock = systemClock,
-  } = options
-  // A common name is made from it; 64 characters are the limit of RFC 5280 appendix A.1.
-  if (organization.trim() === '' || organization.length > 64 || /\p{Cc}/u.test(organization)) {
-    throw invalid('organization must be a name of 1 to 64 characters')
-  }
-  if (!KEY_TYPES.includes(keyType)) {
-    const near = closest(keyType, KEY_TYPES)
-    throw invalid(
-      `keyType: there is no key type "${keyType}"`,
-      near === undefined ? `key types: ${KEY_TYPES.join(', ')}` : `did you mean "${near}"?`,
-    )
-  }
-  if (passphrase === '') throw invalid('passphrase: an empty passphrase protects nothing')
-  if (options.rootPassphrase === '') {
-    throw invalid('rootPassphrase: an empty passphrase protects nothing')
-  }
-  const trustDomain =
-    options.trustDomain === undefined
-      ? trustDomainOf(organization)
-      : parseTrustDomain(options.trustDomain)
-  if (constrain !== undefined) constrainedSpace(constrain, trustDomain)
-  parsePolicy(options.policy)
-  parsePartitionSize(options.crlPartitionSize)
-  const publicUrl = parsePublicUrl(options.publicUrl)
-  const now = checkedNow(clock)
-  return { organization: organization.trim(), keyType, trustDomain, constrain, publicUrl, now }
+  const { constrain } = options
+  const plan = readFounding(options, 'Countersign')
+  if (constrain !== undefined) constrainedSpace(constrain, plan.trustDomain)
+  return { ...plan, constrain }
 }
 
 /** Whoever asks for constraints must not be handed an authority without them. */
@@ -140,7 +106,7 @@ function differs(what: string, present: string): AuthorityError {
   })
 }
 
-async function makeAuthority(plan: Plan): Promise<Made> {
+async function makeAuthority(plan: FoundingPlan): Promise<Made> {
   const { organization, keyType, constrain, trustDomain, publicUrl, now } = plan
   const constraints = constrain === undefined ? undefined : constrainedSpace(constrain, trustDomain)
   const notBefore = backdate(now)
@@ -163,7 +129,7 @@ async function makeAuthority(plan: Plan): Promise<Made> {
 }
 
 /** One transaction; the single row of `authority` lets one of two through. */
-async function record(store: Store, id: string, plan: Plan, made: Made): Promise<void> {
+async function record(store: Store, id: string, plan: FoundingPlan, made: Made): Promise<void> {
   const { root, issuer, rootCrl } = made
   await store.transaction<LedgerTables, void>(async (transaction) => {
     await transaction.insertInto('authority').values(authorityRow(id, plan)).execute()
@@ -176,10 +142,6 @@ async function record(store: Store, id: string, plan: Plan, made: Made): Promise
       .execute()
     await transaction.insertInto('revocation_list').values(firstListRow(rootCrl)).execute()
   })
-}
-
-function invalid(message: string, hint?: string): AuthorityError {
-  return new AuthorityError('option-invalid', message, { hint })
 }
 
 const INIT_OPTIONS = [

@@ -44,8 +44,10 @@ export async function renewIssuer(
   if (reason === 'root' || (rootKey === undefined && !root.key.isPresent && reason !== 'asked')) {
     return { renewed: undefined, overdue: { issuer: issuer.certificate, reason } }
   }
-  const request = certifyRequest(authority, root, await rootSigner(authority, root, rootKey), now)
-  const { subject, publicKey } = issuer.certificate
+  const signer = await rootSigner(authority, root, rootKey)
+  const { subject, publicKey, extensions } = issuer.certificate
+  const inherited = extensions.nameConstraints
+  const request = { ...certifyRequest(authority, root, signer, now), inherited }
   const certificate = certifyIssuer(request, subject, publicKey, keyIdOf(issuer.certificate))
   await tellSigner(authority, issuer, certificate)
   const isStored = await replace(authority, issuer, root.id, certificate, now, reason)

@@ -16,11 +16,10 @@ import {
   X509Error,
 } from '@countersign/x509'
 import { keyIdOf } from './ca-certificates.ts'
-import { checkConstraints } from './constraints.ts'
+import { checkConstraints, type NameLimits } from './constraints.ts'
 import { AuthorityError } from './errors.ts'
 import { checkKeyStrength } from './key-strength.ts'
 import type { NewEntry } from './ledger-writer.ts'
-import type { NameSpace } from './name-space.ts'
 import { buildLintedLater } from './lint-before-sign.ts'
 import { checkNames, lifetimeMs, type Policy } from './policy.ts'
 import { type Asker, checkRules } from './requester-rules.ts'
@@ -35,7 +34,7 @@ export interface IssuingRules {
   readonly policy: Policy
   readonly trustDomain: string
   /** What the authority is constrained to, if it is. */
-  readonly constraints: NameSpace | undefined
+  readonly constraints: NameLimits | undefined
   readonly root: Certificate
   /** The root's name in the ledger. */
   readonly rootId: string

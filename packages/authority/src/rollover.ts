@@ -59,12 +59,19 @@ export async function rollRoot(authority: ChangingAuthority, options: RollOption
   const oldSigner = await rootSigner(authority, old, options.rootKey)
   const key = await newKey(old, options.keyType)
   const made = draw(state.records, () =>
-    makeRoot({ organization, key, notBefore: backdate(now), constraints }),
+    makeRoot({
+      organization,
+      key,
+      notBefore: backdate(now),
+      constraints,
+      inherited: old.certificate.extensions.nameConstraints,
+    }),
   )
   const cross = crossCertify(certifyRequest(authority, old, oldSigner, now), made.certificate)
   const { subject, publicKey } = issuer.certificate
+  const { nameConstraints: ofIssuer } = issuer.certificate.extensions
   const certificate = certifyIssuer(
-    certifyRequest(authority, made, key.signer(), now),
+    { ...certifyRequest(authority, made, key.signer(), now), inherited: ofIssuer },
     subject,
     publicKey,
     keyIdOf(issuer.certificate),
@@ -112,7 +119,8 @@ export async function rollIssuer(
   const old = activeCa(state.records, 'issuer')
   refuseEnded(root, now)
   const signer = await rootSigner(authority, root, options.rootKey)
-  const request = { ...certifyRequest(authority, root, signer, now), organization }
+  const { nameConstraints: inherited } = old.certificate.extensions
+  const request = { ...certifyRequest(authority, root, signer, now), organization, inherited }
   const remote = old.key.isRemote ? authority.remoteSigner : undefined
   let made: MadeCa
   if (remote?.makeNext === undefined || remote.adopt === undefined) {

@@ -121,3 +121,4 @@ export type {
   ValidityFacts,
   Verdict,
 } from './verify/verdict.ts'
+export { type ConstrainedName, findConstrainedName } from './verify/name-constraints.ts'

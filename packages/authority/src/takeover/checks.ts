@@ -87,9 +87,11 @@ function checkAuthority(kind: CaKind, certificate: Certificate, key: PrivateKey,
       hint: 'nobody trusts it any more: make a new authority with countersign init',
     })
   }
-  if (extensions.nameConstraints !== undefined) {
+  const { permitted = [], excluded = [] } = extensions.nameConstraints ?? {}
+  const strange = [...permitted, ...excluded].find(({ type }) => !CONSTRAINED_KINDS.has(type))
+  if (strange !== undefined) {
     throw refused(
-      `${name} has name constraints, which are not taken over`,
+      `${name} constrains names of the kind ${strange.type}, which are not taken over`,
       'make a new authority for the same names: countersign init --constrain LIST',
     )
   }
@@ -106,4 +108,6 @@ function refused(message: string, hint: string): AuthorityError {
   return new AuthorityError('import-refused', message, { hint })
 }
 
+/** Those that leaves of ours have as alternative names; a constraint on subjects would bind responders and issuers as well. */
+const CONSTRAINED_KINDS: ReadonlySet<string> = new Set(['dns', 'ip', 'email', 'uri'])
 const OWN_ISSUER = 'leave it out: the root gets an issuer of its own here'

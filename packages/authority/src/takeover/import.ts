@@ -6,18 +6,20 @@
  *
  * @module
  */
-import { checkOptions, closest, systemClock } from '@countersign/core'
-import { type Certificate, type Finding, KEY_TYPES, type KeyType, lint } from '@countersign/x509'
+import { checkOptions } from '@countersign/core'
+import { type Certificate, type Finding, lint } from '@countersign/x509'
 import type { CaKind } from '../ca-certificates.ts'
 import { AuthorityError } from '../errors.ts'
-import { authorityRow, found, prepareFounding } from '../founding.ts'
+import {
+  authorityRow,
+  found,
+  type FoundingPlan,
+  prepareFounding,
+  readFounding,
+} from '../founding.ts'
 import type { LedgerTables } from '../ledger-schema.ts'
 import { OPEN_OPTIONS, openWith } from '../open.ts'
-import { parsePolicy } from '../policy.ts'
-import { parsePublicUrl } from '../public-url.ts'
-import { parseTrustDomain, trustDomainOf } from '../trust-domain.ts'
 import type { Authority, InitAuthorityOptions } from '../types.ts'
-import { checkedNow } from '../validity.ts'
 import { checkIssuer, checkRoot, nameOf, whyNotAbove } from './checks.ts'
 import { type Skipped, type TakenCertificate, type TakenRow, takenRows } from './entries.ts'
 import { type Generations, generationsOf, type TakenAuthority } from './generations.ts'
@@ -66,7 +68,7 @@ export interface TakenFindings {
 export async function importAuthority(options: ImportAuthorityOptions): Promise<ImportReport> {
   checkOptions(options, IMPORT_OPTIONS, 'importAuthority')
   const { root, issuer, issued = [], newRoot, ...rest } = options
-  const plan = readPlan(options)
+  const plan = readFounding(options, organizationOf(root.certificate))
   const { now } = plan
   checkRoot(root.certificate, root.key, now)
   if (issuer !== undefined) checkIssuer(issuer.certificate, issuer.key, root.certificate, now)
@@ -94,43 +96,10 @@ export async function importAuthority(options: ImportAuthorityOptions): Promise<
 /** The ledger, where what stands in which list is left to whoever signs one. */
 type TakenTables = Omit<LedgerTables, 'certificate'> & { certificate: TakenRow }
 
-interface Plan {
-  readonly organization: string
-  readonly keyType: KeyType
-  readonly trustDomain: string
-  readonly publicUrl: string | undefined
-  readonly now: Date
-}
-
-function readPlan(options: ImportAuthorityOptions): Plan {
-  const { keyType = 'p256', clock = systemClock } = options
-  const { subject } = options.root.certificate
+/** What it is called where nobody says: as its root says. */
+function organizationOf({ subject }: Certificate): string {
   const own = subject.get('organization') ?? subject.get('commonName') ?? 'Countersign'
-  const organization = (options.organization ?? own.replaceAll(/\p{Cc}/gu, '').slice(0, 64)).trim()
-  if (organization === '' || organization.length > 64 || /\p{Cc}/u.test(organization)) {
-    throw invalid('organization must be a name of 1 to 64 characters')
-  }
-  if (!KEY_TYPES.includes(keyType)) {
-    const near = closest(keyType, KEY_TYPES)
-    throw invalid(
-      `keyType: there is no key type "${keyType}"`,
-      near === undefined ? `key types: ${KEY_TYPES.join(', ')}` : `did you mean "${near}"?`,
-    )
-  }
-  if (options.passphrase === '' || options.rootPassphrase === '') {
-    throw invalid('an empty passphrase protects nothing')
-  }
-  parsePolicy(options.policy)
-  return {
-    organization,
-    keyType,
-    trustDomain:
-      options.trustDomain === undefined
-        ? trustDomainOf(organization)
-        : parseTrustDomain(options.trustDomain),
-    publicUrl: parsePublicUrl(options.publicUrl),
-    now: checkedNow(clock),
-  }
+  return own.replaceAll(/\p{Cc}/gu, '').slice(0, 64)
 }
 
 /**
@@ -155,7 +124,7 @@ function needsNewRoot(
 async function record(
   { store }: ImportAuthorityOptions,
   id: string,
-  plan: Plan,
+  plan: FoundingPlan,
   generations: Generations,
   rows: readonly TakenRow[],
 ): Promise<void> {
@@ -181,10 +150,6 @@ function isRevoked({ revoked_at: date }: TakenRow): boolean {
 
 function findingsOf(certificate: Certificate, profile: CaKind, time: Date): TakenFindings {
   return { certificate, findings: lint(certificate, { profile, time }) }
-}
-
-function invalid(message: string, hint?: string): AuthorityError {
-  return new AuthorityError('option-invalid', message, { hint })
 }
 
 /** SQLite takes 32,766 values in a statement, PostgreSQL 65,535. */

@@ -6,7 +6,8 @@
 import type { Certificate } from '../certificate.ts'
 import type { GeneralSubtree } from '../extension-types.ts'
 import { type GeneralName, printGeneralName } from '../general-name.ts'
-import type { Budget } from './budget.ts'
+import type { Name } from '../name.ts'
+import { Budget } from './budget.ts'
 import { isWellFormedTree, matchTree } from './name-trees.ts'
 import { type Fault, nameOf, type NameConstraintFacts, shorten } from './verdict.ts'
 
@@ -55,13 +56,55 @@ export function checkNameConstraints(
         },
       }
     }
-    above.push({
-      by: nameOf(certificate),
-      permitted: Map.groupBy(constraints.permitted, kindOf),
-      excluded: Map.groupBy(constraints.excluded, kindOf),
-    })
+    const read = constraintsOf(certificate)
+    if (read !== undefined) above.push(read)
   }
   return undefined
+}
+
+/** A name that an authority does not allow below it. */
+export interface ConstrainedName {
+  readonly name: string
+  /** The subject of that authority. */
+  readonly by: string
+  /** What it allows of this kind, or excludes. */
+  readonly trees: readonly string[]
+}
+
+/**
+ * The first name of a certificate that is not there yet which an authority above it does not allow, read as OpenSSL reads constraints.
+ *
+ * @param wanted - its subject, and its alternative names
+ * @param authorities - those above it, in any order
+ * @returns `undefined` where all allow every name
+ */
+export function findConstrainedName(
+  wanted: { readonly subject: Name; readonly subjectAltNames: readonly GeneralName[] },
+  authorities: readonly Certificate[],
+): ConstrainedName | undefined {
+  const dnsNames = wanted.subjectAltNames.filter(({ type }) => type === 'dns')
+  const names = [...namesOf({ ...wanted, dnsNames }, 'with-dot')]
+  for (const authority of authorities) {
+    const constraints = constraintsOf(authority)
+    if (constraints === undefined) continue
+    for (const name of names) {
+      const found = checkName(name, constraints, false, new Budget())
+      if (found === undefined) continue
+      const printed = shorten(printGeneralName(name))
+      return { name: printed, by: constraints.by, trees: found.trees.slice(0, 50).map(printTree) }
+    }
+  }
+  return undefined
+}
+
+function constraintsOf(certificate: Certificate): Constraints | undefined {
+  const constraints = certificate.extensions.nameConstraints
+  if (constraints === undefined) return undefined
+  return {
+    by: nameOf(certificate),
+    permitted: Map.groupBy(constraints.permitted, kindOf),
+    excluded: Map.groupBy(constraints.excluded, kindOf),
+  }
 }
 
 function checkNames(
@@ -134,11 +177,17 @@ function checkName(
 }
 
 /** Alternative names, the subject, and the mailboxes in it. */
-function* namesOf(certificate: Certificate, reading: CommonNameReading): Generator<GeneralName> {
-  const { subject, subjectAltNames } = certificate
+function* namesOf(
+  {
+    subject,
+    subjectAltNames,
+    dnsNames,
+  }: Pick<Certificate, 'subject' | 'subjectAltNames'> & { readonly dnsNames: readonly unknown[] },
+  reading: CommonNameReading,
+): Generator<GeneralName> {
   if (!subject.isEmpty) yield { type: 'directory', value: subject }
   yield* subjectAltNames
-  const readsCommonName = reading !== 'unread' && certificate.dnsNames.length === 0
+  const readsCommonName = reading !== 'unread' && dnsNames.length === 0
   for (const { type, value } of subject.attributes) {
     if (type === EMAIL_ADDRESS) yield { type: 'email', value }
     if (!readsCommonName || type !== COMMON_NAME) continue
