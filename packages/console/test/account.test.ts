@@ -166,8 +166,9 @@ describe('the account in the console', { skip: skipWithoutBrowser() }, () => {
     const download = await downloading
     assert.equal(download.suggestedFilename(), 'laptop-büro.crt')
     assert.match(readFileSync(await download.path(), 'utf8'), /^-----BEGIN CERTIFICATE-----\n/)
-    await page.getByRole('button', { name: 'Done' }).click()
-    await page.getByText('“laptop / ../büro” was added.').waitFor()
+    await page.getByRole('button', { name: 'Remove “laptop / ../büro”' }).waitFor()
+    await page.getByRole('link', { name: 'Close' }).click()
+    await page.locator('.panel').waitFor({ state: 'detached' })
     assert.deepEqual(complaints, [])
   })
 

@@ -77,7 +77,7 @@ describe('the ways into the console', { skip: skipWithoutBrowser() }, () => {
     await page.getByText('“passkey” was removed.').waitFor()
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByRole('button', { name: 'Use a passkey' }).click()
-    await seeScreen(page, 'My account')
+    await seeScreen(page, 'Certificates')
     assert.deepEqual(complaints, [])
   })
 

@@ -15,7 +15,7 @@ import {
   type ProofWay,
   type SecondStep,
 } from './entry-api.ts'
-import { goTo } from './route.ts'
+import { goTo, START } from './route.ts'
 
 /** Where the page stands. */
 export type Phase =
@@ -91,6 +91,8 @@ export async function signOut(): Promise<void> {
   } catch (error) {
     if (toApiError(error).status !== 401) throw error
   }
+  // Whoever signs in next may be somebody else; only a session that ended by itself goes on where it was.
+  goTo(START, true)
   leave()
 }
 

@@ -112,7 +112,7 @@ describe('the console of a running service', {
     await page.getByRole('button', { name: 'Use the passkey' }).click()
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByRole('button', { name: 'Use a passkey' }).click()
-    await page.getByRole('heading', { name: 'My account' }).waitFor()
+    await page.getByText('api.corp.internal').first().waitFor()
   })
 })
 

@@ -8,7 +8,7 @@ import { useAction } from './action.ts'
 import { Dialog } from './dialog.tsx'
 import { HiddenName } from './field.tsx'
 import { ErrorNotice } from './notice.tsx'
-import { ProofFields, sentCode } from './proof-fields.tsx'
+import { OtherProofs, ProofField, sentCode } from './proof-fields.tsx'
 import { useSecret } from './secret.ts'
 
 /** The dialog, while a proof is asked for. Whoever leaves the screen has not proved anything. */
@@ -46,7 +46,7 @@ function Ask(props: { asked: AskedProof; name: string }): JSX.Element {
       >
         {action.error === undefined ? null : <ErrorNotice error={action.error} />}
         {way.value === 'password' ? <HiddenName name={props.name} /> : null}
-        <ProofFields ways={ways} way={way} code={code} />
+        <ProofField way={way} code={code} />
         <div class="confirm-actions">
           <button type="button" class="button button-quiet" onClick={() => finish(false)}>
             Cancel
@@ -54,6 +54,9 @@ function Ask(props: { asked: AskedProof; name: string }): JSX.Element {
           <button type="submit" class="button button-go" aria-disabled={action.busy}>
             {action.busy ? 'Proving…' : 'Go on'}
           </button>
+        </div>
+        <div class="confirm-others">
+          <OtherProofs ways={ways} way={way} code={code} />
         </div>
       </form>
     </Dialog>

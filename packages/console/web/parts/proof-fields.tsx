@@ -5,12 +5,8 @@ import { useEffect, useRef } from 'preact/hooks'
 import type { ProofWay } from '../entry-api.ts'
 import { PasswordField, TextField } from './field.tsx'
 
-/** The field of the way that is chosen, and the others to choose. A passkey has no field: the browser asks by itself. */
-export function ProofFields(props: {
-  ways: readonly ProofWay[]
-  way: Signal<ProofWay>
-  code: Signal<string>
-}): JSX.Element {
+/** The field of the way that is chosen. A passkey has none: the browser asks by itself. */
+export function ProofField(props: { way: Signal<ProofWay>; code: Signal<string> }): JSX.Element {
   const { way, code } = props
   const input = useRef<HTMLInputElement>(null)
   useEffect(() => input.current?.focus(), [way.value])
@@ -53,24 +49,34 @@ export function ProofFields(props: {
       {way.value === 'webauthn' ? (
         <p class="introduction">Your browser will ask for the passkey.</p>
       ) : null}
-      <ul class="other-ways">
-        {props.ways
-          .filter((other) => other !== way.value)
-          .map((other) => (
-            <li key={other}>
-              <button
-                type="button"
-                class="button button-text"
-                onClick={() => {
-                  code.value = ''
-                  way.value = other
-                }}
-              >
-                {INSTEAD[other]}
-              </button>
-            </li>
-          ))}
-      </ul>
+    </>
+  )
+}
+
+/** The ways that are not chosen. */
+export function OtherProofs(props: {
+  ways: readonly ProofWay[]
+  way: Signal<ProofWay>
+  code: Signal<string>
+}): JSX.Element {
+  const { ways, way, code } = props
+  return (
+    <>
+      {ways
+        .filter((other) => other !== way.value)
+        .map((other) => (
+          <button
+            key={other}
+            type="button"
+            class="button button-text"
+            onClick={() => {
+              code.value = ''
+              way.value = other
+            }}
+          >
+            {INSTEAD[other]}
+          </button>
+        ))}
     </>
   )
 }

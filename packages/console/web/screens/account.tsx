@@ -82,6 +82,7 @@ export function Account(props: { route: AccountRoute; who: SignedIn }): JSX.Elem
           factors={value ?? []}
           name={who.name}
           onDone={done}
+          onIssued={reload}
         />
       )}
       <section>
@@ -126,11 +127,12 @@ function Task(props: {
   factors: readonly FactorEntry[]
   name: string
   onDone: (outcome: Outcome) => void
+  onIssued: () => void
 }): JSX.Element {
-  const { task, factors, name, onDone } = props
+  const { task, factors, name, onDone, onIssued } = props
   if (task === 'totp') return <AddApp onDone={onDone} />
   if (task === 'passkey') return <AddPasskey onDone={onDone} />
-  if (task === 'client_cert') return <AddCertificate onDone={onDone} />
+  if (task === 'client_cert') return <AddCertificate onIssued={onIssued} />
   if (task === 'jwk') return <AddKey onDone={onDone} />
   if (task === 'recovery') {
     return <MakeCodes present={factors.some(({ type }) => type === 'recovery')} onDone={onDone} />

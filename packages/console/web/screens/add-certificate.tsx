@@ -12,9 +12,11 @@ import { CommandLine, Panel, PanelForm } from '../parts/panel.tsx'
 import { refusePrivate } from '../public-key.ts'
 import { useSecret } from '../parts/secret.ts'
 import { withProof } from '../proof.ts'
-import type { Outcome } from './account.tsx'
 
-export function AddCertificate(props: { onDone: (outcome: Outcome) => void }): JSX.Element {
+export function AddCertificate(props: {
+  /** Called when there is one more in the list; what was issued stays in sight. */
+  onIssued: () => void
+}): JSX.Element {
   const label = useSignal('client certificate')
   const text = useSecret('')
   const issued = useSignal<AddedFactor | undefined>(undefined)
@@ -22,10 +24,9 @@ export function AddCertificate(props: { onDone: (outcome: Outcome) => void }): J
   const add = async (): Promise<void> => {
     refusePrivate(text)
     issued.value = await withProof(() => postSigningRequest(text.value, label.value.trim()))
+    props.onIssued()
   }
-  if (issued.value !== undefined) {
-    return <Issued issued={issued.value} onDone={props.onDone} />
-  }
+  if (issued.value !== undefined) return <Issued issued={issued.value} />
   return (
     <Panel title="Client certificate">
       <p>
@@ -50,14 +51,17 @@ export function AddCertificate(props: { onDone: (outcome: Outcome) => void }): J
   )
 }
 
-function Issued(props: { issued: AddedFactor; onDone: (outcome: Outcome) => void }): JSX.Element {
+function Issued(props: { issued: AddedFactor }): JSX.Element {
   const { chain = '', label } = props.issued
   const name = fileName(label, 'my')
   const button = useRef<HTMLButtonElement>(null)
   useEffect(() => button.current?.focus(), [])
   return (
     <Panel title="Your certificate">
-      <p role="status">“{label}” was issued and lets you in from now on.</p>
+      <p role="status">
+        <bdi>“{label}”</bdi> was issued and lets you in from now on. Download it: it is not shown
+        again.
+      </p>
       <div class="panel-actions">
         <button
           ref={button}
@@ -68,13 +72,6 @@ function Issued(props: { issued: AddedFactor; onDone: (outcome: Outcome) => void
           Download {name}.crt
         </button>
         <CopyButton text={chain} what="the certificate" />
-        <button
-          type="button"
-          class="button button-quiet"
-          onClick={() => props.onDone({ notice: `“${label}” was added.` })}
-        >
-          Done
-        </button>
       </div>
       <p>With the key beside it, from a terminal:</p>
       <CommandLine

@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import type { ProofWay, SecondStep as Step } from '../entry-api.ts'
 import { EntryForm } from '../parts/entry-form.tsx'
-import { ProofFields, sentCode } from '../parts/proof-fields.tsx'
+import { OtherProofs, ProofField, sentCode } from '../parts/proof-fields.tsx'
 import { useSecret } from '../parts/secret.ts'
 import { beginAgain, completeSignIn } from '../session.ts'
 
@@ -25,12 +25,15 @@ export function SecondStep(props: { step: Step }): JSX.Element {
         document.querySelector<HTMLInputElement>('.entry-sheet input')?.focus()
       }}
       after={
-        <button type="button" class="button button-text" onClick={beginAgain}>
-          Begin again
-        </button>
+        <>
+          <OtherProofs ways={step.ways} way={way} code={code} />
+          <button type="button" class="button button-text" onClick={beginAgain}>
+            Begin again
+          </button>
+        </>
       }
     >
-      <ProofFields ways={step.ways} way={way} code={code} />
+      <ProofField way={way} code={code} />
     </EntryForm>
   )
 }
