@@ -8,7 +8,7 @@
  */
 import { type Clock, CountersignError, errorMessage } from '@countersign/core'
 import type { Certificate } from '@countersign/x509'
-import { renewalTime } from './renewal-time.ts'
+import { latestTime, renewalTime } from './renewal-time.ts'
 
 /** What the daemon is made of. */
 export interface DaemonParts {
@@ -153,11 +153,6 @@ async function nextPlan(
   const by = window === undefined ? '' : ', as its issuer suggests'
   note(`due at ${new Date(due).toISOString()}${by}, ends at ${present.notAfter.toISOString()}`)
   return { fingerprint, due, window, ...asked }
-}
-
-/** The last tenth of a life is for whatever goes wrong, whatever is suggested. */
-function latestTime({ notBefore, notAfter }: Certificate): number {
-  return notAfter.getTime() - (notAfter.getTime() - notBefore.getTime()) / 10
 }
 
 /** How long to wait after so many failures before. */

@@ -10,7 +10,7 @@ import { writeFileAtomic } from '@countersign/core'
 import type { Certificate, PrivateKey } from '@countersign/x509'
 import { accountName } from './account-name.ts'
 import type { AcmeRecord } from './acme-client/renewal.ts'
-import { renewalFile } from './acme-client/renewal-file.ts'
+import { baseOf, renewalFile } from './acme-client/renewal-file.ts'
 import type { RenewalWindow } from './acme-client/renewal-window.ts'
 import type { DataFolder } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
@@ -173,12 +173,6 @@ export async function suggestedWindow(
   if (!existsSync(renewalFile(base))) return undefined
   const { windowOf } = await import('./acme-client/renew.ts')
   return await windowOf(base, certificate, data)
-}
-
-/** The path without its ending. */
-function baseOf(file: string): string {
-  const { dir, name } = path.parse(file)
-  return path.join(dir, name)
 }
 
 function rootsBeside(file: string): string {

@@ -11,3 +11,8 @@ export function renewalTime(certificate: Certificate): Date {
   const life = certificate.notAfter.getTime() - start
   return new Date(start + (life * 2) / 3)
 }
+
+/** The last tenth of a life is for whatever goes wrong, whatever is suggested. @returns milliseconds since 1970 */
+export function latestTime({ notBefore, notAfter }: Certificate): number {
+  return notAfter.getTime() - (notAfter.getTime() - notBefore.getTime()) / 10
+}

@@ -61,6 +61,39 @@ describe('countersign renew, of what came by ACME', { skip: skipWithout('sh') },
     assert.match(entry?.requester ?? '', /^acme /)
   })
 
+  it('is due by needs-renewal once the server suggests that, and by its life where nobody answers', async () => {
+    const asked = await run('needs-renewal', file)
+    assert.equal(asked.code, 1, asked.stderr)
+    assert.match(asked.stdout, /^no: due at \S+, as its issuer suggests, ends at/)
+    // The same moment of the window whenever it is asked for.
+    assert.equal((await run('needs-renewal', file)).stdout, asked.stdout)
+    await machine.service.authority.revoke(leaf().fingerprint, 'keyCompromise')
+    const due = await run('needs-renewal', file, '--json')
+    assert.equal(due.code, 0, due.stderr)
+    const answer: { renew: boolean; suggested: boolean } = JSON.parse(due.stdout)
+    assert.deepEqual([answer.renew, answer.suggested], [true, true])
+    for (const option of [['--no-ask'], ['--expires-in', '1m']]) {
+      const silent = await run('needs-renewal', file, ...option)
+      assert.deepEqual([silent.code, silent.stderr], [1, ''])
+      assert.doesNotMatch(silent.stdout, /suggests/)
+    }
+    // A server that has gone, and what is kept of it damaged.
+    const kept = `${file.slice(0, -4)}.acme.json`
+    const record = readFileSync(kept, 'utf8')
+    const other = record.replace(
+      /"directory": "[^"]+"/,
+      '"directory": "https://127.0.0.1:1/acme/directory"',
+    )
+    assert.notEqual(other, record)
+    for (const text of [other, '{"directory":']) {
+      writeFileSync(kept, text)
+      const alone = await run('needs-renewal', file)
+      assert.equal(alone.code, 1, alone.stderr)
+      assert.match(alone.stderr, /; answered by its life, without the word of its issuer/)
+    }
+    writeFileSync(kept, record)
+  })
+
   it('renews early by the daemon once the server suggests that, and runs the command', async () => {
     const old = leaf()
     await machine.service.authority.revoke(old.fingerprint, 'keyCompromise')

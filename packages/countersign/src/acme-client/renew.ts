@@ -59,6 +59,7 @@ export async function renewByAcme(
  * When the server suggests to renew the certificate in a file.
  *
  * @param base - the path of the certificate without its ending
+ * @param timeoutMs - for each of the two requests @defaultValue that of the client
  * @returns `undefined` where it did not come by ACME, or the server suggests nothing
  * @throws ProgramError `file-unreadable`, `acme-invalid`; what the client throws
  */
@@ -66,10 +67,12 @@ export async function windowOf(
   base: string,
   certificate: Certificate,
   data: DataFolder,
+  timeoutMs?: number,
 ): Promise<RenewalWindow | undefined> {
   const record = recordOf(base, certificate)
   if (record === undefined) return undefined
-  await using session = await openAcmeSession(trustOf(record), data, record.directory)
+  const flags = { ...trustOf(record), ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }) }
+  await using session = await openAcmeSession(flags, data, record.directory)
   return await suggestedWindow(session.fetch, record.directory, certificate)
 }
 

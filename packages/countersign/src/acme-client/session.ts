@@ -21,11 +21,13 @@ export interface AcmeSession extends AsyncDisposable {
 
 /** Opens a session for a server. */
 export async function openAcmeSession(
-  flags: AcmeTrustFlags,
+  flags: AcmeTrustFlags & { readonly timeout?: number },
   data: DataFolder,
   directory: string,
 ): Promise<AcmeSession> {
-  const kept = await openSession(trustOf(flags), data, directory)
+  const { timeout } = flags
+  const limits = timeout === undefined ? {} : { timeout }
+  const kept = await openSession({ ...trustOf(flags), ...limits }, data, directory)
   return { fetch: fetchBy(kept), [Symbol.asyncDispose]: async () => kept[Symbol.asyncDispose]() }
 }
 
