@@ -28,6 +28,8 @@ export interface Configuration {
   requireSecondFactor?: 'admins' | 'everybody' | undefined
   /** A file with passwords that nobody may choose, one on each line. */
   refusedPasswords?: string | undefined
+  /** A command that tells users what they should hear of: what lets them in was changed, somebody tries to sign in as them. */
+  tellUsers?: string | undefined
   /** Whether `/oauth/token` makes tokens for those only who prove a certificate or key that they are bound to. */
   boundTokensOnly?: boolean | undefined
   /** Who may ask for which certificates; those of the authority where they are left out. */
@@ -102,6 +104,7 @@ const schema = z.strictObject({
   clientAddressFrom: z.enum(['forwarded', 'x-forwarded-for']).optional(),
   requireSecondFactor: z.enum(['admins', 'everybody']).optional(),
   refusedPasswords: z.string().min(1).optional(),
+  tellUsers: z.string().min(1).max(4096).optional(),
   boundTokensOnly: z.boolean().optional(),
   rules: RULES.optional(),
 })

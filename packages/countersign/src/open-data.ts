@@ -7,13 +7,14 @@
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Authority } from '@countersign/authority'
-import type { Auth } from '@countersign/auth'
+import type { Auth, OnAuthEvent } from '@countersign/auth'
 import { errorMessage } from '@countersign/core'
 import type { Store } from '@countersign/store'
 import { accountName } from './account-name.ts'
 import { readConfiguration } from './configuration.ts'
 import { type DataFolder, nonEmpty, requireAuthority } from './data-folder.ts'
 import { ProgramError } from './errors.ts'
+import { printable } from './output.ts'
 import { readPasswordList } from './password-list.ts'
 import type { OpenSigner } from './signer/remote-signer.ts'
 
@@ -117,11 +118,21 @@ async function signerOf(data: DataFolder): Promise<OpenSigner | undefined> {
 export async function withAuth<T>(data: DataFolder, work: (auth: Auth) => Promise<T>): Promise<T> {
   await using store = await openExistingStore(data)
   const { createAuth } = await import('@countersign/auth')
-  const { refusedPasswords } = await readConfiguration(data)
+  const { refusedPasswords, tellUsers: command } = await readConfiguration(data)
   const isListed = readPasswordList(refusedPasswords, data.path)
   const keys = { path: data.authKeys }
-  await using auth = await createAuth({ store, keys, passwords: { isListed } })
+  const onEvent = await tellingUsers(command)
+  await using auth = await createAuth({ store, keys, passwords: { isListed }, onEvent })
   return await work(auth)
+}
+
+/** The operator's own command tells users what an operator does to them as well. */
+async function tellingUsers(command: string | undefined): Promise<OnAuthEvent | undefined> {
+  if (command === undefined) return undefined
+  const { tellUsers } = await import('./service/tell-users.ts')
+  return tellUsers(command, (text) => {
+    process.stderr.write(`${printable(text)}\n`)
+  })
 }
 
 /**

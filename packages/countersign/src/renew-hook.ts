@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Certificate } from '@countersign/x509'
 import { ProgramError } from './errors.ts'
+import { hookEnvironment } from './hook-environment.ts'
 
 /** What the command finds in its environment. */
 export interface HookFacts {
@@ -27,13 +28,12 @@ export async function runHook(command: string, facts: HookFacts): Promise<void> 
     // Its output is none of our result.
     stdio: ['ignore', 2, 2],
     timeout: LONGEST_MS,
-    env: {
-      ...process.env,
+    env: hookEnvironment({
       COUNTERSIGN_CERT_FILE: file,
       COUNTERSIGN_KEY_FILE: keyFile ?? '',
       COUNTERSIGN_SERIAL: certificate.serialNumber,
       COUNTERSIGN_NOT_AFTER: certificate.notAfter.toISOString(),
-    },
+    }),
   })
   const [code, signal]: (number | string | null)[] = await once(child, 'close').catch(
     (error: unknown) => {

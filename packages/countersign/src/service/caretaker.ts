@@ -78,6 +78,7 @@ export async function openCaretaker(parts: CaretakerParts): Promise<Caretaker> {
     clientAddressFrom: configuration.clientAddressFrom,
     requireSecondFactor: options.requireSecondFactor ?? configuration.requireSecondFactor,
     refusedPasswords: configuration.refusedPasswords,
+    tellUsers: configuration.tellUsers,
     boundTokensOnly: configuration.boundTokensOnly,
     host,
     issuer,

@@ -21,6 +21,7 @@ import { reportAcmeFaults, reportAuthorityFaults, type reportFaults } from './fa
 import { proxiedTrust } from './proxied-trust.ts'
 import { openSigner } from '../signer/remote-signer.ts'
 import type { SharedFacts } from './shared-facts.ts'
+import { tellUsers } from './tell-users.ts'
 
 /** What they are opened with. */
 export interface RoomsParts {
@@ -50,6 +51,7 @@ export interface OpenRooms extends AsyncDisposable {
 export async function openRooms(parts: RoomsParts): Promise<OpenRooms> {
   const { store, data, facts, publicUrl, faults, note, clock } = parts
   const { clientAddressFrom, clientCertFrom, host, issuer, hashing, requireSecondFactor } = facts
+  const told = tellUsers(facts.tellUsers, note)
   await using undo = new AsyncDisposableStack()
   const auth = undo.use(
     await createAuth({
@@ -71,7 +73,10 @@ export async function openRooms(parts: RoomsParts): Promise<OpenRooms> {
               addressFrom: clientAddressFrom,
               trust: proxiedTrust(() => authority),
             },
-      onEvent: faults,
+      onEvent: (event) => {
+        faults(event)
+        told(event)
+      },
     }),
   )
   const signer = undo.use(await openSigner(data))

@@ -26,6 +26,8 @@ export interface SharedFacts {
   readonly requireSecondFactor?: Configuration['requireSecondFactor']
   /** A file with passwords that nobody may choose. */
   readonly refusedPasswords?: string | undefined
+  /** A command that tells users what they should hear of. */
+  readonly tellUsers?: string | undefined
   /** Whether tokens are made only for those who prove what they are bound to. */
   readonly boundTokensOnly?: boolean | undefined
   /** What is listened on. */
@@ -84,6 +86,7 @@ const FACTS: z.ZodType<SharedFacts> = z.strictObject({
   clientAddressFrom: z.enum(['forwarded', 'x-forwarded-for']).optional(),
   requireSecondFactor: z.enum(['admins', 'everybody']).optional(),
   refusedPasswords: z.string().optional(),
+  tellUsers: z.string().optional(),
   boundTokensOnly: z.boolean().optional(),
   host: z.string(),
   issuer: z.string(),
