@@ -99,11 +99,10 @@ export function checkCost(cost: Argon2Cost): void {
 }
 
 function decode(text: string): Uint8Array {
-  const bytes = Buffer.from(text, 'base64')
-  if (encode(bytes) !== text) {
+  if (!CANONICAL.test(text)) {
     throw new AuthError('password-hash-malformed', 'a stored password hash is not canonical base64')
   }
-  return bytes
+  return Buffer.from(text, 'base64')
 }
 
 /** The PHC string format: base64 without padding. */
@@ -113,5 +112,8 @@ function encode(bytes: Uint8Array): string {
 
 const PHC =
   /^\$argon2id\$v=19\$m=([1-9]\d{0,9}),t=([1-9]\d{0,9}),p=([1-9]\d{0,2})\$([A-Za-z0-9+/]{1,128})\$([A-Za-z0-9+/]{1,128})$/
+
+/** Whole bytes, and nothing in the bits behind the last one (RFC 4648 §3.5). */
+const CANONICAL = /^(?:.{4})*(?:.[AQgw]|..[AEIMQUYcgkosw048])?$/
 
 const LIMIT: Argon2Cost = { memoryKib: 262_144, passes: 10, lanes: 16 }

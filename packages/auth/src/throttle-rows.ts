@@ -55,7 +55,7 @@ export class ThrottleRows {
           .where('expires', '>', parameter('now')),
       ),
     )
-    const rows = await query.all({ ...numbered(keys), now })
+    const rows = await query.all(numbered(keys, now))
     return new Map(rows.map((row) => [row.key, row]))
   }
 
@@ -87,8 +87,14 @@ export class ThrottleRows {
           .returning(['key', 'count', 'expires'])
       }, LIGHT),
     )
-    const numberedEnds = [...ends.values()].map((end, place) => [`ends ${place}`, end])
-    return query.all({ ...numbered([...ends.keys()]), ...Object.fromEntries(numberedEnds), now })
+    const values: Mutable = { now }
+    let place = 0
+    for (const [key, end] of ends) {
+      values[`key ${place}`] = key
+      values[`ends ${place}`] = end
+      place += 1
+    }
+    return query.all(values)
   }
 
   /** Counts one down in each. */
@@ -135,11 +141,13 @@ export class ThrottleRows {
   }
 }
 
-interface Values {
-  readonly now?: number
-  readonly [key: `key ${number}`]: string
-  readonly [ends: `ends ${number}`]: number
+interface Mutable {
+  now?: number
+  [key: `key ${number}`]: string
+  [ends: `ends ${number}`]: number
 }
+
+type Values = Readonly<Mutable>
 
 /** The same query for one counter, for two, and so on: there are at most five at once. */
 type Sized<Row> = Map<number, PreparedQuery<Values, Row>>
@@ -157,8 +165,14 @@ function sized<Row>(
   return query
 }
 
-function numbered(keys: readonly string[]): Record<`key ${number}`, string> {
-  return Object.fromEntries(keys.map((key, place) => [`key ${place}`, key]))
+function numbered(keys: readonly string[], now?: number): Values {
+  const values: Mutable = now === undefined ? {} : { now }
+  let place = 0
+  for (const key of keys) {
+    values[`key ${place}`] = key
+    place += 1
+  }
+  return values
 }
 
 /** A power failure may take the last attempts back; waiting for the disk at each would hold everybody up. */

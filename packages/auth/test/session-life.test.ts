@@ -223,6 +223,20 @@ describe('sessions', () => {
     assert.equal((await auth.sessions.list('ada')).length, 2)
   })
 
+  it('are at most as many where two processes begin them in turns', async (t) => {
+    const session = { most: 16 }
+    const one = await openDirect(t, { session })
+    const two = await openDirect(t, { session, store: one.store })
+    await one.auth.users.add({ name: 'ada', password: PASSWORD })
+    const counts: number[] = []
+    for (let begun = 2; begun <= 22; begun += 2) {
+      await one.signIn('ada')
+      await two.signIn('ada')
+      counts.push((await one.auth.sessions.list('ada')).length)
+    }
+    assert.deepEqual(counts, [2, 4, 6, 8, 10, 12, 14, 16, 16, 16, 16])
+  })
+
   it('end everywhere with POST /auth/logout-all, here too', async (t) => {
     const { auth, call, signIn } = await openDirect(t)
     await auth.users.add({ name: 'ada', password: PASSWORD })
