@@ -61,12 +61,12 @@ export function requireCertificate(
   const permits = typeof rule === 'function' ? rule : predicateOf(rule, 'requireCertificate')
   const refusal = (peer: Peer | undefined): RouteRefusal | undefined => {
     if (peer?.certificate !== undefined && permits(peer.certificate, peer)) return undefined
-    const authorities = acceptedAuthorities(peer && connectionTo(peer)?.site)
-    if (peer?.certificate !== undefined)
-      return { ...NOT_PERMITTED, acceptedAuthorities: authorities }
-    return authorities === undefined
-      ? NOT_ASKED
-      : { ...NO_CERTIFICATE, acceptedAuthorities: authorities }
+    const connection = peer && connectionTo(peer)
+    const authorities = acceptedAuthorities(connection?.site)
+    const isAsked = connection === undefined || authorities !== undefined
+    const reason =
+      peer?.certificate !== undefined ? NOT_PERMITTED : isAsked ? NO_CERTIFICATE : NOT_ASKED
+    return { ...reason, acceptedAuthorities: authorities }
   }
   const middleware = async (
     context: ApplicationContext,

@@ -468,7 +468,8 @@ describe('requireCertificate', () => {
     // The first that is reported is the one after it.
     await assert.rejects(ask(server.url, { tls: { ca: other.rootPem } }))
     assert.notEqual((await failures.next()).code, 'no-client-certificate')
-    assert.equal(guard.refusal(undefined)?.code, 'no-client-certificate')
+    // Of a peer that no server has made nobody knows whether it was asked.
+    assert.match(guard.refusal(undefined)?.message ?? '', /none was presented/)
   })
 
   it('refuses a rule that names nobody', () => {
