@@ -21,6 +21,11 @@ function problemWords(body: string): { detail?: string; hint?: string } {
     const words: { detail?: string; hint?: string } = {}
     if ('detail' in value && typeof value.detail === 'string') words.detail = value.detail
     if ('hint' in value && typeof value.hint === 'string') words.hint = value.hint
+    // Of a password that is refused.
+    if ('reasons' in value && Array.isArray(value.reasons)) {
+      words.detail = `${words.detail ?? 'refused'}: ${value.reasons.map(String).join(', ')}`
+      words.hint ??= 'four or more words of your own will do'
+    }
     return words
   } catch {
     return {}

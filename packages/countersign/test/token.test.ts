@@ -91,6 +91,9 @@ describe('API tokens from the command line', () => {
     await using session = new Session({ baseUrl: service.url, ca: service.roots })
     const json = { token: stdout.trim(), new: 'another five words of his' }
     const args = ['password', service.url, '--ca', service.roots, '--stdin']
+    const weak = await runProgram(args, { input: `${json.token}\nshort\n` })
+    assert.equal(weak.code, 1)
+    assert.match(weak.stderr, /not good enough: too-short\nhint: +four or more words of your own/)
     const input = `${json.token}\n${json.new}\n`
     const set = await runProgram(args, { input })
     assert.deepEqual([set.code, set.stdout], [0, `your password at ${service.url} is set\n`])
