@@ -56,6 +56,28 @@ describe('the ways into the console', { skip: skipWithoutBrowser() }, () => {
     assert.deepEqual(complaints, [])
   })
 
+  it('notices when it is looked at again that another tab has signed out, or somebody else in', async () => {
+    at().state.users.set('bob', 'correct horse battery staple')
+    await using opened = await open('#/account')
+    const { context, page, complaints } = opened
+    await signIn(page)
+    await page.getByText('alice, role admin').waitFor()
+    const other = await context.newPage()
+    other.setDefaultTimeout(30_000)
+    await other.goto(page.url())
+    await other.getByRole('button', { name: 'Sign out' }).click()
+    await signIn(other, undefined, 'bob')
+    await seeScreen(other, 'Certificates')
+    await page.evaluate(LOOK)
+    await seeScreen(page, 'Certificates')
+    assert.match(await page.locator('.who').innerText(), /bob/)
+    await other.getByRole('button', { name: 'Sign out' }).click()
+    await seeScreen(other, 'Sign in')
+    await page.evaluate(LOOK)
+    await page.getByText('Your session has ended. Sign in to go on.').waitFor()
+    assert.deepEqual(complaints, [])
+  })
+
   it('makes a passkey, proves with it, and signs in with it alone', async () => {
     at().state.isFresh = false
     // A passkey belongs to a name.
@@ -117,3 +139,6 @@ describe('the ways into the console', { skip: skipWithoutBrowser() }, () => {
     assert.deepEqual(complaints, [])
   })
 })
+
+/** What browsers say to a page whose tab is chosen. */
+const LOOK = "void document.dispatchEvent(new Event('visibilitychange'))"

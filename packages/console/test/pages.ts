@@ -117,8 +117,12 @@ export async function addAuthenticator({ context, page }: WatchedPage): Promise<
 }
 
 /** Signs in by the form. */
-export async function signIn(page: Page, password = 'correct horse battery staple'): Promise<void> {
-  await page.getByLabel('User name').fill('alice')
+export async function signIn(
+  page: Page,
+  password = 'correct horse battery staple',
+  name = 'alice',
+): Promise<void> {
+  await page.getByLabel('User name').fill(name)
   await page.getByLabel(/^Password$/).fill(password)
   await page.getByRole('button', { name: 'Sign in' }).click()
 }

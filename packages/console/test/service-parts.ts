@@ -20,6 +20,8 @@ export interface WireSession {
   lastSeen: string
   address: string
   userAgent: string
+  /** Whose it is. @defaultValue alice */
+  user?: string
 }
 
 export interface WireFactor {
@@ -80,17 +82,19 @@ export function begin({ state, body, userAgent }: Call): Answer {
     lastSeen: now,
     address: '127.0.0.1',
     userAgent,
+    user: String(body['username'] ?? 'alice'),
   }
   state.sessions.set(token, session)
-  return { json: whoIs(session, String(body['username'])), token }
+  return { json: whoIs(session), token }
 }
 
 /** What the service says of a session. */
-export function whoIs(session: WireSession, name = 'alice'): unknown {
+export function whoIs(session: WireSession): unknown {
+  const { user: name = 'alice' } = session
   const idleExpires = new Date(Date.now() + 60 * 60_000).toISOString()
   const expires = new Date(Date.now() + 12 * 60 * 60_000).toISOString()
   return {
-    principal: { id: '1', name, roles: ['admin'] },
+    principal: { id: `id of ${name}`, name, roles: ['admin'] },
     session: { sid: session.sid, idleExpires, expires },
   }
 }

@@ -23,7 +23,7 @@ export function App(): JSX.Element {
   if (now.name === 'second-step') return <SecondStep step={now.step} />
   if (now.name === 'signed-out') return <SignIn notice={now.notice} />
   return (
-    <Frame who={now.who} screen={at.screen}>
+    <Frame key={now.who.id} who={now.who} screen={at.screen}>
       {at.screen === 'sessions' ? (
         <Sessions />
       ) : at.screen === 'account' ? (

@@ -125,6 +125,28 @@ export function noteActivity(): void {
   if (phase.value.name === 'signed-in') watchIdle()
 }
 
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') void lookAgain()
+})
+
+/** In another tab somebody may have signed out meanwhile, or somebody else in: nothing here is theirs. */
+async function lookAgain(): Promise<void> {
+  const before = phase.value
+  if (before.name !== 'signed-in') return
+  try {
+    const who = await fetchSession()
+    if (phase.value !== before) return
+    if (who.id === before.who.id) noteActivity()
+    else {
+      goTo(START, true)
+      enter(who)
+    }
+  } catch (error) {
+    // Anything but an ended session is told by what is asked for next.
+    endedBy(error)
+  }
+}
+
 let idleMs = 0
 let endsAt = 0
 let timer: ReturnType<typeof setTimeout> | undefined

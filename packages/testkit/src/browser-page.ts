@@ -92,7 +92,6 @@ export interface Locator {
   nth(index: number): Locator
   count(): Promise<number>
   click(): Promise<void>
-  dblclick(): Promise<void>
   setInputFiles(file: string): Promise<void>
   fill(value: string): Promise<void>
   press(key: string): Promise<void>

@@ -14,8 +14,6 @@ export interface Action {
   readonly error: ApiError | undefined
   /** Does it, unless it is being done already. What `work` throws is shown; a step-up that was dismissed is no error. */
   run: (work: () => Promise<void>) => void
-  /** Says something against it that the service was not asked for. */
-  fail: (error: ApiError) => void
 }
 
 /** An action of a component. */
@@ -35,12 +33,5 @@ export function useAction(): Action {
       busy.value = false
     }
   }
-  return {
-    busy: busy.value,
-    error: error.value,
-    run: (work) => void run(work),
-    fail: (fault) => {
-      error.value = fault
-    },
-  }
+  return { busy: busy.value, error: error.value, run: (work) => void run(work) }
 }

@@ -4,6 +4,7 @@ import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import type { SignedIn } from '../api.ts'
 import { type FactorEntry, fetchFactors } from '../factors-api.ts'
+import type { Outcome } from '../outcome.ts'
 import { useAction } from '../parts/action.ts'
 import { Heading } from '../parts/heading.tsx'
 import { useLoaded } from '../parts/loading.ts'
@@ -21,13 +22,6 @@ import { AddPasskey } from './add-passkey.tsx'
 import { ChangePassword } from './change-password.tsx'
 import { FactorList } from './factor-list.tsx'
 import { MakeCodes, RecoveryCodes } from './recovery-codes.tsx'
-
-/** What a task has come to. */
-export interface Outcome {
-  readonly notice: string
-  /** Shown this once. */
-  readonly codes?: readonly string[] | undefined
-}
 
 export function Account(props: { route: AccountRoute; who: SignedIn }): JSX.Element {
   const { route, who } = props

@@ -3,6 +3,7 @@ import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { type AppEnrolment, postApp, postAppCode } from '../factors-api.ts'
+import type { Outcome } from '../outcome.ts'
 import { useAction } from '../parts/action.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { TextField } from '../parts/field.tsx'
@@ -11,7 +12,6 @@ import { Panel, PanelForm } from '../parts/panel.tsx'
 import { sentCode } from '../parts/proof-fields.tsx'
 import { useSecret } from '../parts/secret.ts'
 import { withProof } from '../proof.ts'
-import type { Outcome } from './account.tsx'
 
 export function AddApp(props: { onDone: (outcome: Outcome) => void }): JSX.Element {
   const label = useSignal('authenticator app')

@@ -2,6 +2,7 @@
 import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { postKey } from '../factors-api.ts'
+import type { Outcome } from '../outcome.ts'
 import { useAction } from '../parts/action.ts'
 import { FileField } from '../parts/field.tsx'
 import { LabelField } from '../parts/label-field.tsx'
@@ -9,7 +10,6 @@ import { CommandLine, Panel, PanelForm } from '../parts/panel.tsx'
 import { readPublicKey, refusePrivate } from '../public-key.ts'
 import { useSecret } from '../parts/secret.ts'
 import { withProof } from '../proof.ts'
-import type { Outcome } from './account.tsx'
 
 export function AddKey(props: { onDone: (outcome: Outcome) => void }): JSX.Element {
   const label = useSignal('public key')

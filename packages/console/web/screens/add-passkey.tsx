@@ -3,12 +3,12 @@ import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { makePasskey } from '../entry-api.ts'
 import { postPasskey, postPasskeyWish } from '../factors-api.ts'
+import type { Outcome } from '../outcome.ts'
 import { useAction } from '../parts/action.ts'
 import { LabelField } from '../parts/label-field.tsx'
 import { Panel, PanelForm } from '../parts/panel.tsx'
 import { passkeyObstacle } from '../passkey.ts'
 import { withProof } from '../proof.ts'
-import type { Outcome } from './account.tsx'
 
 export function AddPasskey(props: { onDone: (outcome: Outcome) => void }): JSX.Element {
   const label = useSignal('passkey')

@@ -1,12 +1,12 @@
 /** Another password for whoever knows the one there is. */
 import type { JSX } from 'preact'
 import { postPassword } from '../factors-api.ts'
+import type { Outcome } from '../outcome.ts'
 import { useAction } from '../parts/action.ts'
 import { HiddenName, PasswordField } from '../parts/field.tsx'
 import { Panel, PanelForm } from '../parts/panel.tsx'
 import { useSecret } from '../parts/secret.ts'
 import { renewed } from '../session.ts'
-import type { Outcome } from './account.tsx'
 
 export function ChangePassword(props: {
   name: string

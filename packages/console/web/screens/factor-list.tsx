@@ -3,13 +3,13 @@ import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { isSecondFactor, kindWord } from '../factor-kinds.ts'
 import { deleteFactor, type FactorEntry } from '../factors-api.ts'
+import type { Outcome } from '../outcome.ts'
 import { useAction } from '../parts/action.ts'
 import { Confirm } from '../parts/confirm.tsx'
 import { Empty, ErrorNotice } from '../parts/notice.tsx'
 import { TimeOf } from '../parts/time-of.tsx'
 import { withProof } from '../proof.ts'
 import { distanceText } from '../time.ts'
-import type { Outcome } from './account.tsx'
 
 export function FactorList(props: {
   factors: readonly FactorEntry[]

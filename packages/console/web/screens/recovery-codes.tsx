@@ -3,11 +3,11 @@ import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { download, fileName } from '../download.ts'
 import { postRecoveryCodes } from '../factors-api.ts'
+import type { Outcome } from '../outcome.ts'
 import { useAction } from '../parts/action.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { Panel, PanelForm } from '../parts/panel.tsx'
 import { withProof } from '../proof.ts'
-import type { Outcome } from './account.tsx'
 
 export function MakeCodes(props: {
   present: boolean
