@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
 import { it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createAcme } from '@countersign/authority'
 import { Certificate } from '@countersign/x509'
 import { type Answer, Driver, driverKey, ORIGIN, signJws } from './acme-driver.ts'
@@ -302,6 +303,53 @@ export function acmeTests(create: () => Promise<string>): void {
     await acme.sweep()
     await acme.settled()
     assert.equal((await driver.post(order.textAt('authorizations.0'))).at('status'), 'valid')
+  })
+
+  it('leaves a validation to the process that it runs in, and takes it up once that is silent', async () => {
+    const { store, options, http } = suite.current
+    await using first = await createAcme({
+      ...options,
+      heartbeatMs: 20,
+      validationTimeoutMs: 60_000,
+    })
+    await using second = await createAcme({ ...options, heartbeatMs: 20 })
+    const driver = new Driver(first)
+    await driver.register()
+    const order = await driver.order(['slow.a.test'])
+    const authorization = await driver.post(order.textAt('authorizations.0'))
+    const url = arrange(suite.current, driver, authorization, 'http-01')
+    const asked = (): number => http.requests.filter((one) => one.startsWith('slow.a.test ')).length
+    const { promise: isAsked, resolve } = Promise.withResolvers<void>()
+    // It answers nobody.
+    http.handlers.set('slow.a.test', () => resolve())
+    assert.equal((await driver.post(url, {})).status, 200)
+    await isAsked
+    clock.now = new Date(clock.now.getTime() + HOUR / 6)
+    const claimed = store
+      .database<OrderTable>()
+      .selectFrom('acme_challenge')
+      .select('claimed_at')
+      .where('id', '=', url.split('/').at(-1) ?? '')
+    for (let waited = 0; ; waited += 10) {
+      const row = await claimed.executeTakeFirst()
+      if (row?.claimed_at === clock.now.getTime()) break
+      assert.ok(waited < 15_000, 'it does not say that it runs')
+      await sleep(10)
+    }
+    await second.resume()
+    await second.settled()
+    assert.equal(asked(), 1)
+    await first.close()
+    http.handlers.delete('slow.a.test')
+    await second.resume()
+    await second.settled()
+    assert.equal(asked(), 1)
+    clock.now = new Date(clock.now.getTime() + 1000)
+    await second.resume()
+    await second.settled()
+    assert.equal(asked(), 2)
+    const decided = await driver.post(order.textAt('authorizations.0'))
+    assert.equal(decided.at('status'), 'valid', decided.text)
   })
 
   acmeLifecycleTests(suite, clock)

@@ -56,6 +56,11 @@ export interface AcmeOptions extends Omit<AcmeDataOptions, 'actor'> {
   retryPausesMs?: readonly number[] | undefined
   /** The time of one try, all its redirects included, in milliseconds. @defaultValue 10000 */
   validationTimeoutMs?: number | undefined
+  /**
+   * How often a validation that runs says so in the database, in milliseconds; after four times as long in silence another process takes
+   * it up. @defaultValue 5000
+   */
+  heartbeatMs?: number | undefined
   /** Told what went wrong where the answer says nothing of it. @defaultValue nobody is told */
   onFault?: ((error: unknown) => void) | undefined
   /** Whether accounts and orders are kept for an audit log, as the authority keeps what it does. @defaultValue false */
@@ -75,7 +80,9 @@ export interface AcmeData {
 export interface Acme extends AcmeData, AsyncDisposable {
   /** Everything below `/acme`; mount it at the root of the service. */
   readonly routes: Hono
-  /** Removes what is over, and takes up what a process left unfinished; to be called every minute or so. */
+  /** Takes up what a process left unfinished; to be called every few seconds. */
+  resume(): Promise<void>
+  /** The same, and removes what is over; to be called every minute or so. */
   sweep(): Promise<void>
   /** What this process has counted since it began: orders, challenges, problems, nonces. */
   counts(): readonly AcmeCount[]
@@ -114,6 +121,8 @@ export async function createAcme(options: AcmeOptions): Promise<Acme> {
     import('./sweep.ts'),
     import('./validator.ts'),
   ])
+  const { heartbeatMs = 5000 } = options
+  if (!(heartbeatMs >= 1 && heartbeatMs <= 60_000)) throw invalid('heartbeatMs must be 1 to 60000')
   const validator = new Validator({
     networks: new Networks(options.allow ?? PRIVATE_NETWORKS, options.resolver),
     httpPort: checkedPort(options.httpPort ?? 80, 'httpPort'),
@@ -125,6 +134,7 @@ export async function createAcme(options: AcmeOptions): Promise<Acme> {
     pausesMs: options.retryPausesMs ?? [1000, 4000],
     timeoutMs: options.validationTimeoutMs ?? 10_000,
     concurrency: 16,
+    heartbeatMs,
     onFault,
   })
   const audit = options.audit === true ? new AuditTrail(store, clock, 'acme', onFault) : undefined
@@ -154,8 +164,9 @@ export async function createAcme(options: AcmeOptions): Promise<Acme> {
   return {
     ...data,
     routes: createAcmeRoutes(state, onFault),
+    resume: async () => resume(state, heartbeatMs),
     async sweep() {
-      await resume(state)
+      await resume(state, heartbeatMs)
       await sweep(state)
     },
     counts: () => counts.all,
@@ -234,6 +245,7 @@ const OPTIONS = [
   'limits',
   'retryPausesMs',
   'validationTimeoutMs',
+  'heartbeatMs',
   'onFault',
   'audit',
   'refuseNonce',

@@ -51,16 +51,20 @@ export async function sweep(state: AcmeState): Promise<void> {
   await database.deleteFrom('acme_certificate').where('not_after', '<', past).execute()
 }
 
-/** Takes up what has been in work for longer than anything takes: its process is gone. */
-export async function resume(state: AcmeState): Promise<void> {
+/**
+ * Takes up validations that nobody has said for a while to be running, and orders that have been in work for longer than anything takes:
+ * their process is gone.
+ *
+ * @param heartbeatMs - how often a validation that runs says so
+ */
+export async function resume(state: AcmeState, heartbeatMs: number): Promise<void> {
   const { database } = state
   const now = state.clock().getTime()
-  const abandoned = now - LEASE_MS
   const challenges = await database
     .updateTable('acme_challenge')
     .set({ claimed_at: now })
     .where('status', '=', 'processing')
-    .where('claimed_at', '<', abandoned)
+    .where('claimed_at', '<', now - heartbeatMs * BEATS)
     .returning('id')
     .execute()
   for (const { id } of challenges) state.validate(id)
@@ -68,12 +72,14 @@ export async function resume(state: AcmeState): Promise<void> {
     .updateTable('acme_order')
     .set({ claimed_at: now })
     .where('status', '=', 'processing')
-    .where('claimed_at', '<', abandoned)
+    .where('claimed_at', '<', now - LEASE_MS)
     .returningAll()
     .execute()
   for (const order of orders) await resumeOrder(state, order)
 }
 
 const ROWS_AT_ONCE = 500
-/** Longer than the tries and pauses of a validation together. */
+/** How many may be missed: a process that is held up for some seconds loses nothing. */
+const BEATS = 4
+/** Longer than it takes to sign, and to store what was signed. */
 const LEASE_MS = 120_000

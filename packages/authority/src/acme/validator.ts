@@ -1,6 +1,6 @@
 /**
- * Runs validations: so many at a time, each tried a few times, each ended by a result in the database or by the end of the process,
- * after which another process takes it up.
+ * Runs validations: so many at a time, each tried a few times, each ended by a result in the database or by the end of the process.
+ * Those that run say so in the database every few seconds; one that has not for some time another process takes up.
  *
  * @module
  */
@@ -22,6 +22,8 @@ export interface ValidatorOptions extends HttpValidation {
   readonly timeoutMs: number
   /** How many tries run at once. */
   readonly concurrency: number
+  /** How often what runs says so, in milliseconds. */
+  readonly heartbeatMs: number
   /** Told what went wrong beside the validation itself. */
   readonly onFault: (error: unknown) => void
 }
@@ -32,6 +34,7 @@ export class Validator {
   readonly #running = new Map<string, Promise<void>>()
   readonly #waiting: (() => void)[] = []
   readonly #stop = new AbortController()
+  #beating: NodeJS.Timeout | undefined
   #free: number
 
   constructor(options: ValidatorOptions) {
@@ -46,13 +49,38 @@ export class Validator {
       .catch((error: unknown) => {
         if (!this.#stop.signal.aborted) this.#options.onFault(error)
       })
-      .finally(() => this.#running.delete(id))
+      .finally(() => {
+        this.#running.delete(id)
+        if (this.#running.size === 0) this.#rest()
+      })
     this.#running.set(id, run)
+    this.#beating ??= setInterval(() => void this.#beat(state), this.#options.heartbeatMs).unref()
+  }
+
+  /** Says of all that runs that it does, those that wait for their turn included. */
+  async #beat(state: AcmeState): Promise<void> {
+    try {
+      await state.database
+        .updateTable('acme_challenge')
+        .set({ claimed_at: state.clock().getTime() })
+        .where('id', 'in', [...this.#running.keys()].slice(0, MOST_AT_ONCE))
+        .where('status', '=', 'processing')
+        .execute()
+    } catch (error) {
+      // Another process takes them up then: a proof that is looked at twice is the same proof.
+      if (!this.#stop.signal.aborted) this.#options.onFault(error)
+    }
+  }
+
+  #rest(): void {
+    clearInterval(this.#beating)
+    this.#beating = undefined
   }
 
   /** Ends what runs, without a result. */
   async close(): Promise<void> {
     this.#stop.abort()
+    this.#rest()
     for (const next of this.#waiting.splice(0)) next()
     await Promise.all(this.#running.values())
   }
@@ -116,6 +144,9 @@ export class Validator {
     }
   }
 }
+
+/** Values of one statement; more than run on any machine. */
+const MOST_AT_ONCE = 10_000
 
 interface Subject {
   readonly challenge: ChallengeRow

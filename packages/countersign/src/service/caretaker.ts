@@ -118,6 +118,7 @@ export async function openCaretaker(parts: CaretakerParts): Promise<Caretaker> {
       started.use(every(600_000, async () => auth.sweep(), note))
       started.use(every(1000, async () => keepLog(auth, events), note))
       started.use(every(60_000, async () => rooms.acme.sweep(), note))
+      started.use(every(5000, async () => rooms.acme.resume(), note))
       await lock.announce(url)
       const setupCode = (await auth.needsSetup()) ? await auth.createSetupCode() : undefined
       const timers = started.move()
