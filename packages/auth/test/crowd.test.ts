@@ -25,12 +25,8 @@ describe('ten thousand guesses at once', () => {
     await direct.auth.users.add({ name: 'ada', password: PASSWORD })
     const cookie = deviceCookieOf(await signIn(direct))
     const crowd = Promise.all(Array.from({ length: MANY }, (_, index) => guess(direct, index)))
-    let tries = 0
-    let owner: Response
-    do {
-      owner = await signIn(direct, cookie)
-      tries += 1
-    } while (owner.status === 503 && tries < 100)
+    let owner = await signIn(direct, cookie)
+    while (owner.status === 503) owner = await signIn(direct, cookie)
     assert.equal(owner.status, 200)
     const answers = await crowd
     const tally = Map.groupBy(answers, ({ status }) => status)
@@ -38,7 +34,8 @@ describe('ten thousand guesses at once', () => {
     const tried = tally.get(401) ?? []
     assert.equal(refused.length + tried.length, MANY)
     assert.ok(tried.length < FEW, `${tried.length} were tried`)
-    assert.ok(tried.length >= PERMITS + QUEUE - tries, `${tried.length} were tried`)
+    // One place may have been the owner's.
+    assert.ok(tried.length >= PERMITS + QUEUE - 1, `${tried.length} were tried`)
     for (const { headers } of refused) assert.equal(headers.get('retry-after'), '1')
     const rows = await direct.store
       .database<{ auth_throttle: { count: number } }>()
