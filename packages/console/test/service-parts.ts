@@ -82,7 +82,8 @@ export function begin({ state, body, userAgent }: Call): Answer {
     lastSeen: now,
     address: '127.0.0.1',
     userAgent,
-    user: String(body['username'] ?? 'alice'),
+    // A passkey brings no name with it.
+    user: typeof body['username'] === 'string' ? body['username'] : 'alice',
   }
   state.sessions.set(token, session)
   return { json: whoIs(session), token }

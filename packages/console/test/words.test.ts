@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { sentence } from '../web/api-error.ts'
+import { sentence, withoutRoutes } from '../web/api-error.ts'
 import type { CertificateEntry } from '../web/api.ts'
 import { elapsedPart, remainingText, stateOf } from '../web/certificate-state.ts'
+import { fileName } from '../web/file-name.ts'
 import { deviceText } from '../web/device.ts'
+import { passwordHint } from '../web/password-words.ts'
 import { distanceText } from '../web/time.ts'
 
 const NOW = new Date('2027-01-15T12:00:00Z')
@@ -74,6 +76,42 @@ describe('words', () => {
     assert.equal(sentence('the code is wrong'), 'The code is wrong.')
     assert.equal(sentence('Is it?'), 'Is it?')
     assert.equal(sentence(''), '')
+  })
+
+  it('leaves the routes out of what programs are told to do', () => {
+    const hints = [
+      ['remove one first: DELETE /auth/factors/ID', 'remove one first'],
+      [
+        'add one (POST /auth/factors), then prove it (POST /auth/step-up)',
+        'add one, then prove it',
+      ],
+      [
+        'sign in again (POST /login), or present another token',
+        'sign in again, or present another token',
+      ],
+      ['run countersign up again', 'run countersign up again'],
+      [
+        'ask for a new one: an administrator makes it',
+        'ask for a new one: an administrator makes it',
+      ],
+    ] as const
+    for (const [hint, expected] of hints) assert.equal(withoutRoutes(hint), expected)
+  })
+
+  it('says what is wrong with a password, reason by reason, and nothing of what is no list', () => {
+    assert.equal(
+      passwordHint(['too-short', 'contains-name', 'younger-than-this-page']),
+      'it is too short: four or more words of your own will do; it is made of your name, or of the name of the service',
+    )
+    assert.equal(passwordHint([]), undefined)
+    assert.equal(passwordHint('too-short'), undefined)
+  })
+
+  it('makes a name for a file of any label', () => {
+    assert.equal(fileName('laptop / ../büro', 'my'), 'laptop-büro')
+    assert.equal(fileName('../..', 'my'), 'my')
+    assert.equal(fileName('x'.repeat(64), 'my').length, 40)
+    assert.equal(fileName('-rf', 'my'), 'rf')
   })
 
   it('names the program behind a user agent', () => {

@@ -45,3 +45,8 @@ export function sentence(text: string): string {
     : trimmed
   return /[.!?]$/.test(start) ? start : `${start}.`
 }
+
+/** A hint without the routes that programs would ask: whoever looks at a page has buttons. */
+export function withoutRoutes(hint: string): string {
+  return hint.replaceAll(/(?::| \() ?(?:GET|POST|PUT|DELETE) \/[\w/:{}-]*\)?/g, '')
+}

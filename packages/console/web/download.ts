@@ -14,12 +14,3 @@ export function download(name: string, text: string): void {
   // Not at once: the browser reads it after this.
   setTimeout(() => URL.revokeObjectURL(address), 10_000)
 }
-
-/** A name for a file made of a label: letters and digits of any script, nothing that means something to a shell. */
-export function fileName(label: string, otherwise: string): string {
-  const name = label
-    .replaceAll(/[^\p{L}\p{N}]+/gu, '-')
-    .replaceAll(/^-|-$/g, '')
-    .slice(0, 40)
-  return name === '' ? otherwise : name
-}

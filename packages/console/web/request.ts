@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ApiError } from './api-error.ts'
+import { ApiError, withoutRoutes } from './api-error.ts'
 import { passwordHint } from './password-words.ts'
 import { readObject, readOptionalText, type WireObject } from './wire.ts'
 
@@ -92,7 +92,8 @@ async function problem(response: Response): Promise<ApiError> {
 
 /** The service names the header of its answer; whoever looks at the page sees no header. */
 function hintOf(response: Response, document: WireObject): string | undefined {
-  const told = readOptionalText(document, 'hint') ?? passwordHint(document['reasons'])
+  const hint = readOptionalText(document, 'hint')
+  const told = hint === undefined ? passwordHint(document['reasons']) : withoutRoutes(hint)
   const wait = waitHint(response)
   return response.status === 429 ? (wait ?? told) : (told ?? wait)
 }

@@ -1,9 +1,10 @@
 /** Recovery codes: made, and shown once. */
 import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
-import { download, fileName } from '../download.ts'
+import { download } from '../download.ts'
 import { postRecoveryCodes } from '../factors-api.ts'
 import type { Outcome } from '../outcome.ts'
+import { fileName } from '../file-name.ts'
 import { useAction } from '../parts/action.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { Panel, PanelForm } from '../parts/panel.tsx'
