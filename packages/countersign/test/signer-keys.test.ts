@@ -24,7 +24,7 @@ import {
   type PublicKey,
 } from '@countersign/x509'
 import { BytesInFlight } from '../src/signer/bytes-in-flight.ts'
-import { nameOf } from '../src/signer/remote-signer.ts'
+import { connectSigner, nameOf } from '../src/signer/remote-signer.ts'
 import { SigningRecord } from '../src/signer/signing-record.ts'
 import { writeSignerSettings } from '../src/signer/settings.ts'
 import { dataFolder } from '../src/data-folder.ts'
@@ -43,6 +43,7 @@ describe('the next issuer of a signer', () => {
     const before = issuersOf(world)
     const rolled = await runProgram(['roll', 'issuer', '--data', world.data, '--json'])
     assert.equal(rolled.code, 0, rolled.stderr)
+    assert.match(rolled.stderr, /the signer has made its key, and keeps it/)
     const { new: made } = JSON.parse(rolled.stdout)
     assert.deepEqual(
       readdirSync(world.data).filter((name) => name.startsWith('issuer')),
@@ -58,7 +59,7 @@ describe('the next issuer of a signer', () => {
     assert.match(readFileSync(path.join(world.signer, key), 'utf8'), /BEGIN ENCRYPTED PRIVATE KEY/)
     await signer.close()
     await using again = await world.start()
-    await using remote = world.connect(again.url)
+    await using remote = connectSigner(world.settings(again.url))
     const authority = await world.open(remote.remoteSigner)
     const { certificate, chain } = await issue(authority, 'api.corp.internal')
     assert.ok(certificate.issuedBy(adopted.at(-1) ?? chain[0]))

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { existsSync } from 'node:fs'
+import path from 'node:path'
 import type { Authority, Generation, RolloverStatus } from '@countersign/authority'
 import type { Certificate, KeyType } from '@countersign/x509'
 import { Argument, type Command, Option } from 'commander'
@@ -84,6 +86,9 @@ async function roll(
         : `signs everything from now on, beside ${describe(status.old.certificate)}, which signs its list until its last certificate ends`,
     ].join('\n'),
   )
+  if (kind === 'issuer' && isWithSigner(data, `${status.new?.id}.key`)) {
+    output.note('the signer has made its key, and keeps it')
+  }
   if (kind === 'root') {
     const base = `${data.path}/${status.new?.id}`
     output.note(
@@ -118,10 +123,18 @@ async function renewIssuer(
 function printRetired(output: Output, data: DataFolder, status: RolloverStatus): void {
   const { kind, old } = status
   output.result(document(status), `retired ${describe(old.certificate)}; its key is deleted here`)
+  if (kind === 'issuer' && isWithSigner(data, `${status.new?.id}.key`)) {
+    output.note('where the signer holds it, remove it there, with its certificate in issuers.pem')
+  }
   if (kind === 'root') {
     output.note(`clients trust ${data.roots}: hand it out again, without the former root`)
     output.note('copies of its key on other media are yours to destroy')
   }
+}
+
+/** Whether a key of an issuer is not here, because a signer has it. */
+function isWithSigner({ path: folder }: DataFolder, keyFile: string): boolean {
+  return existsSync(path.join(folder, 'signer.json')) && !existsSync(path.join(folder, keyFile))
 }
 
 function printStatus(output: Output, kind: Kind, status: RolloverStatus | undefined): void {
