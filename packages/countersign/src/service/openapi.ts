@@ -9,7 +9,7 @@ import { ADMIN_PATHS, ADMIN_SCHEMAS } from './openapi-admin.ts'
 import { AUTHORITY_PATHS, AUTHORITY_SCHEMAS } from './openapi-authority.ts'
 import { FACTOR_PATHS, FACTOR_SCHEMAS } from './openapi-factors.ts'
 import { OAUTH_PATHS, OAUTH_SCHEMAS } from './openapi-oauth.ts'
-import { describe, type Operation, record, text } from './openapi-parts.ts'
+import { describe, list, type Operation, record, text, time } from './openapi-parts.ts'
 import { SIGN_IN_PATHS, SIGN_IN_SCHEMAS } from './openapi-sign-in.ts'
 
 /** The document that `/openapi.json` answers. */
@@ -72,7 +72,15 @@ const SCHEMAS: Record<string, object> = {
     { type: text, title: text, status: { type: 'integer' }, code: text, detail: text, hint: text },
     ['type', 'title', 'status', 'code', 'detail'],
   ),
-  Health: record({ status: text }),
+  Health: record(
+    {
+      status: text,
+      overdue: list(
+        record({ what: { enum: ['list', 'responder'] }, of: text, since: time, until: time }),
+      ),
+    },
+    ['status'],
+  ),
 }
 
 const BEARER_TOKEN = { type: 'http', scheme: 'bearer' }
