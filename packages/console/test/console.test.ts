@@ -288,6 +288,13 @@ describe('the console', () => {
       state.failure = undefined
       await page.getByRole('button', { name: 'Try again' }).click()
       await seeScreen(page, 'Sign in')
+      await signIn(page)
+      await seeRows(page, 7)
+      const refusal = JSON.stringify({ code: 'role-missing', detail: 'without the role' })
+      state.failure = { status: 403, body: refusal, type: 'application/problem+json' }
+      await page.getByRole('button', { name: 'Reload' }).click()
+      await page.getByText('The certificates are not open to you').waitFor()
+      assert.equal(await page.getByRole('alert').count(), 0)
     })
 
     it('says when the service cannot be reached at all, and keeps what was typed', async () => {
