@@ -135,11 +135,8 @@ export class PublicKey {
   #load(source: string): KeyObject {
     if (this.#keyObject === undefined) {
       try {
-        this.#keyObject = createPublicKey({
-          key: Buffer.from(this.spki.buffer, this.spki.byteOffset, this.spki.byteLength),
-          format: 'der',
-          type: 'spki',
-        })
+        // As text: of bytes Node first asks whether they are a key already, by two errors whose stacks cost more than the parsing.
+        this.#keyObject = createPublicKey(this.pem)
       } catch (error) {
         throw new X509Error(
           'key-unsupported',
