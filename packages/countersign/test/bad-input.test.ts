@@ -151,7 +151,8 @@ describe('countersign up refuses to start', () => {
     const data = path.join(temporaryFolder(t), 'data')
     const url = 'postgres://nobody:secret@127.0.0.1:1/none'
     for (const command of ['up', 'init']) {
-      const result = await runProgram([command, '--data', data, '--database', url])
+      const env = { COUNTERSIGN_DATABASE: url }
+      const result = await runProgram([command, '--data', data], { env })
       assertRefused(result, 1, /127\.0\.0\.1/)
       assert.doesNotMatch(result.stderr, /secret/)
       assert.ok(!readdirSync(data).includes('countersign.toml'))

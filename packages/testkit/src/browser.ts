@@ -53,7 +53,8 @@ export async function launchBrowser(
     const { chromium }: Playwright = require('playwright-core')
     const browser = await chromium.launch({
       executablePath,
-      env: scrubEnvironment({ HOME: home }),
+      // Without a locale it names no file in anything but ASCII.
+      env: scrubEnvironment({ HOME: home, LC_ALL: 'C.UTF-8' }),
       args: [...FLAGS, ...hostRules(options.hosts ?? {})],
     })
     const close = async (): Promise<void> => {
