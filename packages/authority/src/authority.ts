@@ -3,12 +3,10 @@
  *
  * @module
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { checkOptions } from '@countersign/core'
-import { isUniqueViolation } from '@countersign/store'
 import { Certificate, parseGeneralName, type RevocationReason, X509Error } from '@countersign/x509'
 import type { Hono } from 'hono'
-import { type AuditTrail, type NewEvent, subjectOf } from './audit-trail.ts'
+import type { AuditTrail } from './audit-trail.ts'
 import {
   type AuthorityContext,
   type AuthorityState,
@@ -18,23 +16,18 @@ import {
 } from './authority-state.ts'
 import type { CaKind } from './ca-certificates.ts'
 import { writePublicUrl } from './ca-records.ts'
-import { checkConstraints, type NameLimits } from './constraints.ts'
+import { checkConstraints } from './constraints.ts'
 import type { CrlPartitions } from './crl-partitions.ts'
 import { AuthorityError } from './errors.ts'
 import { Enrolment } from './enrolment.ts'
 import { tidyFolder } from './folder-upkeep.ts'
 import { renewIssuer } from './issuer-renewal.ts'
-import {
-  type ApprovedRequest,
-  approve,
-  approveOne,
-  type IssuingRules,
-  type SignedLeaf,
-  signLeaf,
-} from './issuing.ts'
+import { Issuance } from './issuance.ts'
+import type { IssuingRules } from './issuing.ts'
+import { rulesOf } from './issuing-rules.ts'
 import { Ledger } from './ledger.ts'
 import type { LedgerTables } from './ledger-schema.ts'
-import { LedgerWriter, type NewEntry, StaleIssuerError } from './ledger-writer.ts'
+import { LedgerWriter } from './ledger-writer.ts'
 import type { NameSpace } from './name-space.ts'
 import { OcspResponder } from './ocsp-responder.ts'
 import { type Overdue, OverdueSignatures } from './overdue.ts'
@@ -63,7 +56,6 @@ import type {
   UpkeepOptions,
   UpkeepReport,
 } from './types.ts'
-import { checkedNow } from './validity.ts'
 
 /** What an open authority is made of. */
 export interface AuthorityParts extends AuthorityContext {
@@ -92,10 +84,9 @@ export class OpenedAuthority implements Authority {
   readonly #context: AuthorityContext
   readonly #policy: Policy
   readonly #ledger: Ledger
-  readonly #writer: LedgerWriter
+  readonly #issuance: Issuance
   readonly #revocation: Revocation
   readonly #overdue: OverdueSignatures
-  readonly #partitions: CrlPartitions
   readonly #audit: AuditTrail | undefined
   readonly #createRoutes: AuthorityParts['createRoutes']
   readonly #renewals: RenewalWatch | undefined
@@ -111,7 +102,7 @@ export class OpenedAuthority implements Authority {
   #routes: Hono | undefined
 
   constructor(parts: AuthorityParts) {
-    const { store, folder, clock, state, organization, onFault, partitions } = parts
+    const { store, folder, clock, state, organization, onFault, partitions, audit } = parts
     this.organization = organization
     this.trustDomain = parts.trustDomain
     this.constraints = parts.constraints
@@ -119,12 +110,19 @@ export class OpenedAuthority implements Authority {
     this.#policy = parts.policy
     this.#publicUrl = parts.publicUrl
     this.#ledger = new Ledger(store.database<LedgerTables>())
-    this.#writer = new LedgerWriter(store, parts.audit)
-    const { audit } = parts
     this.#audit = audit
-    this.#partitions = partitions
-    this.#overdue = new OverdueSignatures(clock, onFault)
-    const overdue = this.#overdue
+    const writer = new LedgerWriter(store, audit)
+    this.#issuance = new Issuance({
+      clock,
+      audit,
+      writer,
+      partitions,
+      current: async () => this.current(),
+      refresh: async () => this.refresh(),
+      rules: () => this.#rules,
+    })
+    const overdue = new OverdueSignatures(clock, onFault)
+    this.#overdue = overdue
     this.#revocation = new Revocation({ store, folder, clock, partitions, audit, overdue })
     this.#revocation.setRecords(state.records.filter(maySignItsList))
     this.#state = state
@@ -132,7 +130,7 @@ export class OpenedAuthority implements Authority {
     this.ocsp = new OcspResponder({
       records: async () => (await this.current()).records,
       ledger: this.#ledger,
-      writer: this.#writer,
+      writer,
       organization,
       clock,
       onFault,
@@ -142,8 +140,8 @@ export class OpenedAuthority implements Authority {
       store,
       clock,
       rules: () => this.#rules,
-      issue: async (request, tokenId) => this.#issueOne(request, { tokenId }),
-      audit: parts.audit,
+      issue: async (request, tokenId) => this.#issuance.issue(request, { tokenId }),
+      audit,
     })
     this.#createRoutes = parts.createRoutes
     this.#renewals = parts.renewals
@@ -258,34 +256,8 @@ export class OpenedAuthority implements Authority {
   }
 
   #makeRules(): IssuingRules {
-    const { records, issuer, issuerRoot, chain } = this.#state
-    return {
-      policy: this.#policy,
-      trustDomain: this.trustDomain,
-      constraints: this.#limits(),
-      root: issuerRoot.certificate,
-      rootId: issuerRoot.id,
-      issuer: issuer.certificate,
-      issuerId: issuer.id,
-      chain,
-      authorityKeys: records.map((record) => record.certificate.publicKey),
-      publicUrl: this.#publicUrl,
-    }
-  }
-
-  /** Of certificates that were taken over, the constraints of all that a leaf of now may be led through. */
-  #limits(): NameLimits | undefined {
-    if (this.constraints !== undefined) return { space: this.constraints, above: [] }
-    const { records, cross, issuer, issuerRoot } = this.#state
-    const signers = cross.filter(({ ca }) => ca === issuerRoot.id).map(({ signer }) => signer)
-    const above = records
-      .filter(
-        ({ id, state }) =>
-          state !== 'retired' && [issuer.id, issuerRoot.id, ...signers].includes(id),
-      )
-      .map(({ certificate }) => certificate)
-      .filter(({ extensions }) => extensions.nameConstraints !== undefined)
-    return above.length === 0 ? undefined : { space: undefined, above }
+    const { constraints, trustDomain, publicUrl } = this
+    return rulesOf(this.#state, { policy: this.#policy, trustDomain, constraints, publicUrl })
   }
 
   get publicUrl(): string | undefined {
@@ -339,41 +311,11 @@ export class OpenedAuthority implements Authority {
   }
 
   async issue(request: IssueRequest): Promise<Issued> {
-    return await this.#issueOne(request)
-  }
-
-  async #issueOne(
-    request: IssueRequest,
-    { isRenewal = false, tokenId }: { isRenewal?: boolean; tokenId?: string } = {},
-  ): Promise<Issued> {
-    const approved = await this.#noting(request, () => approve(request, this.#rules, isRenewal))
-    const [issued] = await this.#signAndStore([approved], { isRenewal, tokenId })
-    if (issued === undefined) throw new TypeError('one request gives one certificate')
-    return issued
+    return await this.#issuance.issue(request)
   }
 
   async issueMany(requests: readonly IssueRequest[]): Promise<Issued[]> {
-    const approved: ApprovedRequest[] = []
-    for (const [index, request] of requests.entries()) {
-      approved.push(await this.#noting(request, () => approveOne(request, this.#rules, index)))
-    }
-    return await this.#signAndStore(approved)
-  }
-
-  /** Whoever is refused is written down. */
-  async #noting<T>({ requester, by, names }: IssueRequest, check: () => T): Promise<T> {
-    try {
-      return check()
-    } catch (error) {
-      const asked = names === undefined ? 'a request' : names.join(', ')
-      const who = typeof requester === 'string' ? requester : 'nobody'
-      await this.#audit?.refused(
-        who,
-        `issue ${asked}${by === undefined ? '' : ` via ${by.via}`}`,
-        error,
-      )
-      throw error
-    }
+    return await this.#issuance.issueMany(requests)
   }
 
   async renew(serialOrFingerprint: string, options: RenewOptions): Promise<Issued> {
@@ -387,13 +329,11 @@ export class OpenedAuthority implements Authority {
     const signedBy = records.find(({ id }) => id === entry.issuer) ?? issuer
     const wasCut =
       entry.notAfter >= signedBy.certificate.notAfter || (await this.#ledger.endedWithIssuer(entry))
-    const subject = { entry, certificate, wasCut }
-    const { policy } = this.#rules
-    const request = renewalRequest(subject, policy, options)
+    const request = renewalRequest({ entry, certificate, wasCut }, this.#rules.policy, options)
     return await renewWatched(
       this.#renewals,
       certificate,
-      async () => this.#issueOne(request, { isRenewal: true }),
+      async () => this.#issuance.issue(request, { isRenewal: true }),
       async (fingerprint) => this.revoke(fingerprint),
     )
   }
@@ -454,66 +394,7 @@ export class OpenedAuthority implements Authority {
     await this.current()
     return await this.#revocation.crl(id, partition)
   }
-
-  /**
-   * Signs outside of the transaction, which is held only for the insert; a serial that is taken is drawn again, and an issuer
-   * that changed meanwhile signs anew.
-   */
-  async #signAndStore(
-    approved: readonly ApprovedRequest[],
-    { isRenewal = false, tokenId }: { isRenewal?: boolean; tokenId?: string | undefined } = {},
-  ): Promise<Issued[]> {
-    for (let attempt = 1; ; attempt++) {
-      const { issuer } = await this.current()
-      const rules = this.#rules
-      const signer = await issuer.key.anySigner()
-      await this.#audit?.keyOpened(issuer.id)
-      const now = checkedNow(this.#context.clock)
-      const signed: SignedLeaf[] = []
-      const parts: number[] = []
-      try {
-        for (const [index, one] of approved.entries()) {
-          // Others get their turn between the signatures of a big batch.
-          if (index % SIGNATURES_A_TURN === SIGNATURES_A_TURN - 1) await nextTurn()
-          const part = await this.#partitions.next(issuer.id, rules.publicUrl)
-          parts.push(part)
-          signed.push(await signLeaf(one, rules, signer, now, part))
-        }
-        const under = { id: issuer.id, fingerprint: issuer.certificate.fingerprint }
-        const entries = signed.map(({ entry }) => entry)
-        const [first] = entries
-        const type = isRenewal ? 'certificate_renewed' : 'certificate_issued'
-        const events = approved.map(({ via }, index) => issueEvent(type, entries[index], via))
-        if (tokenId === undefined || first === undefined) {
-          await this.#writer.add(entries, under, events)
-        } else {
-          const used = {
-            type: 'authn_token_used',
-            name: first.requester,
-            subject: tokenId,
-          } as const
-          await this.#writer.addSpending(first, under, tokenId, [used, ...events])
-        }
-        return signed.map(({ issued }) => issued)
-      } catch (error) {
-        const isStale = error instanceof StaleIssuerError
-        if (attempt >= ATTEMPTS || !(isStale || isUniqueViolation(error))) throw error
-        if (isStale) await this.refresh()
-      } finally {
-        this.#partitions.settle(issuer.id, parts)
-      }
-    }
-  }
 }
 
-/** @param via - the rule that allowed it */
-function issueEvent(type: NewEvent['type'], entry: NewEntry | undefined, via: string): NewEvent {
-  const { serial = '', names = '', requester, profile = '' } = entry ?? {}
-  const subject = subjectOf(serial, names)
-  return { type, name: requester, subject, reason: `profile ${profile}, rule for ${via}` }
-}
-
-const SIGNATURES_A_TURN = 100
-const ATTEMPTS = 3
 /** How long what other processes do may go unseen. */
 const LOOK_EVERY_MS = 1000
