@@ -3,7 +3,6 @@
  * that are worth nothing alone. In several processes, which have to know it alike.
  */
 import assert from 'node:assert/strict'
-import { createHmac } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -12,6 +11,7 @@ import { Session } from '@countersign/client'
 import { runProgram, scrubProcess, temporaryFolder } from '@countersign/testkit'
 import { readPasswordList } from '../src/password-list.ts'
 import { tellUsers } from '../src/service/tell-users.ts'
+import { appCode } from './app-code.ts'
 import { addUser, PASSWORD, type RunningService, signIn, startUp } from './running-service.ts'
 
 scrubProcess()
@@ -48,19 +48,6 @@ async function answerOf(session: Session, target: string, json?: object): Promis
   return code === undefined ? String(response.status) : `${response.status} ${code}`
 }
 
-/** What an authenticator app shows (RFC 6238), so many half minutes from now. */
-function codeOfApp(secret: string, ahead: number): string {
-  const bits = Array.from(secret, (letter) =>
-    'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0'),
-  ).join('')
-  const seed = Uint8Array.from(bits.match(/.{8}/g) ?? [], (byte) => Number.parseInt(byte, 2))
-  const counter = Buffer.alloc(8)
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + ahead))
-  const digest = createHmac('sha1', seed).update(counter).digest()
-  const number = digest.readUInt32BE((digest.at(-1) ?? 0) & 15) & 0x7fff_ffff
-  return String(number % 1_000_000).padStart(6, '0')
-}
-
 describe('a strict service', () => {
   it('lets no administrator do anything without a second factor, in none of its processes', async () => {
     await using ada = await signIn(service, 'ada')
@@ -73,7 +60,7 @@ describe('a strict service', () => {
     const begun = JSON.parse(
       await (await ada.post('/auth/factors', { json: { type: 'totp' } })).text(),
     )
-    const code = (ahead: number): string => codeOfApp(String(begun.secret), ahead)
+    const code = (ahead: number): string => appCode(String(begun.secret), ahead)
     const confirm = `/auth/factors/${begun.id}/confirm`
     assert.equal(await answerOf(ada, confirm, { code: code(0) }), '201')
     assert.equal(await answerOf(ada, '/admin/principals'), '403 second-factor-required')
@@ -99,7 +86,7 @@ describe('a strict service', () => {
     await using bob = await signIn(service, 'bob')
     const begun = await bob.post('/auth/factors', { json: { type: 'totp' } })
     const { id, secret } = JSON.parse(await begun.text())
-    const code = codeOfApp(String(secret), 0)
+    const code = appCode(String(secret), 0)
     assert.equal(await answerOf(bob, `/auth/factors/${id}/confirm`, { code }), '201')
     await lines(/^bob user_updated totp added$/m)
     await using eve = new Session({ baseUrl: service.url, ca: service.roots })

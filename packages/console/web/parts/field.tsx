@@ -1,5 +1,5 @@
 /** Fields of a form, each with its label and its help. */
-import { useSignal } from '@preact/signals'
+import { type Signal, useSignal } from '@preact/signals'
 import type { JSX, RefObject } from 'preact'
 import { useId } from 'preact/hooks'
 
@@ -56,6 +56,27 @@ export function PasswordField(props: FieldProps): JSX.Element {
       </div>
       <Help id={id} text={props.help} />
     </div>
+  )
+}
+
+/** A password that is being chosen. */
+export function NewPasswordField(props: {
+  label: string
+  name: string
+  value: Signal<string>
+}): JSX.Element {
+  const { label, name, value } = props
+  return (
+    <PasswordField
+      label={label}
+      name={name}
+      autoComplete="new-password"
+      help="A sentence is a good password: length counts, not special characters."
+      value={value.value}
+      onChange={(text) => {
+        value.value = text
+      }}
+    />
   )
 }
 

@@ -3,7 +3,7 @@ import type { JSX } from 'preact'
 import { postPassword } from '../factors-api.ts'
 import type { Outcome } from '../outcome.ts'
 import { useAction } from '../parts/action.ts'
-import { HiddenName, PasswordField } from '../parts/field.tsx'
+import { HiddenName, NewPasswordField, PasswordField } from '../parts/field.tsx'
 import { Panel, PanelForm } from '../parts/panel.tsx'
 import { useSecret } from '../parts/secret.ts'
 import { renewed } from '../session.ts'
@@ -37,16 +37,7 @@ export function ChangePassword(props: {
             current.value = value
           }}
         />
-        <PasswordField
-          label="New password"
-          name="new"
-          autoComplete="new-password"
-          help="A sentence is a good password: length counts, not special characters."
-          value={next.value}
-          onChange={(value) => {
-            next.value = value
-          }}
-        />
+        <NewPasswordField label="New password" name="new" value={next} />
       </PanelForm>
     </Panel>
   )

@@ -4,7 +4,7 @@ import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { postNewPassword, postResetWish } from '../entry-api.ts'
 import { EntryForm } from '../parts/entry-form.tsx'
-import { PasswordField, TextField } from '../parts/field.tsx'
+import { NewPasswordField, TextField } from '../parts/field.tsx'
 import { PlainNotice } from '../parts/notice.tsx'
 import { useSecret } from '../parts/secret.ts'
 import { goTo, hrefOf, START } from '../route.ts'
@@ -82,16 +82,7 @@ function WithCode(props: { wished: boolean; onWish: () => void }): JSX.Element {
           code.value = value
         }}
       />
-      <PasswordField
-        label="New password"
-        name="password"
-        autoComplete="new-password"
-        help="A sentence is a good password: length counts, not special characters."
-        value={password.value}
-        onChange={(value) => {
-          password.value = value
-        }}
-      />
+      <NewPasswordField label="New password" name="password" value={password} />
     </EntryForm>
   )
 }

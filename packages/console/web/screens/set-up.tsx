@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { EntryForm } from '../parts/entry-form.tsx'
-import { PasswordField, TextField } from '../parts/field.tsx'
+import { NewPasswordField, TextField } from '../parts/field.tsx'
 import { setUp, start } from '../session.ts'
 
 export function SetUp(): JSX.Element {
@@ -49,16 +49,7 @@ export function SetUp(): JSX.Element {
           username.value = value
         }}
       />
-      <PasswordField
-        label="Password"
-        name="password"
-        autoComplete="new-password"
-        help="A sentence is a good password: length counts, not special characters."
-        value={password.value}
-        onChange={(value) => {
-          password.value = value
-        }}
-      />
+      <NewPasswordField label="Password" name="password" value={password} />
     </EntryForm>
   )
 }
