@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { readBoundedBody } from '@countersign/core'
 import type { RefusalCode } from './problems.ts'
 
 /** What was sent. */
@@ -23,7 +24,7 @@ const MAX_BODY_BYTES = 16_384
 export async function readFields(request: Request): Promise<Fields | RefusalCode> {
   const kind = mediaType(request.headers.get('content-type') ?? '')
   if (kind === undefined) return 'unsupported-media-type'
-  const bytes = await readBounded(request)
+  const bytes = await readBoundedBody(request, MAX_BODY_BYTES)
   if (bytes === undefined) return 'body-too-large'
   try {
     const text = UTF8.decode(bytes)
@@ -63,27 +64,6 @@ function mediaType(header: string): 'form' | 'json' | undefined {
   if (type === 'application/json') return 'json'
   if (type === 'application/x-www-form-urlencoded') return 'form'
   return undefined
-}
-
-/** Reads up to the limit, and stops there: what a peer announces is believed only where it is too much. */
-async function readBounded(request: Request): Promise<Uint8Array | undefined> {
-  const announced = request.headers.get('content-length')
-  if (Number(announced ?? 0) > MAX_BODY_BYTES) return undefined
-  if (announced !== null && !request.headers.has('transfer-encoding')) {
-    // No HTTP server hands on more than was announced (RFC 9112 §6.3, RFC 9113 §8.1.1), and read in one piece it needs no stream of the web.
-    const body = new Uint8Array(await request.arrayBuffer())
-    return body.length > MAX_BODY_BYTES ? undefined : body
-  }
-  if (request.body === null) return new Uint8Array()
-  const chunks: Uint8Array[] = []
-  let length = 0
-  // Not cancelled half way: that would close the connection under the answer.
-  for await (const chunk of request.body.values({ preventCancel: true })) {
-    length += chunk.length
-    if (length > MAX_BODY_BYTES) return undefined
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true })

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkOptions } from '@countersign/core'
+import { checkOptions, readBoundedBody } from '@countersign/core'
 import { CertificateRequest, X509Error } from '@countersign/x509'
 import { AuthorityError } from './errors.ts'
 import type { EnrolmentRequest } from './enrolment-types.ts'
@@ -16,24 +16,9 @@ import type { IssueRequest } from './issue-types.ts'
  * @throws {@link AuthorityError} `body-too-large`
  */
 export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
-  const tooLarge = (): AuthorityError =>
-    new AuthorityError('body-too-large', `the body has more than ${limit} bytes`)
-  const announced = request.headers.get('content-length')
-  if (Number(announced ?? 0) > limit) throw tooLarge()
-  if (announced !== null && !request.headers.has('transfer-encoding')) {
-    // No HTTP server hands on more than was announced (RFC 9112 §6.3, RFC 9113 §8.1.1), and read in one piece it needs no stream of the web.
-    const body = new Uint8Array(await request.arrayBuffer())
-    if (body.length > limit) throw tooLarge()
-    return body
-  }
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of request.body ?? []) {
-    length += chunk.length
-    if (length > limit) throw tooLarge()
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
+  const body = await readBoundedBody(request, limit)
+  if (body !== undefined) return body
+  throw new AuthorityError('body-too-large', `the body has more than ${limit} bytes`)
 }
 
 /**

@@ -21,6 +21,7 @@ export {
   readForwarded,
   readForwardedForList,
 } from './forwarded.ts'
+export { readBoundedBody } from './bounded-body.ts'
 export { latest } from './latest.ts'
 export { checkOptions, closest } from './options.ts'
 export { type Problem, problemDocument, problemResponse } from './problem.ts'
